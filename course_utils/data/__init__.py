@@ -1,0 +1,45 @@
+"""The log: schema, sources, splits in time, counters, histories."""
+
+from .counters import (
+    ARTIST_COUNTERS,
+    ITEM_COUNTERS,
+    SEMINAR_COUNTERS,
+    SESSION_COUNTERS,
+    TARGET,
+    USER_COUNTERS,
+    USER_ITEM_COUNTERS,
+    add_counters,
+)
+from .hub import DownloadError
+from .schema import EVENT_SCHEMA, EVENT_TYPES, LogError, check_events, check_vectors, read_table
+from .sequences import Histories, histories
+from .sources import Log, data_folder, open_log, open_ready_features, parse_world, sim_folder
+from .splits import TimeSplit, time_split
+
+__all__ = [
+    "ARTIST_COUNTERS",
+    "EVENT_SCHEMA",
+    "EVENT_TYPES",
+    "ITEM_COUNTERS",
+    "SEMINAR_COUNTERS",
+    "SESSION_COUNTERS",
+    "TARGET",
+    "USER_COUNTERS",
+    "USER_ITEM_COUNTERS",
+    "DownloadError",
+    "Histories",
+    "Log",
+    "LogError",
+    "TimeSplit",
+    "add_counters",
+    "check_events",
+    "check_vectors",
+    "data_folder",
+    "histories",
+    "open_log",
+    "open_ready_features",
+    "parse_world",
+    "read_table",
+    "sim_folder",
+    "time_split",
+]

@@ -1,0 +1,264 @@
+"""Counters: what was known of a listener, a track and their past before each listen.
+
+These are the 27 numerical features of the original Yambda seminar under their original names, and
+six artist counters. One row is one listen. Every feature is computed from strictly earlier events:
+events with the same timestamp do not see each other.
+
+Definitions used throughout:
+
+* *listen*: an event of type `listen`; *finished*: played at least 95 %; *skip*: played less than
+  50 %; *radio*: a listen that is not organic; *event*: a row of the log of any type.
+* A session of a listener ends after 30 minutes of silence (more than 1,800 s between two events).
+* A quantity that cannot be known yet (a mean or a fraction of nothing, the time of an event that
+  never was) is null, not zero.
+
+How: one sort per key, then running sums over the whole sorted table from which the sum at the
+start of the group is taken away. No group is ever visited on its own, so the cost is that of the
+sorts.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+SESSION_GAP_SECONDS = 1_800
+FINISHED_PCT = 95
+SKIPPED_PCT = 50
+
+USER_COUNTERS = (
+    "user_hist_radio_skip_fraction_before",
+    "user_hist_skip_fraction_before",
+    "user_hist_radio_skip_before",
+    "user_hist_like_before",
+    "user_hist_track_finished_before",
+    "user_hist_last_ts_before",
+    "user_hist_radio_play_fraction_before",
+    "user_hist_skip_frequency_before",
+    "user_hist_skip_before",
+)
+SESSION_COUNTERS = (
+    "session_hist_duration_seconds_before",
+    "session_hist_skip_fraction_before",
+    "session_hist_played_time_seconds_before",
+    "session_hist_skip_before",
+    "session_hist_events_before",
+    "session_hist_plays_before",
+    "session_start_ts",
+)
+ITEM_COUNTERS = ("item_hist_avg_played_ratio_before", "item_hist_track_finished_before")
+USER_ITEM_COUNTERS = (
+    "user_item_hist_track_finished_before",
+    "user_item_hist_last_ts_before",
+    "user_item_hist_avg_played_ratio_before",
+    "user_item_hist_time_since_last_event_seconds",
+    "user_item_hist_time_span_seconds_before",
+    "user_item_hist_skip_before",
+    "user_item_hist_plays_before",
+    "user_item_hist_like_before",
+)
+SEMINAR_COUNTERS = (
+    "timestamp",
+    *USER_COUNTERS,
+    *SESSION_COUNTERS,
+    *ITEM_COUNTERS,
+    *USER_ITEM_COUNTERS,
+)
+"""The 27 numerical features of the original seminar."""
+
+ARTIST_COUNTERS = (
+    "artist_hist_avg_played_ratio_before",
+    "artist_hist_track_finished_before",
+    "user_artist_hist_plays_before",
+    "user_artist_hist_track_finished_before",
+    "user_artist_hist_skip_before",
+    "user_artist_hist_avg_played_ratio_before",
+)
+
+TARGET = "target_full_play"
+
+_new, _tie = pl.col("_new"), pl.col("_tie")
+
+
+def _strictly_earlier(value: pl.Expr) -> pl.Expr:
+    """`value` (never null) as the first row of each tie group has it."""
+    return pl.when(_tie).then(None).otherwise(value).forward_fill()
+
+
+def _sum_before(name: str, start: pl.Expr = _new) -> pl.Expr:
+    """Sum of column `name` over the strictly earlier rows since the last row where `start` holds."""
+    exclusive = pl.col(name).cast(pl.Int64).cum_sum() - pl.col(name)
+    at_start = pl.when(start).then(exclusive).forward_fill()
+    return _strictly_earlier(exclusive - at_start)
+
+
+def _last_time_before() -> pl.Expr:
+    """Timestamp of the last strictly earlier row of the group; null if there is none."""
+    previous = pl.when(_new).then(-1).otherwise(pl.col("timestamp").cast(pl.Int64).shift(1))
+    value = _strictly_earlier(previous)
+    return pl.when(value >= 0).then(value)
+
+
+def _first_time(start: pl.Expr = _new) -> pl.Expr:
+    """Timestamp of the row that opened the group, carried to all its rows."""
+    return pl.when(start).then(pl.col("timestamp").cast(pl.Int64)).forward_fill()
+
+
+def _ratio(top: pl.Expr, bottom: pl.Expr) -> pl.Expr:
+    return pl.when(bottom > 0).then(top / bottom).cast(pl.Float32)
+
+
+def _grouped(base: pl.DataFrame, keys: list[str]) -> pl.LazyFrame:
+    """Rows sorted by group and time, with `_new` (first row of a group) and `_tie` flags."""
+    changed = pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in keys)
+    same_time = pl.col("timestamp") == pl.col("timestamp").shift(1)
+    return (
+        base.lazy()
+        .sort([*keys, "timestamp"], maintain_order=True)
+        .with_columns(_new=changed | (pl.int_range(pl.len()) == 0))
+        .with_columns(_tie=(same_time & ~_new).fill_null(False))
+    )
+
+
+def _user_features(base: pl.DataFrame) -> pl.LazyFrame:
+    gap = pl.col("timestamp").cast(pl.Int64).diff().fill_null(0) > SESSION_GAP_SECONDS
+    now = pl.col("timestamp").cast(pl.Int64)
+    session = pl.col("_session")
+    plays, skips = _sum_before("listen"), _sum_before("skip")
+    radio, radio_skips = _sum_before("radio"), _sum_before("radio_skip")
+    last, days = _last_time_before(), (now - _first_time()) / 86_400
+    session_plays = _sum_before("listen", session)
+    session_skips = _sum_before("skip", session)
+    session_start = _first_time(session)
+    session_events = _sum_before("one", session)
+    return (
+        _grouped(base, ["uid"])
+        .with_columns(_session=_new | gap)
+        .select(
+            "_row",
+            "listen",
+            _ratio(radio_skips, radio).alias("user_hist_radio_skip_fraction_before"),
+            _ratio(skips, plays).alias("user_hist_skip_fraction_before"),
+            radio_skips.cast(pl.Int32).alias("user_hist_radio_skip_before"),
+            _sum_before("like").cast(pl.Int32).alias("user_hist_like_before"),
+            _sum_before("finished").cast(pl.Int32).alias("user_hist_track_finished_before"),
+            last.cast(pl.Int32).alias("user_hist_last_ts_before"),
+            _ratio(radio, plays).alias("user_hist_radio_play_fraction_before"),
+            _ratio(skips, days).alias("user_hist_skip_frequency_before"),
+            skips.cast(pl.Int32).alias("user_hist_skip_before"),
+            pl.when(session_events > 0)
+            .then(last - session_start)
+            .otherwise(0)
+            .cast(pl.Int32)
+            .alias("session_hist_duration_seconds_before"),
+            _ratio(session_skips, session_plays).alias("session_hist_skip_fraction_before"),
+            (_sum_before("played_centiseconds", session) / 100)
+            .cast(pl.Float32)
+            .alias("session_hist_played_time_seconds_before"),
+            session_skips.cast(pl.Int32).alias("session_hist_skip_before"),
+            session_events.cast(pl.Int32).alias("session_hist_events_before"),
+            session_plays.cast(pl.Int32).alias("session_hist_plays_before"),
+            session_start.cast(pl.Int32).alias("session_start_ts"),
+        )
+    )
+
+
+def _popularity_features(prefix: str, keys: list[str], base: pl.DataFrame) -> pl.LazyFrame:
+    return _grouped(base, keys).select(
+        "_row",
+        "listen",
+        _ratio(_sum_before("ratio"), _sum_before("listen")).alias(
+            f"{prefix}_hist_avg_played_ratio_before"
+        ),
+        _sum_before("finished").cast(pl.Int32).alias(f"{prefix}_hist_track_finished_before"),
+    )
+
+
+def _user_item_features(base: pl.DataFrame) -> pl.LazyFrame:
+    now, last = pl.col("timestamp").cast(pl.Int64), _last_time_before()
+    plays = _sum_before("listen")
+    return _grouped(base, ["uid", "item_id"]).select(
+        "_row",
+        "listen",
+        _sum_before("finished").cast(pl.Int32).alias("user_item_hist_track_finished_before"),
+        last.cast(pl.Int32).alias("user_item_hist_last_ts_before"),
+        _ratio(_sum_before("ratio"), plays).alias("user_item_hist_avg_played_ratio_before"),
+        (now - last).cast(pl.Int32).alias("user_item_hist_time_since_last_event_seconds"),
+        (last - _first_time()).cast(pl.Int32).alias("user_item_hist_time_span_seconds_before"),
+        _sum_before("skip").cast(pl.Int32).alias("user_item_hist_skip_before"),
+        plays.cast(pl.Int32).alias("user_item_hist_plays_before"),
+        _sum_before("like").cast(pl.Int32).alias("user_item_hist_like_before"),
+    )
+
+
+def _user_artist_features(base: pl.DataFrame) -> pl.LazyFrame:
+    plays = _sum_before("listen")
+    return _grouped(base, ["uid", "artist_id"]).select(
+        "_row",
+        "listen",
+        plays.cast(pl.Int32).alias("user_artist_hist_plays_before"),
+        _sum_before("finished").cast(pl.Int32).alias("user_artist_hist_track_finished_before"),
+        _sum_before("skip").cast(pl.Int32).alias("user_artist_hist_skip_before"),
+        _ratio(_sum_before("ratio"), plays).alias("user_artist_hist_avg_played_ratio_before"),
+    )
+
+
+def _base(events: pl.LazyFrame, artists: pl.LazyFrame | None) -> pl.DataFrame:
+    """Events with the small integer columns that every sum needs."""
+    listen = pl.col("event_type") == "listen"
+    ratio = pl.when(listen).then(pl.col("played_ratio_pct")).fill_null(0)
+    skip = listen & (ratio < SKIPPED_PCT)
+    radio = listen & (pl.col("is_organic") == 0)
+    length = pl.col("track_length_seconds").fill_null(0)
+    base = events.with_row_index("_row").select(
+        "_row",
+        "uid",
+        "timestamp",
+        "item_id",
+        one=pl.lit(1, dtype=pl.Int8),
+        listen=listen,
+        ratio=ratio.cast(pl.Int32),
+        finished=listen & (ratio >= FINISHED_PCT),
+        skip=skip,
+        radio=radio,
+        radio_skip=radio & skip,
+        like=pl.col("event_type") == "like",
+        played_centiseconds=pl.when(listen).then(ratio.cast(pl.Int64) * length).otherwise(0),
+    )
+    if artists is not None:
+        first_artist = artists.group_by("item_id").agg(pl.col("artist_id").min())
+        base = base.join(first_artist, on="item_id", how="left", maintain_order="left")
+    return base.collect()
+
+
+def add_counters(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> pl.DataFrame:
+    """All counters of every listen.
+
+    Args:
+        events: the log, sorted by time (schema of `course_utils.data.schema`).
+        artists: pairs `artist_id`, `item_id`. A track of several artists counts for the one with
+            the smallest id; a track without one counts for "no artist". Without this table the
+            six artist counters are left out.
+
+    Returns:
+        One row a listen in the order of the log: `uid`, `item_id`, `target_full_play` (Int8, 1 if
+        played at least 95 %), then `SEMINAR_COUNTERS`: times in seconds, ratios in per cent,
+        fractions from 0 to 1, `user_hist_skip_frequency_before` in skips per day since the
+        listener's first event; then `ARTIST_COUNTERS`.
+    """
+    base = _base(events, artists)
+    families = [
+        _user_features(base),
+        _popularity_features("item", ["item_id"], base),
+        _user_item_features(base),
+    ]
+    if artists is not None:
+        families.append(_popularity_features("artist", ["artist_id"], base))
+        families.append(_user_artist_features(base))
+    result = base.filter("listen").select(
+        "uid", "item_id", pl.col("finished").cast(pl.Int8).alias(TARGET), "timestamp"
+    )
+    for family in families:
+        rows = family.filter("listen").drop("listen").sort("_row").drop("_row").collect()
+        result = result.hstack(rows)
+    names = SEMINAR_COUNTERS + (ARTIST_COUNTERS if artists is not None else ())
+    return result.select("uid", "item_id", TARGET, *names)

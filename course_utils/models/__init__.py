@@ -1,0 +1,17 @@
+"""The models that the notebooks teach, one module per family."""
+
+from .embeddings import SeparateEmbeddings, UnifiedEmbedding
+from .layers import MLP, CrossNetwork
+from .numerical import PiecewiseLinearEncoding, Standardized, quantile_bins
+from .ranker import Ranker
+
+__all__ = [
+    "MLP",
+    "CrossNetwork",
+    "PiecewiseLinearEncoding",
+    "Ranker",
+    "SeparateEmbeddings",
+    "Standardized",
+    "UnifiedEmbedding",
+    "quantile_bins",
+]

@@ -1,0 +1,92 @@
+"""Embedding tables for categorical features: one for each feature, or one for all."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+HASH_PRIME = 2_147_483_647
+"""2³¹ − 1, a prime; ids must be smaller."""
+
+
+class UnifiedEmbedding(nn.Module):
+    """One table of `n_rows` vectors for all features; each value looks up several rows.
+
+    Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v), which are concatenated. The
+    hashes are drawn independently from a universal family, h(v) = ((a·v + b) mod p) mod n_rows
+    (Carter & Wegman 1979): two values that collide under one hash are separated by the next.
+
+    Args:
+        n_rows: rows of the table (M).
+        dim: length of a row.
+        n_features: number of categorical features (F).
+        n_hashes: lookups per value (k).
+        dropout: share of the looked-up numbers that are zeroed in training.
+        seed: of the hash functions.
+
+    Shapes: ids (B, F) integers in [0, 2³¹ − 1) → (B, F, k · dim).
+
+    Raises:
+        ValueError: an id is negative or too large.
+
+    Source: Coleman et al. (2023), "Unified Embedding: Battle-Tested Feature Representations for
+    Web-Scale ML Systems", section 3 (feature multiplexing).
+    """
+
+    def __init__(
+        self,
+        n_rows: int,
+        dim: int,
+        n_features: int,
+        n_hashes: int = 2,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.n_rows = n_rows
+        self.table = nn.Embedding(n_rows, dim)
+        nn.init.uniform_(self.table.weight, -0.05, 0.05)
+        self.dropout = nn.Dropout(dropout)
+        self.out_features = n_features * n_hashes * dim
+        random = torch.Generator().manual_seed(seed)
+        size = (n_features, n_hashes)
+        self.register_buffer("a", torch.randint(1, HASH_PRIME, size, generator=random))
+        self.register_buffer("b", torch.randint(0, HASH_PRIME, size, generator=random))
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Table rows that the values read: ids (B, F) → (B, F, k)."""
+        if ids.numel() and (ids.min() < 0 or ids.max() >= HASH_PRIME):
+            raise ValueError(
+                f"ids must lie in [0, {HASH_PRIME}), found {int(ids.min())} … {int(ids.max())}; "
+                "number your values from 0 first"
+            )
+        return (self.a * ids.unsqueeze(-1) + self.b) % HASH_PRIME % self.n_rows
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.dropout(self.table(self.rows(ids)).flatten(-2))
+
+
+class SeparateEmbeddings(nn.Module):
+    """One hashed table for each feature: the usual way, and the rival of `UnifiedEmbedding`.
+
+    Value v of feature f reads row h_f(v) of table f.
+
+    Args:
+        n_rows: rows of each feature's table. dim: length of a row.
+        dropout: share of the looked-up numbers that are zeroed in training.
+        seed: of the hash functions.
+
+    Shapes: ids (B, F) → (B, F, dim).
+    """
+
+    def __init__(self, n_rows: list[int], dim: int, dropout: float = 0.0, seed: int = 0) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(
+            UnifiedEmbedding(n, dim, 1, n_hashes=1, dropout=dropout, seed=seed + f)
+            for f, n in enumerate(n_rows)
+        )
+        self.out_features = len(n_rows) * dim
+
+    def forward(self, ids: Tensor) -> Tensor:
+        columns = [table(ids[:, f : f + 1]) for f, table in enumerate(self.tables)]
+        return torch.cat(columns, dim=1)

@@ -1,0 +1,346 @@
+"""How listeners live through the log: sessions, choices, responses, moods and memory.
+
+The same steps serve the log writer, which moves thousands of listeners at once, and the
+`gymnasium` environment, which moves one. Every effect of `EFFECTS` is one short passage here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .catalogue import SECONDS_PER_DAY, Catalogue
+from .config import EFFECTS, WorldConfig
+from .listeners import Listeners
+
+HOUR = 3_600
+SESSION_GAP = 1_800
+"""Silence in seconds that ends a session, here and in the counters."""
+
+BASE_LOGIT = -1.9
+TASTE_SHARPNESS = 4.0
+EXPLORATION = 0.05
+"""Share of radio choices whose style is drawn uniformly: every released track has a chance."""
+
+
+_PER_LISTENER = (
+    "profile satisfaction now mood target_energy skipping in_own_library item time "
+    "plays finished opinion style_taste"
+).split()
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Index drawn from each row of `probability` (B, n) with `uniform` (B,) in [0, 1)."""
+    cumulative = np.cumsum(probability, axis=1)
+    chosen = (cumulative < (uniform * cumulative[:, -1])[:, None]).sum(axis=1)
+    return np.minimum(chosen, probability.shape[1] - 1)
+
+
+def familiarity(plays: np.ndarray) -> np.ndarray:
+    """Inverted U: what `plays` earlier plays of the same track add to the logit of a full play.
+
+    Zero for a new track, about +1.1 near the fourth play, negative beyond the sixteenth
+    (the shape of Sguerra et al. 2022, "Discovery dynamics: leveraging repeated exposure for user
+    and music characterization", RecSys).
+    """
+    x = plays / 4.0
+    return 3.4 * x * np.exp(-x) - 0.45 * np.log1p(x * x / 4.0)
+
+
+def satiation(seconds_since: np.ndarray) -> np.ndarray:
+    """What a play `seconds_since` ago takes from the logit; nothing if there was none (inf)."""
+    return -1.6 * np.exp(-seconds_since / (8 * HOUR))
+
+
+class Dynamics:
+    """State of B listeners and the rules that move it.
+
+    Args:
+        config, catalogue: the world.
+        listeners: the B listeners to follow.
+        rng: the source of all randomness from here on.
+
+    All times are seconds since the start of the log.
+    """
+
+    def __init__(
+        self,
+        config: WorldConfig,
+        catalogue: Catalogue,
+        listeners: Listeners,
+        rng: np.random.Generator,
+    ) -> None:
+        self.config, self.catalogue, self.rng = config, catalogue, rng
+        self.on = {name: config.has(name) for name in EFFECTS}
+        self.horizon = config.days * SECONDS_PER_DAY
+        self.listeners = listeners
+        b = len(listeners)
+        self.steps = 0
+        self.profile = np.zeros((b, config.latent_dim), np.float32)
+        self.satisfaction = np.full(b, 0.5, np.float32)
+        self.now = np.zeros(b, np.int64)
+        self.mood = np.zeros(b, np.int64)
+        self.target_energy = np.zeros(b, np.float32)
+        self.skipping = np.zeros(b, np.float32)
+        self.in_own_library = np.zeros(b, bool)
+        self.item = np.zeros((b, 64), np.int32)
+        self.time = np.zeros((b, 64), np.int32)
+        self.plays = np.zeros((b, 64), np.int32)
+        self.finished = np.zeros((b, 64), bool)
+        self.opinion = np.zeros((b, 64), np.int8)
+        self.style_taste = self._style_taste()
+        first_gap = self.rng.exponential(SECONDS_PER_DAY / listeners.sessions_per_day)
+        self._start_sessions(np.arange(b), first_gap)
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+    def keep(self, index: np.ndarray) -> None:
+        """Follow only the listeners at these positions from now on."""
+        self.listeners = self.listeners.take(index)
+        for name in _PER_LISTENER:
+            setattr(self, name, getattr(self, name)[index])
+
+    # Sessions
+
+    def _start_sessions(self, who: np.ndarray, gap: np.ndarray) -> None:
+        """Let the listeners `who` (positions) return `gap` seconds after `now`."""
+        people, rng = self.listeners, self.rng
+        start = self.now[who] + SESSION_GAP + 60 + gap
+        if self.on["daily_rhythm"]:
+            hour = (people.peak_hour[who] + rng.normal(0, 3.5, len(who))) % 24
+            snapped = start // SECONDS_PER_DAY * SECONDS_PER_DAY + hour * HOUR
+            snapped += SECONDS_PER_DAY * (snapped <= self.now[who] + SESSION_GAP)
+            start = np.where(gap > SECONDS_PER_DAY / 2, snapped, start)
+        self.now[who] = start.astype(np.int64)
+        weights = softmax(self._interest_logits(who))
+        self.mood[who] = draw(weights, rng.random(len(who)))
+        hour = self.now[who] % SECONDS_PER_DAY / HOUR
+        day_curve = np.cos((hour - 14) / 24 * 2 * np.pi) if self.on["daily_rhythm"] else 0.0
+        self.target_energy[who] = 0.7 * day_curve + rng.normal(0, 0.8, len(who))
+        self.skipping[who] = 0.0
+        self.in_own_library[who] = rng.random(len(who)) < people.organic[who]
+
+    def _interest_logits(self, who: np.ndarray | slice) -> np.ndarray:
+        people = self.listeners
+        if not self.on["drift"]:
+            return people.weight_start[who]
+        done = np.clip(self.now[who] / self.horizon, 0, 1)[:, None].astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            mixed = (1 - done) * people.weight_start[who] + done * people.weight_end[who]
+        return np.where(np.isneginf(people.weight_start[who]), -np.inf, mixed)
+
+    def _end_sessions(self, ended: np.ndarray) -> None:
+        who = np.flatnonzero(ended)
+        if not len(who):
+            return
+        gap = self.rng.exponential(SECONDS_PER_DAY / self.listeners.sessions_per_day[who])
+        if self.on["retention"]:
+            gap *= np.exp(-2.0 * (self.satisfaction[who] - 0.5))
+        self._start_sessions(who, gap)
+
+    # Choices
+
+    def _style_taste(self) -> np.ndarray:
+        """(B, K, S) chance that a listener in a mood looks for a style."""
+        people, styles = self.listeners, self.catalogue.style_vector
+        return softmax(9.0 * people.interests @ styles.T).astype(np.float32)
+
+    def policy_styles(self) -> np.ndarray:
+        """(B, S) chances of the radio's styles: softmax over what the service has learned."""
+        n_styles = self.catalogue.n_styles
+        if not self.on["policy"]:
+            return np.full((len(self), n_styles), 1.0 / n_styles)
+        learned = softmax(4.0 * self.profile @ self.catalogue.style_vector.T)
+        return (1 - EXPLORATION) * learned + EXPLORATION / n_styles
+
+    def choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Next track of every listener.
+
+        Returns:
+            (B,) track indices, (B,) bool organic, (B,) propensity of the radio (NaN if organic).
+        """
+        b, rng = len(self), self.rng
+        rows = np.arange(b)
+        organic = self.in_own_library.copy()
+        radio_styles = self.policy_styles()
+        own_styles = self.style_taste[rows, self.mood]
+        chances = np.where(organic[:, None], own_styles, radio_styles)
+        style = draw(chances, rng.random(b))
+        track, inside = self.catalogue.tracks_in_style(style, self.now, rng.random(b))
+        propensity = np.where(organic, np.nan, radio_styles[rows, style] * inside)
+
+        back = (rng.exponential(1.0, (b, 3)) * (self.steps / 3)).astype(np.int64)
+        position = self.steps - 1 - back
+        usable = (position >= 0) & self.finished[rows[:, None], np.maximum(position, 0)]
+        repeats = organic & usable.any(axis=1) & (rng.random(b) < self.listeners.repeat)
+        remembered = self.item[rows, np.maximum(position[rows, usable.argmax(axis=1)], 0)]
+        return np.where(repeats, remembered, track), organic, propensity
+
+    # Responses
+
+    def recall(self, track: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What each listener remembers of `track` (B,).
+
+        Returns:
+            (B,) earlier plays, (B,) seconds since the last (inf if none), (B,) opinion −1, 0, +1.
+        """
+        b, length = len(self), self.steps
+        if length == 0:
+            return np.zeros(b, np.int32), np.full(b, np.inf), np.zeros(b, np.int8)
+        same = self.item[:, length - 1 :: -1] == track[:, None]
+        last = length - 1 - same.argmax(axis=1)
+        rows = np.arange(b)
+        known = same[rows, length - 1 - last]
+        since = np.where(known, self.now - self.time[rows, last], np.inf)
+        return (
+            np.where(known, self.plays[rows, last], 0),
+            since,
+            np.where(known, self.opinion[rows, last], 0).astype(np.int8),
+        )
+
+    def affinity(self, track: np.ndarray) -> np.ndarray:
+        """(B,) fit of `track` to the lasting taste and, with moods, to the present interest."""
+        vector = self.catalogue.vector[track]
+        fit = np.einsum("bkd,bd->bk", self.listeners.interests, vector)
+        logits = self._interest_logits(slice(None))
+        lasting = np.log((softmax(logits) * np.exp(TASTE_SHARPNESS * fit)).sum(axis=1))
+        if not self.on["mood"]:
+            return lasting
+        present = TASTE_SHARPNESS * fit[np.arange(len(self)), self.mood]
+        return 0.7 * lasting + 0.3 * present
+
+    def full_play_probability(
+        self, track: np.ndarray, organic: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """True chance that each listener plays `track` to the end now.
+
+        Args:
+            track: (B,) track indices. organic: (B,) whether the listener chose it.
+
+        Returns:
+            (B,) probabilities, (B,) earlier plays, (B,) opinion on the track.
+        """
+        world, on = self.catalogue, self.on
+        plays, since, opinion = self.recall(track)
+        people = self.listeners
+        logit = BASE_LOGIT + people.patience + world.quality[track]
+        logit = logit + people.trust * organic + people.curiosity * (plays == 0)
+        logit = logit - 0.5 * np.log(world.length[track] / 205.0)
+        if on["taste"]:
+            logit = logit + self.affinity(track)
+        if on["mood"]:
+            logit = logit - 0.25 * (world.energy[track] - self.target_energy) ** 2 + 0.5
+        if on["familiarity"]:
+            logit = logit + familiarity(people.wear * plays)
+        if on["satiation"]:
+            logit = logit + satiation(since)
+        if on["skip_momentum"]:
+            logit = logit - 2.2 * people.grudge * self.skipping
+        if on["daily_rhythm"]:
+            hour = self.now % SECONDS_PER_DAY / HOUR
+            logit = logit + people.night * np.cos((hour - 1) / 24 * 2 * np.pi)
+        return sigmoid(logit), plays, opinion
+
+    def advance(
+        self,
+        track: np.ndarray,
+        full: np.ndarray,
+        ratio: np.ndarray,
+        plays: np.ndarray,
+        opinion: np.ndarray,
+    ) -> np.ndarray:
+        """Live through the play: remember it, learn from it, let time pass, end sessions.
+
+        Args:
+            track: (B,) what was played. full: (B,) bool. ratio: (B,) share played in per cent.
+            plays, opinion: (B,) memory of the track as it is after this play.
+
+        Returns:
+            (B,) bool, whose session ended.
+        """
+        if self.steps == self.item.shape[1]:
+            for name in ("item", "time", "plays", "finished", "opinion"):
+                grown = getattr(self, name)
+                setattr(self, name, np.concatenate([grown, np.zeros_like(grown)], axis=1))
+        self.item[:, self.steps] = track
+        self.time[:, self.steps] = self.now
+        self.plays[:, self.steps] = plays
+        self.finished[:, self.steps] = full
+        self.opinion[:, self.steps] = opinion
+        self.steps += 1
+
+        sign = np.where(full, 1.0, -0.4)[:, None].astype(np.float32)
+        self.profile += 0.06 * (sign * self.catalogue.vector[track] - self.profile)
+        self.skipping = (0.6 * self.skipping + 0.4 * ~full).astype(np.float32)
+        self.satisfaction += (0.08 * (full - self.satisfaction)).astype(np.float32)
+        played = self.catalogue.length[track] * np.minimum(ratio, 100) / 100
+        self.now += 2 + played.astype(np.int64) + self.rng.integers(0, 6, len(self))
+
+        leaving = np.full(len(self), 0.11)
+        if self.on["retention"]:
+            leaving = np.clip(0.06 + 0.16 * self.skipping, 0, 0.5)
+        ended = self.rng.random(len(self)) < leaving
+        self._end_sessions(ended)
+        return ended
+
+    def react(self, track: np.ndarray, organic: np.ndarray) -> dict[str, np.ndarray]:
+        """Draw every listener's response to `track` and advance the state.
+
+        Returns:
+            (B,) arrays: `time`, `probability`, `full`, `ratio`, `event` (the explicit feedback:
+            0 none, 1 like, 2 dislike, 3 unlike, 4 undislike) and `ended` (the session).
+        """
+        rng, b = self.rng, len(self)
+        time = self.now.copy()
+        probability, plays, opinion = self.full_play_probability(track, organic)
+        full = rng.random(b) < probability
+        ratio = _played_ratio(full, probability, rng)
+        event = _feedback(full, probability, plays, opinion, rng)
+        after = np.choose(event, [opinion, 1, -1, 0, 0]).astype(np.int8)
+        ended = self.advance(track, full, ratio, plays + 1, after)
+        return {
+            "time": time,
+            "probability": probability,
+            "full": full,
+            "ratio": ratio,
+            "event": event,
+            "ended": ended,
+        }
+
+
+def _played_ratio(
+    full: np.ndarray, probability: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(B,) played share in per cent: 95 and more if full (a few beyond 100), below 95 if not."""
+    b = len(full)
+    kind = rng.random(b)
+    near_end = 95 + rng.integers(0, 5, b)
+    replayed = 101 + rng.geometric(0.06, b)
+    finished = np.where(kind < 0.80, 100, np.where(kind < 0.96, near_end, replayed))
+    depth = rng.beta(0.7, 1.2 + 2.5 * (1 - probability))
+    return np.where(full, finished, (95 * depth).astype(np.int64)).astype(np.int64)
+
+
+def _feedback(
+    full: np.ndarray,
+    probability: np.ndarray,
+    plays: np.ndarray,
+    opinion: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """(B,) explicit feedback: liking needs a finished, not yet liked track; the rest is rare."""
+    u = rng.random(len(full))
+    like = full & (opinion != 1) & (u < 0.058 * probability**2 * (1 + (plays == 1)))
+    dislike = ~full & (opinion == 0) & (u < 0.009 * (1 - probability) ** 2)
+    unlike = ~full & (opinion == 1) & (u < 0.02)
+    undislike = full & (opinion == -1) & (u < 0.05) & ~like
+    return np.select([like, dislike, unlike, undislike], [1, 2, 3, 4], 0)

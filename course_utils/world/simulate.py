@@ -1,0 +1,173 @@
+"""Write the log of a world: events, truth, and the tables of tracks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from tqdm.auto import tqdm
+
+from .catalogue import (
+    SECONDS_PER_DAY,
+    Catalogue,
+    build_catalogue,
+    content_table,
+    text_table,
+    track_table,
+)
+from .config import WorldConfig
+from .dynamics import Dynamics
+from .listeners import LISTENS_PER_SESSION, Listeners, build_listeners
+
+EVENT_TYPES = ("listen", "like", "dislike", "unlike", "undislike")
+CELLS_PER_BLOCK = 3_000_000
+EVENTS_PER_PART = 4_000_000
+
+EVENT_SCHEMA = {
+    "uid": pl.UInt32,
+    "timestamp": pl.UInt32,
+    "item_id": pl.UInt32,
+    "is_organic": pl.UInt8,
+    "event_type": pl.Enum(EVENT_TYPES),
+    "played_ratio_pct": pl.UInt16,
+    "track_length_seconds": pl.UInt32,
+}
+
+
+def simulate_block(
+    config: WorldConfig, catalogue: Catalogue, listeners: Listeners, block: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Follow these listeners from the first to the last day.
+
+    Returns:
+        events (columns of the log) and truth (`uid`, `timestamp`, `item_id`, `probability`,
+        `propensity`), one row a listen, both unsorted.
+    """
+    rng = np.random.default_rng([config.seed, 5, block])
+    dynamics = Dynamics(config, catalogue, listeners, rng)
+    pieces: list[dict[str, np.ndarray]] = []
+    while True:
+        alive = dynamics.now < dynamics.horizon
+        if not alive.any():
+            break
+        if alive.mean() < 0.8:
+            dynamics.keep(np.flatnonzero(alive))
+            alive = np.ones(len(dynamics), bool)
+        track, organic, propensity = dynamics.choose()
+        uid = dynamics.listeners.uid
+        response = dynamics.react(track, organic)
+        piece = {
+            "uid": uid,
+            "timestamp": response["time"].astype(np.uint32),
+            "track": track.astype(np.int32),
+            "is_organic": organic.astype(np.uint8),
+            "played_ratio_pct": response["ratio"].astype(np.uint16),
+            "probability": response["probability"].astype(np.float32),
+            "propensity": propensity,
+            "event": response["event"].astype(np.uint8),
+        }
+        pieces.append(piece if alive.all() else {k: v[alive] for k, v in piece.items()})
+    if not pieces:
+        return pl.DataFrame(schema=EVENT_SCHEMA), _truth(pl.DataFrame())
+    table = pl.DataFrame({k: np.concatenate([p[k] for p in pieces]) for k in pieces[0]})
+    table = table.with_columns(
+        item_id=pl.Series(catalogue.item_id[table["track"].to_numpy()]),
+        track_length_seconds=pl.Series(
+            catalogue.length[table["track"].to_numpy()], dtype=pl.UInt32
+        ),
+    )
+    return _events(table), _truth(table)
+
+
+def _events(table: pl.DataFrame) -> pl.DataFrame:
+    """One row a listen, and one more for each explicit feedback, a few seconds into the track."""
+    listens = table.with_columns(event_type=pl.lit("listen", dtype=EVENT_SCHEMA["event_type"]))
+    names = pl.Series(EVENT_TYPES, dtype=EVENT_SCHEMA["event_type"])
+    reactions = table.filter(pl.col("event") > 0).with_columns(
+        event_type=names.gather(table.filter(pl.col("event") > 0)["event"]),
+        timestamp=pl.col("timestamp") + 1,
+        played_ratio_pct=pl.lit(None, dtype=pl.UInt16),
+        track_length_seconds=pl.lit(None, dtype=pl.UInt32),
+    )
+    columns = list(EVENT_SCHEMA)
+    return pl.concat([listens.select(columns), reactions.select(columns)])
+
+
+def _truth(table: pl.DataFrame) -> pl.DataFrame:
+    schema = {
+        "uid": pl.UInt32,
+        "timestamp": pl.UInt32,
+        "item_id": pl.UInt32,
+        "probability": pl.Float32,
+        "propensity": pl.Float64,
+    }
+    if table.is_empty():
+        return pl.DataFrame(schema=schema)
+    return table.select(list(schema)).with_columns(pl.col("propensity").fill_nan(None))
+
+
+def listener_blocks(config: WorldConfig, listeners: Listeners) -> Iterator[Listeners]:
+    """Cut the listeners, sorted by activity, into blocks of similar length and bounded memory."""
+    expected = listeners.sessions_per_day * config.days * LISTENS_PER_SESSION
+    start = 0
+    while start < len(listeners):
+        size = int(np.clip(CELLS_PER_BLOCK / max(1.0, expected[start]), 64, 2_048))
+        yield listeners.take(np.arange(start, min(start + size, len(listeners))))
+        start += size
+
+
+def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> None:
+    """Write the whole world into `folder` (which must exist and be empty).
+
+    Files: `log/part-*.parquet` and `truth/part-*.parquet`, each in the order of time;
+    `tracks.parquet`, `embeddings.parquet`, `texts.parquet`; `world.json`. Memory holds one block
+    of listeners and one part of the log, whatever the size of the world.
+
+    Args:
+        config: the world. folder: where to write. progress: show a tqdm bar.
+    """
+    catalogue = build_catalogue(config)
+    listeners = build_listeners(config, catalogue)
+    track_table(catalogue).write_parquet(folder / "tracks.parquet")
+    content_table(config, catalogue).write_parquet(folder / "embeddings.parquet")
+    text_table(config, catalogue).write_parquet(folder / "texts.parquet")
+
+    n_parts = -(-config.expected_listens // EVENTS_PER_PART)
+    width = -(-config.days * SECONDS_PER_DAY // n_parts)
+    with tqdm(total=len(listeners), desc="listeners", disable=not progress) as bar:
+        for number, block in enumerate(listener_blocks(config, listeners)):
+            tables = dict(
+                zip(("log", "truth"), simulate_block(config, catalogue, block, number), strict=True)
+            )
+            for name, table in tables.items():
+                _scatter(table, folder / "pieces" / name, number, width, n_parts)
+            bar.update(len(block))
+    for name in ("log", "truth"):
+        _gather(folder / "pieces" / name, folder / name)
+    (folder / "pieces").rmdir()
+    (folder / "world.json").write_text(json.dumps(config.as_dict(), indent=1) + "\n")
+
+
+def _scatter(table: pl.DataFrame, pieces: Path, number: int, width: int, n_parts: int) -> None:
+    """Write a block's rows into one folder per stretch of time."""
+    part = (table["timestamp"] // width).clip(upper_bound=n_parts - 1).alias("part")
+    for (key,), rows in table.with_columns(part).group_by("part"):
+        where = pieces / f"{key:03d}"
+        where.mkdir(parents=True, exist_ok=True)
+        rows.drop("part").write_parquet(where / f"{number:05d}.parquet")
+
+
+def _gather(pieces: Path, target: Path) -> None:
+    """Sort each stretch of time and write it as one part; remove the pieces."""
+    target.mkdir()
+    for stretch in sorted(pieces.iterdir()):
+        rows = pl.read_parquet(stretch / "*.parquet", glob=True)
+        order = ["timestamp", "uid", "item_id"]
+        rows.sort(order).write_parquet(target / f"part-{stretch.name}.parquet")
+        for piece in stretch.iterdir():
+            piece.unlink()
+        stretch.rmdir()
+    pieces.rmdir()
