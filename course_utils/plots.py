@@ -70,7 +70,7 @@ def oracle_line(ax: Axes, value: float, vertical: bool = True) -> None:
 
 def interval_plot(ax: Axes, rows: dict[str, Interval], colors: list[str], digits: int = 4) -> None:
     """One line a row: the estimate, its 95 % interval, its name and its value."""
-    for place, ((name, interval), color) in enumerate(zip(rows.items(), colors, strict=True)):
+    for place, (interval, color) in enumerate(zip(rows.values(), colors, strict=True)):
         ax.plot([interval.low, interval.high], [place, place], color=color, linewidth=3)
         ax.plot(interval.value, place, "o", color=color, markersize=9)
         ax.annotate(

@@ -14,7 +14,8 @@ from .hub import DownloadError
 from .schema import EVENT_SCHEMA, EVENT_TYPES, LogError, check_events, check_vectors, read_table
 from .sequences import Histories, histories
 from .sources import Log, data_folder, open_log, open_ready_features, parse_world, sim_folder
-from .splits import TimeSplit, time_split
+from .splits import TimeSplit, split_for, time_split
+from .tensors import as_batch, lookup, number, vocabulary
 
 __all__ = [
     "ARTIST_COUNTERS",
@@ -32,14 +33,19 @@ __all__ = [
     "LogError",
     "TimeSplit",
     "add_counters",
+    "as_batch",
     "check_events",
     "check_vectors",
     "data_folder",
     "histories",
+    "lookup",
+    "number",
     "open_log",
     "open_ready_features",
     "parse_world",
     "read_table",
     "sim_folder",
+    "split_for",
     "time_split",
+    "vocabulary",
 ]

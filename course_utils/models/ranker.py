@@ -20,8 +20,9 @@ class Ranker(nn.Module):
         projection: width to which the encoded numbers are brought.
         n_cross: cross layers; 0 leaves the MLP alone. rank: of the cross layers, None for full.
         hidden: widths of the MLP. dropout: in the MLP.
+        n_extra: width of further inputs, such as an encoded history.
 
-    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+    Shapes: ids (B, F), numbers (B, D), extra (B, n_extra) if there is → logits (B,).
 
     Source: Wang et al. (2021), "DCN V2", section 3 and figure 1.
     """
@@ -35,19 +36,23 @@ class Ranker(nn.Module):
         rank: int | None = None,
         hidden: tuple[int, ...] = (192, 96),
         dropout: float = 0.0,
+        n_extra: int = 0,
     ) -> None:
         super().__init__()
         self.embedding, self.numerical = embedding, numerical
         self.project = nn.Linear(numerical.out_features, projection)
-        dim = projection + (embedding.out_features if embedding is not None else 0)
+        dim = projection + (embedding.out_features if embedding is not None else 0) + n_extra
         self.cross = CrossNetwork(dim, n_cross, rank) if n_cross else None
         self.mlp = MLP(dim, list(hidden), dropout)
         self.head = nn.Linear(self.mlp.out_features + (dim if n_cross else 0), 1)
 
-    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        x0 = self.project(self.numerical(numbers))
+    def forward(self, ids: Tensor, numbers: Tensor, extra: Tensor | None = None) -> Tensor:
+        inputs = [self.project(self.numerical(numbers))]
         if self.embedding is not None:
-            x0 = torch.cat([self.embedding(ids).flatten(1), x0], dim=1)
+            inputs.append(self.embedding(ids).flatten(1))
+        if extra is not None:
+            inputs.append(extra)
+        x0 = torch.cat(inputs, dim=1)
         mixed = [self.mlp(x0)]
         if self.cross is not None:
             mixed.append(self.cross(x0))

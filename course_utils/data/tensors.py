@@ -1,0 +1,63 @@
+"""From tables to tensors: the last step before a model."""
+
+from __future__ import annotations
+
+import polars as pl
+import torch
+from torch import Tensor
+
+
+def vocabulary(values: pl.Series) -> Tensor:
+    """Sorted distinct ids, the table for `number`."""
+    return torch.from_numpy(values.unique().sort().cast(pl.Int64).to_numpy().copy())
+
+
+def number(ids: Tensor, known: Tensor) -> Tensor:
+    """Number ids from 1 by their place in `known` (sorted); 0 for ids that are not there.
+
+    Shapes: ids (…), known (n,) → (…) integers in 0 … n.
+    """
+    place = torch.searchsorted(known, ids).clamp(max=len(known) - 1)
+    return torch.where(known[place] == ids, place + 1, 0)
+
+
+def as_batch(
+    rows: pl.DataFrame, ids: list[str], numbers: list[str], target: str
+) -> dict[str, Tensor]:
+    """Columns of a table as the tensors that rankers take.
+
+    Args:
+        rows: N rows. ids: categorical columns. numbers: numerical columns, null means unknown.
+        target: column of 0 and 1.
+
+    Returns:
+        `ids` (N, F) int64, `numbers` (N, D) float32 with NaN for null, `target` (N,) float32.
+    """
+    x = rows.select(pl.col(numbers).cast(pl.Float32).fill_null(float("nan")))
+    return {
+        "ids": torch.from_numpy(rows.select(pl.col(ids).cast(pl.Int64)).to_numpy().copy()),
+        "numbers": torch.from_numpy(x.to_numpy().copy()),
+        "target": torch.from_numpy(rows[target].cast(pl.Float32).to_numpy().copy()),
+    }
+
+
+def lookup(table: pl.LazyFrame | None, value: str, known: Tensor) -> Tensor:
+    """A value for each numbered item: (n + 1, …), zeros where the table has none.
+
+    Args:
+        table: `item_id` and the column `value`, a number or a vector; None gives zeros (n + 1,).
+            If an item has several rows, its smallest value counts.
+        known: (n,) sorted item ids (`vocabulary`).
+    """
+    if table is None:
+        return torch.zeros(len(known) + 1, dtype=torch.int64)
+    rows = table.select("item_id", value).collect()
+    if not rows[value].dtype.is_nested():
+        rows = rows.group_by("item_id").agg(pl.col(value).min())
+    place = number(torch.from_numpy(rows["item_id"].cast(pl.Int64).to_numpy().copy()), known)
+    values = torch.from_numpy(rows[value].to_numpy().copy())
+    values = values.float() if values.is_floating_point() else values.long()
+    out = torch.zeros(len(known) + 1, *values.shape[1:], dtype=values.dtype)
+    out[place] = values
+    out[0] = 0
+    return out

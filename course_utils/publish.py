@@ -1,0 +1,374 @@
+"""From the sources in `notebooks/src` to lectures, exercises and the README's tables.
+
+A source is a jupytext py:percent file. Publishing replaces imports in cells tagged `inline` by the
+source of what they import, executes the notebook on a fresh kernel, and writes
+`notebooks/NAME.ipynb` and, without solutions, `notebooks/exercises/NAME.ipynb`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from course_utils.world import WORLD_VERSION
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+SOURCES = NOTEBOOKS / "src"
+EXERCISES = NOTEBOOKS / "exercises"
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_TEXT = "(a widget: run this cell in JupyterLab to play with it)"
+CELL_SECONDS = 600
+
+
+class PublishError(RuntimeError):
+    """A notebook that cannot be published, with the reason and the remedy."""
+
+
+def names() -> list[str]:
+    """Names of all notebooks that have a source, in the order of the course."""
+    return sorted(path.stem for path in SOURCES.glob("*.py"))
+
+
+# Reading a source
+
+
+def inlined(source: str) -> str:
+    """The source code of everything that the imports in `source` name.
+
+    Raises:
+        PublishError: the cell holds more than `from course_utils… import …` lines.
+    """
+    parts = []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ImportFrom) or not node.module.startswith("course_utils"):
+            raise PublishError(
+                f"an inline cell may only import from course_utils, found: {ast.unparse(node)}"
+            )
+        module = importlib.import_module(node.module)
+        parts += [inspect.getsource(getattr(module, alias.name)).rstrip() for alias in node.names]
+    return "\n\n\n".join(parts)
+
+
+def read_source(name: str) -> NotebookNode:
+    """The notebook of a source: inline cells filled in, ids and nbgrader's marks added."""
+    path = SOURCES / f"{name}.py"
+    if not path.exists():
+        raise PublishError(f"no source {path}; there are {names()}")
+    notebook = jupytext.read(path)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    after_exercise = None
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"{name.split('_')[0]}-{number:03d}"
+        if cell.cell_type != "code":
+            continue
+        if "inline" in cell.metadata.get("tags", []):
+            cell.metadata["course"] = {"inline": cell.source}
+            cell.source = inlined(cell.source)
+        if BEGIN in cell.source:
+            after_exercise = f"{name}-{number}"
+            cell.metadata["nbgrader"] = _nbgrader(after_exercise, solution=True)
+        elif after_exercise:
+            cell.metadata["nbgrader"] = _nbgrader(f"{after_exercise}-check", solution=False)
+            after_exercise = None
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _nbgrader(grade_id: str, solution: bool) -> dict:
+    marks = {"grade_id": grade_id, "schema_version": 3, "task": False, "solution": solution}
+    return marks | ({"grade": False, "locked": False} if solution else CHECK_MARKS)
+
+
+CHECK_MARKS = {"grade": True, "locked": True, "points": 1}
+
+
+def without_solutions(notebook: NotebookNode) -> NotebookNode:
+    """The exercise notebook: nbgrader clears the solutions, outputs are dropped."""
+    from nbgrader.preprocessors import ClearSolutions
+    from traitlets.config import Config
+
+    config = Config()
+    config.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+    blank, _ = ClearSolutions(config=config).preprocess(copy.deepcopy(notebook), {})
+    for cell in blank.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    blank.metadata.pop("course", None)
+    blank.metadata.pop("celltoolbar", None)
+    return blank
+
+
+# What a built notebook depends on
+
+
+def _modules_of(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            found |= {"." * node.level + (node.module or "")}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists():
+            return path
+    return None
+
+
+def dependencies(source: str) -> list[Path]:
+    """Files of `course_utils` that the source imports, directly or not."""
+    waiting = [m for m in _modules_of(source) if m.startswith("course_utils")]
+    files: set[Path] = set()
+    while waiting:
+        module = waiting.pop()
+        path = _file_of(module)
+        if path is None or path in files:
+            continue
+        files.add(path)
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for found in _modules_of(path.read_text()):
+            if found.startswith("."):
+                waiting.append(f"{package}.{found.lstrip('.')}".rstrip("."))
+            elif found.startswith("course_utils"):
+                waiting.append(found)
+    return sorted(files)
+
+
+def fingerprint(name: str) -> str:
+    """Hash of the source, of what it imports from `course_utils`, and of the log's version."""
+    source = (SOURCES / f"{name}.py").read_text()
+    digest = hashlib.sha256(f"{WORLD_VERSION}\n{source}".encode())
+    for path in dependencies(jupytext.writes(jupytext.reads(source, "py:percent"), "py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def edited_cells(name: str) -> list[int]:
+    """Numbers of the built notebook's cells that no longer are as `publish` wrote them."""
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.exists():
+        return []
+    built = nbformat.read(path, as_version=4)
+    written = built.metadata.get("course", {}).get("cells", [])
+    now = [_cell_hash(cell) for cell in built.cells]
+    if len(now) != len(written):
+        return [i for i, (a, b) in enumerate(zip(now, written, strict=False)) if a != b] or [
+            min(len(now), len(written))
+        ]
+    return [i for i, (a, b) in enumerate(zip(now, written, strict=True)) if a != b]
+
+
+def _cell_hash(cell: NotebookNode) -> str:
+    return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+
+
+def is_current(name: str) -> bool:
+    """Whether the built notebook agrees with its source and what that imports."""
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.exists() or not (EXERCISES / f"{name}.ipynb").exists():
+        return False
+    built = nbformat.read(path, as_version=4)
+    return built.metadata.get("course", {}).get("hash") == fingerprint(name)
+
+
+# Executing
+
+
+def execute(notebook: NotebookNode, folder: Path, log: str | None = None) -> float:
+    """Run all cells on a fresh kernel, in place; returns the seconds it took.
+
+    Raises:
+        PublishError: a cell failed or wrote to stderr; says which.
+    """
+    environment = {**os.environ, "TQDM_DISABLE": "1"} | ({"COURSE_LOG": log} if log else {})
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+    )
+    start = time.perf_counter()
+    try:
+        client.execute(env=environment)
+    except Exception as error:
+        raise PublishError(str(error)) from error
+    seconds = time.perf_counter() - start
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise PublishError(f"cell {number} wrote to stderr: {output.text[:2_000]}")
+            if WIDGET in output.get("data", {}):
+                output.data = {"text/plain": WIDGET_TEXT}
+    return seconds
+
+
+def _write(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    nbformat.write(notebook, partial)
+    partial.replace(path)
+
+
+def publish(name: str, force: bool = False) -> bool:
+    """Build a lecture and its exercises if they are not current.
+
+    Returns:
+        Whether anything was built.
+
+    Raises:
+        PublishError: the built notebook was edited since, or a cell failed.
+    """
+    edited = edited_cells(name)
+    if edited and not force:
+        raise PublishError(
+            f"notebooks/{name}.ipynb was edited in cells {edited}; carry the edits into the source "
+            f"with `make pull NB={name}`, or drop them: `git checkout notebooks/{name}.ipynb`"
+        )
+    if is_current(name) and not force:
+        return False
+    notebook = read_source(name)
+    seconds = execute(notebook, NOTEBOOKS)
+    notebook.metadata["course"] = {
+        "hash": fingerprint(name),
+        "seconds": round(seconds),
+        "cells": [_cell_hash(cell) for cell in notebook.cells],
+    }
+    _write(NOTEBOOKS / f"{name}.ipynb", notebook)
+    _write(EXERCISES / f"{name}.ipynb", without_solutions(notebook))
+    return True
+
+
+def pull(name: str) -> Path:
+    """Carry edits made in the built notebook back into its source.
+
+    Raises:
+        PublishError: an inlined class was edited (that belongs into `course_utils`).
+    """
+    built = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    kept = nbformat.v4.new_notebook()
+    for number, cell in enumerate(built.cells):
+        cell = copy.deepcopy(cell)
+        marks = cell.metadata.pop("course", {})
+        cell.metadata.pop("nbgrader", None)
+        if "inline" in marks:
+            if cell.source != inlined(marks["inline"]):
+                raise PublishError(
+                    f"cell {number} holds inlined code that was edited; make this change in the "
+                    f"file that `{marks['inline']}` names"
+                )
+            cell.source = marks["inline"]
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        kept.cells.append(cell)
+    path = SOURCES / f"{name}.py"
+    head = re.match(r"(?s)# ---\n.*?\n# ---\n\n?", path.read_text())
+    text = jupytext.writes(kept, "py:percent")
+    body = re.sub(r"(?s)\A# ---\n.*?\n# ---\n\n?", "", text)
+    path.write_text((head.group(0) if head else "") + body)
+    built.metadata["course"]["cells"] = [_cell_hash(cell) for cell in built.cells]
+    _write(NOTEBOOKS / f"{name}.ipynb", built)
+    return path
+
+
+def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
+    """Execute one notebook on a log; the copy and its HTML go into `folder`."""
+    from nbconvert import HTMLExporter
+
+    notebook = read_source(name)
+    error = None
+    try:
+        execute(notebook, NOTEBOOKS, log)
+    except PublishError as failed:
+        error = failed
+    stem = f"{name}-{re.sub(r'[^A-Za-z0-9.-]+', '_', log or 'sim')}"
+    copy_path = folder / f"{stem}.ipynb"
+    _write(copy_path, notebook)
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    html_path = folder / f"{stem}.html"
+    html_path.write_text(html, encoding="utf-8")
+    if error:
+        raise PublishError(f"{error}\n\nThe notebook as far as it came: {copy_path}")
+    return copy_path, html_path
+
+
+# The README's tables
+
+
+def claims_of(name: str) -> list[dict]:
+    """Claims of a built notebook in their order: `claim`, `holds`, `measured`."""
+    built = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return [
+        output.metadata["course"]
+        for cell in built.cells
+        for output in cell.get("outputs", [])
+        if "claim" in output.get("metadata", {}).get("course", {})
+    ]
+
+
+def title_of(name: str) -> str:
+    """The title of a notebook: its first heading."""
+    text = jupytext.read(SOURCES / f"{name}.py").cells[0].source
+    return text.splitlines()[0].lstrip("# ").strip()
+
+
+def results_table() -> str:
+    """Markdown table of all claims with what was measured."""
+    rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
+    for name in names():
+        for c in claims_of(name):
+            mark = "✔" if c["holds"] else "✘"
+            link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
+            rows.append(f"| {link} | {c['claim']} | {mark} | {c['measured']} |")
+    return "\n".join(rows)
+
+
+def fill(text: str, marker: str, content: str) -> str:
+    """Replace what stands between `<!-- MARKER -->` and `<!-- /MARKER -->`."""
+    pattern = rf"(?s)(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)"
+    filled, n = re.subn(pattern, lambda m: m.group(1) + content + m.group(2), text)
+    if n != 1:
+        raise PublishError(f"README.md needs exactly one pair of marks <!-- {marker} -->")
+    return filled
+
+
+def readme_text() -> str:
+    """The README as it should be, with its generated parts filled in."""
+    return fill((ROOT / "README.md").read_text(), "results", results_table())
+
+
+def write_readme() -> None:
+    """Bring the README's generated parts up to date."""
+    (ROOT / "README.md").write_text(readme_text())
+
+
+def budget(name: str) -> int:
+    """Seconds that the built notebook took when it was published."""
+    built = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    return built["metadata"]["course"]["seconds"]
