@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
-from IPython.display import display
+from IPython.display import Markdown, display
 
 from course_utils.data import parse_world
 from course_utils.data.sources import DEFAULT_SOURCE
 from course_utils.world import WorldConfig
+
+_measured: list[dict] = []
 
 
 class ClaimFailed(AssertionError):
@@ -36,9 +38,18 @@ def claim(text: str, holds: bool, measured: str = "", expected: bool = True) -> 
     holds = bool(holds)
     line = f"{'✔' if holds else '✘'} {text}"
     record = {"claim": text, "holds": holds, "measured": measured}
+    _measured.append(record)
     display({"text/plain": line}, raw=True, metadata={"course": record})
     if holds != expected and _on_default_log():
         raise ClaimFailed(
             f"{line}  (measured: {measured or 'not given'}) — expected to "
             f"{'hold' if expected else 'fail'} on the default log"
         )
+
+
+def recap() -> None:
+    """Show all claims that this notebook has measured so far, as a table."""
+    rows = "\n".join(
+        f"| {'✔' if c['holds'] else '✘'} | {c['claim']} | {c['measured']} |" for c in _measured
+    )
+    display(Markdown(f"| | claim | measured |\n|---|---|---|\n{rows}"))

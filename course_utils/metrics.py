@@ -85,6 +85,11 @@ def log_loss(logits: Tensor, target: Tensor) -> float:
     return LogLoss(logits, target)()
 
 
+def share_of_the_way(value: float, trivial: float, best: float) -> float:
+    """How far a metric has come from the trivial model (0) to the best possible one (1)."""
+    return (value - trivial) / (best - trivial)
+
+
 def calibration(logits: Tensor, target: Tensor, n_bins: int = 10) -> dict[str, Tensor]:
     """Reliability curve over bins of equally many rows.
 

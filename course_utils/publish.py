@@ -12,7 +12,6 @@ import copy
 import hashlib
 import importlib
 import inspect
-import json
 import os
 import re
 import time
@@ -198,20 +197,22 @@ def is_current(name: str) -> bool:
 # Executing
 
 
-def execute(notebook: NotebookNode, folder: Path, log: str | None = None) -> float:
+def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     """Run all cells on a fresh kernel, in place; returns the seconds it took.
+
+    Args:
+        notebook: what to run. folder: where it runs. variables: of the kernel's environment.
 
     Raises:
         PublishError: a cell failed or wrote to stderr; says which.
     """
-    environment = {**os.environ, "TQDM_DISABLE": "1"} | ({"COURSE_LOG": log} if log else {})
+    environment = {**os.environ, "TQDM_DISABLE": "1", **variables}
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        store_widget_state=False,
     )
     start = time.perf_counter()
     try:
@@ -219,6 +220,7 @@ def execute(notebook: NotebookNode, folder: Path, log: str | None = None) -> flo
     except Exception as error:
         raise PublishError(str(error)) from error
     seconds = time.perf_counter() - start
+    notebook.metadata.pop("widgets", None)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
@@ -304,7 +306,7 @@ def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
     notebook = read_source(name)
     error = None
     try:
-        execute(notebook, NOTEBOOKS, log)
+        execute(notebook, NOTEBOOKS, **({"COURSE_LOG": log} if log else {}))
     except PublishError as failed:
         error = failed
     stem = f"{name}-{re.sub(r'[^A-Za-z0-9.-]+', '_', log or 'sim')}"
@@ -321,12 +323,11 @@ def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
 # The README's tables
 
 
-def claims_of(name: str) -> list[dict]:
-    """Claims of a built notebook in their order: `claim`, `holds`, `measured`."""
-    built = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+def claims_of(notebook: NotebookNode) -> list[dict]:
+    """Claims of an executed notebook in their order: `claim`, `holds`, `measured`."""
     return [
         output.metadata["course"]
-        for cell in built.cells
+        for cell in notebook.cells
         for output in cell.get("outputs", [])
         if "claim" in output.get("metadata", {}).get("course", {})
     ]
@@ -342,10 +343,34 @@ def results_table() -> str:
     """Markdown table of all claims with what was measured."""
     rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
     for name in names():
-        for c in claims_of(name):
+        built = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        for c in claims_of(built):
             mark = "✔" if c["holds"] else "✘"
             link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
             rows.append(f"| {link} | {c['claim']} | {mark} | {c['measured']} |")
+    return "\n".join(rows)
+
+
+def claims_by_seed(names: list[str], seeds: list[int]) -> str:
+    """Markdown table of claim × `COURSE_SEED`, from fresh runs of the notebooks."""
+    table: dict[tuple[str, str], dict[int, str]] = {}
+    for seed in seeds:
+        for name in names:
+            notebook = read_source(name)
+            try:
+                execute(notebook, NOTEBOOKS, COURSE_SEED=str(seed))
+            except PublishError as error:
+                print(f"{name}, seed {seed}: {str(error)[-300:]}")
+            for c in claims_of(notebook):
+                cell = f"{'✔' if c['holds'] else '✘'} {c['measured']}"
+                table.setdefault((name, c["claim"]), {})[seed] = cell
+    rows = [
+        "| claim | " + " | ".join(map(str, seeds)) + " |",
+        "|---|" + "---|" * len(seeds),
+    ]
+    for (name, text), cells in table.items():
+        values = " | ".join(cells.get(seed, "not reached") for seed in seeds)
+        rows.append(f"| {name.split('_')[0]}: {text} | {values} |")
     return "\n".join(rows)
 
 
@@ -366,9 +391,3 @@ def readme_text() -> str:
 def write_readme() -> None:
     """Bring the README's generated parts up to date."""
     (ROOT / "README.md").write_text(readme_text())
-
-
-def budget(name: str) -> int:
-    """Seconds that the built notebook took when it was published."""
-    built = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
-    return built["metadata"]["course"]["seconds"]

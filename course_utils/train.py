@@ -130,7 +130,8 @@ def fit(
     )
     generator = torch.Generator().manual_seed(seed)
     history, best, start = History(), None, time.perf_counter()
-    with tqdm(total=epochs * steps, desc=type(model).__name__, disable=not progress) as bar:
+    quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
+    with tqdm(total=epochs * steps, desc=type(model).__name__, **quiet) as bar:
         for epoch in range(epochs):
             model.train()
             total = 0.0

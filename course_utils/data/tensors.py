@@ -17,7 +17,7 @@ def number(ids: Tensor, known: Tensor) -> Tensor:
 
     Shapes: ids (…), known (n,) → (…) integers in 0 … n.
     """
-    place = torch.searchsorted(known, ids).clamp(max=len(known) - 1)
+    place = torch.searchsorted(known, ids.contiguous()).clamp(max=len(known) - 1)
     return torch.where(known[place] == ids, place + 1, 0)
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-HASH_PRIME = 2_147_483_647
-"""2³¹ − 1, a prime; ids must be smaller."""
-
 
 class UnifiedEmbedding(nn.Module):
     """One table of `n_rows` vectors for all features; each value looks up several rows.
@@ -33,6 +30,8 @@ class UnifiedEmbedding(nn.Module):
     Web-Scale ML Systems", section 3 (feature multiplexing).
     """
 
+    PRIME = 2**31 - 1
+
     def __init__(
         self,
         n_rows: int,
@@ -50,17 +49,17 @@ class UnifiedEmbedding(nn.Module):
         self.out_features = n_features * n_hashes * dim
         random = torch.Generator().manual_seed(seed)
         size = (n_features, n_hashes)
-        self.register_buffer("a", torch.randint(1, HASH_PRIME, size, generator=random))
-        self.register_buffer("b", torch.randint(0, HASH_PRIME, size, generator=random))
+        self.register_buffer("a", torch.randint(1, self.PRIME, size, generator=random))
+        self.register_buffer("b", torch.randint(0, self.PRIME, size, generator=random))
 
     def rows(self, ids: Tensor) -> Tensor:
         """Table rows that the values read: ids (B, F) → (B, F, k)."""
-        if ids.numel() and (ids.min() < 0 or ids.max() >= HASH_PRIME):
+        if ids.numel() and (ids.min() < 0 or ids.max() >= self.PRIME):
             raise ValueError(
-                f"ids must lie in [0, {HASH_PRIME}), found {int(ids.min())} … {int(ids.max())}; "
+                f"ids must lie in [0, {self.PRIME}), found {int(ids.min())} … {int(ids.max())}; "
                 "number your values from 0 first"
             )
-        return (self.a * ids.unsqueeze(-1) + self.b) % HASH_PRIME % self.n_rows
+        return (self.a * ids.unsqueeze(-1) + self.b) % self.PRIME % self.n_rows
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.dropout(self.table(self.rows(ids)).flatten(-2))

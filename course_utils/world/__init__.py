@@ -3,6 +3,7 @@
 from .catalogue import Catalogue, build_catalogue
 from .config import EFFECTS, WORLD_VERSION, YAMBDA_50M_SIZE, WorldConfig, WorldError
 from .dynamics import SESSION_GAP, Dynamics, familiarity, satiation
+from .env import RadioEnv, play, popularity_policy, random_policy
 from .listeners import Listeners, build_listeners
 from .simulate import EVENT_SCHEMA, EVENT_TYPES, write_world
 
@@ -16,11 +17,15 @@ __all__ = [
     "Catalogue",
     "Dynamics",
     "Listeners",
+    "RadioEnv",
     "WorldConfig",
     "WorldError",
     "build_catalogue",
     "build_listeners",
     "familiarity",
+    "play",
+    "popularity_policy",
+    "random_policy",
     "satiation",
     "write_world",
 ]

@@ -79,19 +79,8 @@ class Catalogue:
         before = np.where(drawn > 0, self.cumulative[drawn - 1], 0.0)
         return drawn - base, (self.cumulative[drawn] - before) / total
 
-    def probability_in_style(self, track: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """Probability of each track (B,) among the tracks of its style at that time (B,)."""
-        week = np.clip(time // SECONDS_PER_WEEK, 0, self.n_weeks - 1).astype(np.int64)
-        base = week * self.n_tracks
-        style = self.style[track]
-        first, last = base + self.style_start[style], base + self.style_start[style + 1] - 1
-        at = base + track
-        low = np.where(first > 0, self.cumulative[first - 1], 0.0)
-        before = np.where(at > 0, self.cumulative[at - 1], 0.0)
-        return (self.cumulative[at] - before) / (self.cumulative[last] - low)
-
     def weekly_popularity(self, time: int) -> np.ndarray:
-        """(N,) share of each track in its style in the week of `time`, times the style's size."""
+        """(N,) weights of the tracks in the week of `time`; zero for those not yet out."""
         week = int(np.clip(time // SECONDS_PER_WEEK, 0, self.n_weeks - 1))
         base = week * self.n_tracks
         start = self.cumulative[base - 1] if base else 0.0

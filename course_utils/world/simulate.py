@@ -137,7 +137,8 @@ def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> Non
 
     n_parts = -(-config.expected_listens // EVENTS_PER_PART)
     width = -(-config.days * SECONDS_PER_DAY // n_parts)
-    with tqdm(total=len(listeners), desc="listeners", disable=not progress) as bar:
+    quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
+    with tqdm(total=len(listeners), desc="generating the log", **quiet) as bar:
         for number, block in enumerate(listener_blocks(config, listeners)):
             tables = dict(
                 zip(("log", "truth"), simulate_block(config, catalogue, block, number), strict=True)

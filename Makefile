@@ -1,0 +1,56 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m course_utils
+SEEDS ?= 0 1 2 3 4
+NB ?=
+LOG ?= sim
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint notebooks pull run claims bench doctor clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 ...") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,real]' -c constraints.txt
+	@touch $@
+
+lab: $(VENV)/.installed ## set up, generate the default log, open JupyterLab at the first notebook
+	$(RUN) log
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
+
+lint: $(VENV)/.installed ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint ## ruff, unit tests, reference checks, and every notebook from top to bottom
+	$(RUN) log
+	$(BIN)/pytest tests
+	TQDM_DISABLE=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/*.ipynb
+
+notebooks: $(VENV)/.installed ## build the notebooks whose sources changed, and the README's tables
+	$(RUN) publish $(NB)
+
+pull: $(VENV)/.installed ## carry edits of a built notebook into its source: make pull NB=01_introduction
+	$(RUN) pull $(NB)
+
+run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
+	$(RUN) run $(NB) --log $(LOG)
+
+claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS="0 1 2"
+	$(RUN) claims --seeds $(SEEDS)
+
+bench: $(VENV)/.installed ## speed and memory, side by side with what you would use instead
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
+
+doctor: $(VENV)/.installed ## is this machine ready?
+	$(RUN) doctor
+
+clean: ## remove the environment and built copies; downloaded and generated logs stay
+	rm -rf $(VENV) build

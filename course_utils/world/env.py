@@ -1,0 +1,113 @@
+"""The world as a `gymnasium` environment: one listener, a radio that the agent programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gymnasium as gym
+import numpy as np
+
+from .catalogue import SECONDS_PER_DAY, Catalogue, build_catalogue
+from .config import WorldConfig, WorldError
+from .dynamics import HOUR, Dynamics
+from .listeners import Listeners, build_listeners
+
+
+class RadioEnv(gym.Env):
+    """Choose the next track for one listener, session after session, until the horizon.
+
+    * action: index of a track, 0 … n_tracks − 1 (a track before its release is refused with a
+      skip: nothing is played and time passes).
+    * observation, (d + 5,) float32: the service's profile of the listener (d numbers: a running
+      mean of the latent vectors of finished tracks, minus skipped ones), sine and cosine of the
+      hour, the recent skips of the session (0 … 1), whether the session has just begun, the share
+      of the horizon that is over.
+    * reward: 1 for a track played to the end, else 0.
+    * info: `probability` of a full play (the truth), `time` in seconds, `ended` (the session).
+    * an episode ends (`terminated`) when the listener's next session lies beyond the horizon.
+
+    Args:
+        config: the world. Only its radio sessions are played: nothing is the listener's own choice.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 (gymnasium's own convention)
+
+    def __init__(self, config: WorldConfig | None = None) -> None:
+        self.config = config or WorldConfig()
+        self.catalogue: Catalogue = build_catalogue(self.config)
+        self.everyone: Listeners = build_listeners(self.config, self.catalogue)
+        self.action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
+        width = self.config.latent_dim + 5
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.dynamics: Dynamics | None = None
+        self._began = True
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Meet a listener: `options={"listener": n}` chooses the n-th, else one at random."""
+        super().reset(seed=seed)
+        number = (options or {}).get("listener")
+        if number is None:
+            number = int(self.np_random.integers(len(self.everyone)))
+        if not 0 <= number < len(self.everyone):
+            raise WorldError(f"listener {number} is not among the {len(self.everyone)}")
+        self.dynamics = Dynamics(
+            self.config, self.catalogue, self.everyone.take(np.array([number])), self.np_random
+        )
+        self._began = True
+        return self._observation(), {"listener": number}
+
+    def step(self, action: int):
+        """Play a track; see the class for what comes back."""
+        if self.dynamics is None:
+            raise WorldError("call reset() before step()")
+        if not self.action_space.contains(action):
+            raise WorldError(f"action {action!r} is not a track: 0 … {self.catalogue.n_tracks - 1}")
+        track = np.array([action])
+        if self.catalogue.release[action] > self.dynamics.now[0]:
+            self.dynamics.now += 1
+            self._began = False
+            return self._observation(), 0.0, False, False, {"probability": 0.0, "ended": False}
+        response = self.dynamics.react(track, organic=np.array([False]))
+        self._began = bool(response["ended"][0])
+        info = {
+            "probability": float(response["probability"][0]),
+            "time": int(response["time"][0]),
+            "ended": self._began,
+        }
+        over = bool(self.dynamics.now[0] >= self.dynamics.horizon)
+        return self._observation(), float(response["full"][0]), over, False, info
+
+    def _observation(self) -> np.ndarray:
+        state = self.dynamics
+        now = state.now[0]
+        angle = 2 * np.pi * (now % SECONDS_PER_DAY) / (24 * HOUR)
+        rest = [np.sin(angle), np.cos(angle), state.skipping[0], self._began, now / state.horizon]
+        return np.concatenate([state.profile[0], rest]).astype(np.float32)
+
+
+Policy = Callable[[np.ndarray, RadioEnv], int]
+
+
+def random_policy(observation: np.ndarray, env: RadioEnv) -> int:
+    """Any released track."""
+    released = np.flatnonzero(env.catalogue.release <= env.dynamics.now[0])
+    return int(env.np_random.choice(released))
+
+
+def popularity_policy(observation: np.ndarray, env: RadioEnv) -> int:
+    """A released track, drawn by its popularity this week."""
+    weight = env.catalogue.weekly_popularity(int(env.dynamics.now[0]))
+    cumulative = np.cumsum(weight * (env.catalogue.release <= env.dynamics.now[0]))
+    return int(np.searchsorted(cumulative, env.np_random.random() * cumulative[-1], side="right"))
+
+
+def play(env: RadioEnv, policy: Policy, seed: int, steps: int = 1_000) -> tuple[float, int]:
+    """Total reward and number of steps of one episode, cut after `steps`."""
+    observation, _ = env.reset(seed=seed)
+    total, n = 0.0, 0
+    for _ in range(steps):
+        observation, reward, terminated, truncated, _ = env.step(policy(observation, env))
+        total, n = total + reward, n + 1
+        if terminated or truncated:
+            break
+    return total, n

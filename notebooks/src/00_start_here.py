@@ -1,0 +1,154 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 00 · Start here
+#
+# *Two minutes. Nothing is trained here.*
+#
+# Welcome. This is a course on neural recommender systems, from factorization machines to semantic IDs
+# and reinforcement learning, told in notebooks. Every sentence that can be measured is measured in the
+# notebook that says it, and every formula is checked against an independent implementation.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - find your way: cells, slides, exercises;
+# - know that your machine is ready, or what to do if it is not;
+# - know which log you are working on, and how to change it.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# Ten minutes are enough for this notebook. Let everyone run the self-check before the first lecture: it
+# finds the two laptops on which something is wrong.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import os
+
+import matplotlib.pyplot as plt
+import polars as pl
+
+from course_utils import data, doctor, plots
+
+plots.use_style()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## How to move
+#
+# - A notebook is a sequence of **cells**. `Shift + Enter` runs a cell and goes on to the next.
+# - *Run → Restart Kernel and Run All Cells* runs a notebook from top to bottom. Do this when something
+#   looks odd: half of all riddles are cells that were run out of order.
+# - The same notebook is a **lecture**: press the presentation button (or `Alt + R`) and move with the
+#   space bar. Cells stay live.
+# - **Exercises** stand at the end of each notebook, with a check that tells you where to look. The folder
+#   `exercises/` holds the same notebooks without the solutions.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Is this machine ready?
+#
+# Each line is one finding. A ✘ says what to do about it. The same check runs in a terminal:
+# `python -m course_utils doctor`.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+findings = doctor.diagnose()
+for finding in findings:
+    print(finding)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+critical = [f for f in findings if f.topic in ("Python", "free memory", "COURSE_LOG")]
+print("ready to go" if all(f.ok for f in critical) else "please mend the lines marked ✘ first")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Which log?
+#
+# All notebooks open their data with `open_log()`. The variable `COURSE_LOG` chooses the source, before
+# Jupyter is started: `COURSE_LOG=movielens make lab`.
+#
+# | `COURSE_LOG` | what it is | needs |
+# |---|---|---|
+# | `sim` (default) | a simulated music service whose true probabilities are known | nothing: generated in seconds |
+# | `movielens` | 100,004 real film ratings | the extra `real` |
+# | `grocery` | 1.47 million real purchases, positives only | the extra `real` |
+# | `yambda-50m`, `-500m`, `-5b` | the real music log, up to 4.79 billion events | the Hugging Face Hub |
+# | a path | a Parquet file or folder of your own | the schema in `data/README.md` |
+#
+
+# %% slideshow={"slide_type": "fragment"}
+log = data.open_log()
+print("this log:", log.name)
+log.events.head(3).collect()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Why a simulated log?
+#
+# Because somebody has to know the truth. In a real log nobody can say how good a model could possibly be.
+# In the simulated one every play carries the probability with which it was played to the end, so each
+# model can be shown against the best that *any* model could do. The same notebooks then run unchanged on
+# real data. `data/README.md` says what is in this world, how it was calibrated, and where it differs from
+# real life.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The course on one page
+#
+
+# %% slideshow={"slide_type": "skip"}
+COURSE = {
+    "1 · Introduction": ["00 start here", "01 introduction", "02 why neural networks"],
+    "2 · Candidates": ["03 YouTube DNN", "04 two towers"],
+    "3 · Ranking": ["05 FM, FFM", "06 Wide & Deep, DeepFM", "07 DCN-v2", "08 PLE"],
+    "4 · Frontier": [
+        "09 SASRec", "10 memory", "11 unified embeddings", "12 million items", "13 reinforcement learning",
+        "14 VAE", "15 GAN", "16 semantic IDs", "17 LLM",
+    ],
+    "5 · Seminar": ["18 ranking on Yambda", "19 the bitter lesson"],
+}  # fmt: skip
+written = {name[:2] for name in os.listdir() if name.endswith(".ipynb")} | {"00"}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(11, 5.2))
+for column, (part, topics) in enumerate(COURSE.items()):
+    color = plots.PALETTE[column]
+    ax.text(column, 0, part, ha="center", va="center", weight="bold", color=color, fontsize=13)
+    for row, topic in enumerate(topics, start=1):
+        here = topic[:2] in written
+        box = {
+            "boxstyle": "round,pad=0.35",
+            "facecolor": color if here else "white",
+            "edgecolor": color,
+        }
+        ink = "white" if here else "#444444"
+        ax.text(column, row, topic, ha="center", va="center", color=ink, fontsize=11.5, bbox=box)
+ax.set(xlim=(-0.6, 4.6), ylim=(9.6, -0.6), title="filled: written · outlined: planned")
+ax.axis("off")
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Where to go now
+#
+# - [01 · Introduction](01_introduction.ipynb): the log, the metrics, the funnel, and two traps.
+# - [18 · Seminar](18_seminar_ranking.ipynb): a neural ranker against CatBoost.
+#
+# The outlined notebooks are not written yet.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+# You have a machine that is ready, a log that is open, and a map. On to
+# [01 · Introduction](01_introduction.ipynb).
