@@ -32,7 +32,7 @@ lint: $(VENV)/.installed ## ruff
 test: lint ## ruff, unit tests, reference checks, and every notebook from top to bottom
 	$(RUN) log
 	$(BIN)/pytest tests
-	TQDM_DISABLE=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/*.ipynb
+	TQDM_DISABLE=1 COURSE_HEADLESS=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/*.ipynb
 
 notebooks: $(VENV)/.installed ## build the notebooks whose sources changed, and the README's tables
 	$(RUN) publish $(NB)

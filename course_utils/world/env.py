@@ -38,7 +38,7 @@ class RadioEnv(gym.Env):
         self.everyone: Listeners = build_listeners(self.config, self.catalogue)
         self.action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
         width = self.config.latent_dim + 5
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.observation_space = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
         self.dynamics: Dynamics | None = None
         self._began = True
 

@@ -35,8 +35,6 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
-import os
-
 import matplotlib.pyplot as plt
 import polars as pl
 
@@ -118,7 +116,7 @@ COURSE = {
     ],
     "5 · Seminar": ["18 ranking on Yambda", "19 the bitter lesson"],
 }  # fmt: skip
-written = {name[:2] for name in os.listdir() if name.endswith(".ipynb")} | {"00"}
+written = {path.name[:2] for path in (doctor.ROOT / "notebooks" / "src").glob("*.py")}
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(11, 5.2))

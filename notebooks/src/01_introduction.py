@@ -44,12 +44,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import torch
-from ipywidgets import interact
 from torch import nn
 
 from course_utils import checks, data, metrics, plots, train
 from course_utils.claims import claim, recap
 from course_utils.models import MLP
+from course_utils.widgets import play
 
 plots.use_style()
 SEED = train.seed_everything(1)
@@ -662,7 +662,7 @@ def look(number, n=8):
 look(min(5, len(rows) - 1))
 
 # %% slideshow={"slide_type": "skip"}
-interact(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
+play(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises

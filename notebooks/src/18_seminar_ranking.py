@@ -46,12 +46,12 @@ import numpy as np
 import polars as pl
 import torch
 from catboost import CatBoostClassifier, FeaturesData, Pool
-from ipywidgets import interact
 from torch import Tensor, nn
 
 from course_utils import checks, data, metrics, plots, train
 from course_utils.claims import claim, recap
 from course_utils.models import MLP, SeparateEmbeddings, Standardized, quantile_bins
+from course_utils.widgets import play
 
 plots.use_style()
 SEED = train.seed_everything(18)
@@ -182,7 +182,7 @@ def boost(training, validation, **options):
 
 
 # %% slideshow={"slide_type": "fragment"}
-recent = {name: values[-100_000:] for name, values in batches["train"].items()}
+recent = {name: values[-60_000:] for name, values in batches["train"].items()}
 small, small_valid = pool(recent, with_ids=False), pool(batches["validation"], with_ids=False)
 trials = []
 for depth in [6, 8]:
@@ -331,16 +331,17 @@ def unified(n_rows=2_048):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Training
 #
-# Log loss, AdamW, one learning-rate cycle over three epochs. `fit` keeps the weights of the epoch
+# Log loss, AdamW, one learning-rate cycle over four epochs. `fit` keeps the weights of the epoch
 # that was best on the validation slice.
 #
 
 
 # %% slideshow={"slide_type": "fragment"}
-def train_and_score(name, make, parts=batches, **options):
+def train_and_score(name, make, parts=batches, epochs=4, **options):
     torch.manual_seed(SEED)
     model = make()
-    history = train.fit(model, parts["train"], parts["validation"], seed=SEED, **options)
+    options |= {"epochs": epochs, "seed": SEED}
+    history = train.fit(model, parts["train"], parts["validation"], **options)
     scores[name], seconds[name] = train.predict(model, parts["test"]).double(), history.seconds
     print(f"{name}: best epoch {history.best_epoch + 1}, {history.seconds:.0f} s")
     return model, history
@@ -514,7 +515,7 @@ GROUPS = {
     "user × artist": data.ARTIST_COUNTERS[2:], "timestamp": ["timestamp"],
 }  # fmt: skip
 IDS = {"user id": 0, "track id": 1, "artist id": 2}
-some = torch.randperm(len(target), generator=torch.Generator().manual_seed(SEED))[:15_000]
+some = torch.randperm(len(target), generator=torch.Generator().manual_seed(SEED))[:8_000]
 sample = {name: values[some] for name, values in batches["test"].items()}
 shuffle = torch.randperm(len(some), generator=torch.Generator().manual_seed(SEED + 1))
 
@@ -674,12 +675,13 @@ plt.show()
 
 
 # %% slideshow={"slide_type": "skip"}
-@interact(uid=active[:40])
 def explore(uid):
     _, ax = plt.subplots(figsize=(11, 3.6))
     draw_listener(uid, ax)
     plt.show()
 
+
+play(explore, uid=active[:40])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises

@@ -1,0 +1,46 @@
+"""Fixtures: small logs that take seconds, and no network."""
+
+from __future__ import annotations
+
+import os
+
+import polars as pl
+import pytest
+
+os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+from course_utils.data import EVENT_SCHEMA, open_log
+from course_utils.world import WorldConfig
+
+TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
+"""A log for tests: the same world, a fortieth of the size."""
+
+
+@pytest.fixture(scope="session")
+def tiny_log():
+    return open_log(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_log) -> WorldConfig:
+    return tiny_log.world
+
+
+def events_of(rows: list[tuple]) -> pl.DataFrame:
+    """A log from tuples (uid, timestamp, item_id, is_organic, event_type, ratio, length)."""
+    return pl.DataFrame(rows, schema=list(EVENT_SCHEMA), orient="row").cast(EVENT_SCHEMA)
+
+
+@pytest.fixture
+def good_events() -> pl.DataFrame:
+    """Five events without a fault."""
+    return events_of(
+        [
+            (1, 10, 7, 1, "listen", 100, 200),
+            (2, 10, 7, 0, "listen", 30, 200),
+            (1, 15, 7, 1, "like", None, None),
+            (1, 300, 8, 0, "listen", 120, 180),
+            (2, 400, 8, 1, "listen", 0, None),
+        ]
+    )

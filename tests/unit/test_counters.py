@@ -1,0 +1,171 @@
+"""Counters against a slow loop over events, and for leakage."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import polars as pl
+import pytest
+from conftest import events_of
+
+from course_utils.data import ARTIST_COUNTERS, SEMINAR_COUNTERS, TARGET, add_counters
+
+ARTIST = {1: 10, 2: 10, 3: 20, 4: 30}
+
+
+def random_log(seed: int, n: int = 160) -> pl.DataFrame:
+    """Few listeners and tracks, many ties, pauses around the session border."""
+    rng = random.Random(seed)
+    time, rows = 0, []
+    for _ in range(n):
+        time += rng.choice([0, 0, 1, 30, 900, 1_800, 1_801, 5_000])
+        kind = rng.choice(["listen"] * 6 + ["like", "dislike", "unlike", "undislike"])
+        played = kind == "listen"
+        ratio = rng.choice([0, 49, 50, 94, 95, 100, 140]) if played else None
+        length = rng.choice([100, 233, None]) if played else None
+        rows.append(
+            (rng.randint(1, 3), time, rng.randint(1, 4), rng.randint(0, 1), kind, ratio, length)
+        )
+    return events_of(rows)
+
+
+def divide(top: float, bottom: float) -> float | None:
+    return top / bottom if bottom else None
+
+
+def slow_features(events: list[dict], at: int) -> dict:
+    """The features of event `at`, from the definitions, one by one."""
+    row = events[at]
+    now = row["timestamp"]
+    past = [e for e in events if e["timestamp"] < now]
+    mine = [e for e in past if e["uid"] == row["uid"]]
+
+    def listens(some):
+        return [e for e in some if e["event_type"] == "listen"]
+
+    def skips(some):
+        return [e for e in listens(some) if e["played_ratio_pct"] < 50]
+
+    def finished(some):
+        return sum(e["played_ratio_pct"] >= 95 for e in listens(some))
+
+    def likes(some):
+        return sum(e["event_type"] == "like" for e in some)
+
+    def mean_ratio(some):
+        return divide(sum(e["played_ratio_pct"] for e in listens(some)), len(listens(some)))
+
+    radio = [e for e in mine if e["is_organic"] == 0]
+    session: list[dict] = []
+    for e in reversed(mine):
+        if (session[-1]["timestamp"] if session else now) - e["timestamp"] > 1_800:
+            break
+        session.append(e)
+    start = session[-1]["timestamp"] if session else now
+    pair = [e for e in mine if e["item_id"] == row["item_id"]]
+    item = [e for e in past if e["item_id"] == row["item_id"]]
+    artist = [e for e in past if ARTIST[e["item_id"]] == ARTIST[row["item_id"]]]
+    both = [e for e in artist if e["uid"] == row["uid"]]
+    last = mine[-1]["timestamp"] if mine else None
+    pair_last = pair[-1]["timestamp"] if pair else None
+    return {
+        "timestamp": now,
+        "user_hist_radio_skip_fraction_before": divide(len(skips(radio)), len(listens(radio))),
+        "user_hist_skip_fraction_before": divide(len(skips(mine)), len(listens(mine))),
+        "user_hist_radio_skip_before": len(skips(radio)),
+        "user_hist_like_before": likes(mine),
+        "user_hist_track_finished_before": finished(mine),
+        "user_hist_last_ts_before": last,
+        "user_hist_radio_play_fraction_before": divide(len(listens(radio)), len(listens(mine))),
+        "user_hist_skip_frequency_before": divide(
+            len(skips(mine)), (now - mine[0]["timestamp"]) / 86_400 if mine else 0
+        ),
+        "user_hist_skip_before": len(skips(mine)),
+        "session_hist_duration_seconds_before": last - start if session else 0,
+        "session_hist_skip_fraction_before": divide(len(skips(session)), len(listens(session))),
+        "session_hist_played_time_seconds_before": sum(
+            e["played_ratio_pct"] * (e["track_length_seconds"] or 0) / 100 for e in listens(session)
+        ),
+        "session_hist_skip_before": len(skips(session)),
+        "session_hist_events_before": len(session),
+        "session_hist_plays_before": len(listens(session)),
+        "session_start_ts": start,
+        "item_hist_avg_played_ratio_before": mean_ratio(item),
+        "item_hist_track_finished_before": finished(item),
+        "user_item_hist_track_finished_before": finished(pair),
+        "user_item_hist_last_ts_before": pair_last,
+        "user_item_hist_avg_played_ratio_before": mean_ratio(pair),
+        "user_item_hist_time_since_last_event_seconds": now - pair_last if pair else None,
+        "user_item_hist_time_span_seconds_before": pair_last - pair[0]["timestamp"]
+        if pair
+        else None,
+        "user_item_hist_skip_before": len(skips(pair)),
+        "user_item_hist_plays_before": len(listens(pair)),
+        "user_item_hist_like_before": likes(pair),
+        "artist_hist_avg_played_ratio_before": mean_ratio(artist),
+        "artist_hist_track_finished_before": finished(artist),
+        "user_artist_hist_plays_before": len(listens(both)),
+        "user_artist_hist_track_finished_before": finished(both),
+        "user_artist_hist_skip_before": len(skips(both)),
+        "user_artist_hist_avg_played_ratio_before": mean_ratio(both),
+    }
+
+
+ARTISTS = pl.LazyFrame(
+    {"artist_id": list(ARTIST.values()), "item_id": list(ARTIST)},
+    schema={"artist_id": pl.UInt32, "item_id": pl.UInt32},
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counters_equal_a_slow_loop(seed):
+    log = random_log(seed)
+    fast = add_counters(log.lazy(), ARTISTS).to_dicts()
+    events = log.to_dicts()
+    places = [i for i, e in enumerate(events) if e["event_type"] == "listen"]
+    assert len(fast) == len(places)
+    for row, at in zip(fast, places, strict=True):
+        assert row[TARGET] == (events[at]["played_ratio_pct"] >= 95)
+        for name, expected in slow_features(events, at).items():
+            if expected is None:
+                assert row[name] is None, (name, at, row[name])
+            else:
+                assert math.isclose(row[name], expected, rel_tol=1e-5, abs_tol=1e-5), (name, at)
+
+
+def test_there_are_27_seminar_features_and_6_of_artists():
+    assert len(SEMINAR_COUNTERS) == len(set(SEMINAR_COUNTERS)) == 27
+    assert len(ARTIST_COUNTERS) == 6
+    assert add_counters(random_log(0).lazy()).columns == [
+        "uid",
+        "item_id",
+        TARGET,
+        *SEMINAR_COUNTERS,
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changing_the_future_changes_no_row(seed):
+    """Everything from a moment on is replaced; rows before and at it stay as they are."""
+    log = random_log(seed)
+    border = log["timestamp"][len(log) // 2]
+    other = random_log(seed + 100).with_columns(pl.col("timestamp") + border)
+    mixed = pl.concat([log.filter(pl.col("timestamp") < border), other]).sort(
+        "timestamp", maintain_order=True
+    )
+    early = pl.col("timestamp") < border
+    before = add_counters(log.lazy(), ARTISTS).filter(early)
+    after = add_counters(mixed.lazy(), ARTISTS).filter(early)
+    assert before.equals(after)
+
+
+def test_a_row_does_not_see_its_own_outcome():
+    log = random_log(1)
+    flipped = log.with_columns(
+        played_ratio_pct=pl.when(pl.int_range(pl.len()) == len(log) - 1)
+        .then(pl.lit(0, dtype=pl.UInt16))
+        .otherwise("played_ratio_pct")
+    )
+    rows, changed = (add_counters(x.lazy(), ARTISTS).drop(TARGET) for x in (log, flipped))
+    assert rows.equals(changed)
