@@ -206,16 +206,13 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
         PublishError: a cell failed or wrote to stderr; says which.
     """
     environment = {**os.environ, "TQDM_DISABLE": "1", HEADLESS: "1", **variables}
-    config = Config()
-    if os.name == "posix":
-        config.KernelManager.transport = "ipc"
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        config=config,
+        extra_arguments=["--log-level=ERROR"],
     )
     start = time.perf_counter()
     try:
@@ -376,8 +373,8 @@ def claims_by_seed(names: list[str], seeds: list[int]) -> str:
 
 def fill(text: str, marker: str, content: str) -> str:
     """Replace what stands between `<!-- MARKER -->` and `<!-- /MARKER -->`."""
-    pattern = rf"(?s)(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)"
-    filled, n = re.subn(pattern, lambda m: m.group(1) + content + m.group(2), text)
+    pattern = rf"(?s)(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
+    filled, n = re.subn(pattern, lambda m: f"{m.group(1)}{content}\n{m.group(2)}", text)
     if n != 1:
         raise PublishError(f"README.md needs exactly one pair of marks <!-- {marker} -->")
     return filled

@@ -1,0 +1,38 @@
+"""Writing logs: seconds and peak memory for 1 M events, and with `--full` for Yambda-50M's size."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from course_utils.world import YAMBDA_50M_SIZE, WorldConfig, write_world
+
+SIZES = {
+    "1m": WorldConfig(n_listeners=2_200, listens_per_listener=450),
+    "yambda": YAMBDA_50M_SIZE,
+}
+
+
+def measure(size: str) -> str:
+    """Write one world into a temporary folder, in this process."""
+    import polars as pl
+
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        write_world(SIZES[size], Path(folder), progress=False)
+        seconds = time.perf_counter() - start
+        events = pl.scan_parquet(f"{folder}/log/*.parquet").select(pl.len()).collect().item()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    return f"{size:8} {events:>12,} events  {seconds:8.1f} s  {peak:8,.0f} MB peak"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] and sys.argv[1] in SIZES:
+        print(measure(sys.argv[1]))
+        sys.exit()
+    for size in SIZES if "--full" in sys.argv else ["1m"]:
+        subprocess.run([sys.executable, __file__, size], check=True)
