@@ -8,6 +8,7 @@ source of what they import, executes the notebook on a fresh kernel, and writes
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import hashlib
 import importlib
@@ -78,6 +79,8 @@ def read_source(name: str) -> NotebookNode:
         cell.id = f"{name.split('_')[0]}-{number:03d}"
         if cell.cell_type != "code":
             continue
+        if not cell.source.strip():
+            raise PublishError(f"{path.name}: cell {number} is empty; remove it or fill it")
         if "inline" in cell.metadata.get("tags", []):
             cell.metadata["course"] = {"inline": cell.source}
             cell.source = inlined(cell.source)
@@ -235,6 +238,17 @@ def _write(path: Path, notebook: NotebookNode) -> None:
     partial.replace(path)
 
 
+def pictures(notebook: NotebookNode) -> list[bytes]:
+    """PNG figures of the cells tagged `picture`, which the README shows."""
+    return [
+        base64.b64decode(output.data["image/png"])
+        for cell in notebook.cells
+        if "picture" in cell.metadata.get("tags", [])
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+
+
 def publish(name: str, force: bool = False) -> bool:
     """Build a lecture and its exercises if they are not current.
 
@@ -259,6 +273,8 @@ def publish(name: str, force: bool = False) -> bool:
         "seconds": round(seconds),
         "cells": [_cell_hash(cell) for cell in notebook.cells],
     }
+    for picture in pictures(notebook):
+        (NOTEBOOKS / f"{name}.png").write_bytes(picture)
     _write(NOTEBOOKS / f"{name}.ipynb", notebook)
     _write(EXERCISES / f"{name}.ipynb", without_solutions(notebook))
     return True

@@ -30,7 +30,7 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ten minutes are enough for this notebook. Let everyone run the self-check before the first lecture: it
+# **For the speaker.** Ten minutes are enough for this notebook. Let everyone run the self-check before the first lecture: it
 # finds the two laptops on which something is wrong.
 #
 
