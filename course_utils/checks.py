@@ -40,13 +40,13 @@ def _done() -> None:
 
 def check_recall(recall: Callable[[list, set, int], float]) -> None:
     """`recall(ranked, relevant, k)`: the share of the relevant items among the first k."""
+    _close(recall(["x", "a"], {"a"}, 1), 0.0, "only the first k places count")
     _close(recall(["a", "b", "c"], {"a", "c"}, 1), 0.5, "one of two relevant items is first")
     _close(
         recall(["a", "b", "c", "d"], {"a", "b", "c"}, 2),
         2 / 3,
         "divide by the number of relevant items, not by k (that would be precision)",
     )
-    _close(recall(["x", "a"], {"a"}, 1), 0.0, "only the first k places count")
     _done()
 
 

@@ -125,7 +125,7 @@ def _top(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
     """(B, min(k, N)) 1.0 where the candidate at that place of the ranking is relevant."""
     if scores.shape != relevant.shape:
         raise MetricError(
-            f"scores {tuple(scores.shape)} and relevant {tuple(relevant.shape)} differ"
+            f"scores and relevant differ in shape: {tuple(scores.shape)}, {tuple(relevant.shape)}"
         )
     _finite(scores[scores != -torch.inf])
     if not relevant.any(dim=1).all():

@@ -12,6 +12,7 @@ class UnifiedEmbedding(nn.Module):
     Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v), which are concatenated. The
     hashes are drawn independently from a universal family, h(v) = ((a·v + b) mod p) mod n_rows
     (Carter & Wegman 1979): two values that collide under one hash are separated by the next.
+    The value 0 stands for "unknown" and has the zero vector.
 
     Args:
         n_rows: rows of the table (M).
@@ -62,7 +63,8 @@ class UnifiedEmbedding(nn.Module):
         return (self.a * ids.unsqueeze(-1) + self.b) % self.PRIME % self.n_rows
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.dropout(self.table(self.rows(ids)).flatten(-2))
+        vectors = self.table(self.rows(ids)).flatten(-2)
+        return self.dropout(vectors * (ids > 0).unsqueeze(-1))
 
 
 class SeparateEmbeddings(nn.Module):

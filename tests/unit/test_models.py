@@ -124,6 +124,7 @@ def test_unified_embedding_shares_one_table_between_features():
     assert torch.equal(out[1, 0], table.table.weight[rows[1, 0]].flatten())
     assert not torch.equal(rows[0, 0], rows[0, 1]), "the same value of two features differs"
     assert rows.min() >= 0 and rows.max() < 50
+    assert (table(torch.tensor([[0, 3]]))[0, 0] == 0).all(), "0 stands for unknown"
 
 
 def test_hashes_are_independent_and_uniform():

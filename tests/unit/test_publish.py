@@ -30,7 +30,7 @@ from torch import nn
 
 from course_utils.claims import claim
 
-# %% tags=["inline"] slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models import MLP
 
 # %% slideshow={"slide_type": "skip"}

@@ -33,7 +33,7 @@ def separable(n=4_000, seed=0):
 def test_fit_learns_and_restores_the_best_epoch():
     data, valid = separable(), separable(seed=1)
     model = Linear(3)
-    history = train.fit(model, data, valid, epochs=5, lr=0.05, progress=False)
+    history = train.fit(model, data, valid, epochs=5, batch_size=100, lr=0.05, progress=False)
     assert metrics.roc_auc(train.predict(model, valid), valid["target"]) > 0.9
     kept = metrics.log_loss(train.predict(model, valid), valid["target"])
     assert kept == pytest.approx(min(history.valid_loss), abs=1e-5)
