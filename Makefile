@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 lab: $(VENV)/.installed ## set up, generate the default log, open JupyterLab at the first notebook
 	$(RUN) log
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 lint: $(VENV)/.installed ## ruff
 	$(BIN)/ruff check .

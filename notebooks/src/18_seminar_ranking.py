@@ -570,10 +570,10 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Both live off the counters of the listener and of the listener's past with the track. The difference
-# is at the bottom: the network also uses *who* is listening. It can learn that one listener tires of
-# a track after three plays and another after thirty. A tree that sees a user id only through an
-# average cannot.
+# Both live off the same counters: first the session (a listener who skips goes on skipping), then the
+# listener's past with the artist and with the track. The difference is at the bottom: the network also
+# uses *who* is listening. It can learn that one listener tires of a track after three plays and another
+# after thirty. A tree that sees a user id only through an average cannot.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
