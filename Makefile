@@ -23,7 +23,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 lab: $(VENV)/.installed ## set up, generate the default log, open JupyterLab at the first notebook
 	$(RUN) log
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: $(VENV)/.installed ## ruff
 	$(BIN)/ruff check .
