@@ -508,10 +508,16 @@ for name, text in told.items():
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
-    "One unified table beats separate tables of the same size",
-    drops["− unified embeddings"].positive,
-    f"ΔAUC {drops['− unified embeddings']}",
+    "One unified table is no worse than separate tables of the same size",
+    drops["− unified embeddings"].low > -0.001,
+    f"ΔAUC {drops['− unified embeddings']}, margin 0.001",
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Why not "better"? Because it is not so for every seed. With other hash functions the gain shrinks from
+# 0.001 to nothing: three features and eleven thousand values are a small world for an idea that was made
+# for hundreds of features. The other three parts keep their gain whatever the seed.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What do the models look at?
