@@ -9,7 +9,7 @@ NB ?=
 LOG ?= sim
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks pull run claims bench doctor clean
+.PHONY: help lab test lint notebooks pull run claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar
 
 claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS="0 1 2"
 	$(RUN) claims --seeds $(SEEDS)
+
+ladder: $(VENV)/.installed ## train every ranker of the track on sim and movielens, for the table in README
+	$(RUN) ladder
 
 bench: $(VENV)/.installed ## speed and memory, side by side with what you would use instead
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done

@@ -1,4 +1,4 @@
-"""`python -m course_utils COMMAND`: doctor, log, publish, pull, run, claims."""
+"""`python -m course_utils COMMAND`: doctor, log, publish, pull, run, claims, ladder."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("name")
     run.add_argument("--log")
     run.add_argument("--to", type=Path, default=Path("build"))
+    commands.add_parser("ladder", help="train every ranker of the track and keep what was measured")
     claims = commands.add_parser("claims", help="table claim × seed over all notebooks")
     claims.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
     claims.add_argument("--names", nargs="*")
@@ -56,6 +57,11 @@ def main() -> int:
         elif args.command == "run":
             for path in publishing.run(args.name, args.log, args.to):
                 print(f"written: {path}")
+        elif args.command == "ladder":
+            from course_utils import ladder
+
+            ladder.measure()
+            publishing.write_readme()
         elif args.command == "claims":
             print(publishing.claims_by_seed(args.names or publishing.names(), args.seeds))
     except (LogError, publishing.PublishError) as error:

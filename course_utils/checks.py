@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from course_utils import metrics
-from course_utils.models import CrossNetwork, PiecewiseLinearEncoding
+from course_utils.models import CrossNetwork, PiecewiseLinearEncoding, pairwise_products
 
 
 class CheckFailed(AssertionError):
@@ -131,5 +131,228 @@ def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:
         count(torch.tensor([3, 3, 3, 3]), torch.tensor([5, 5, 5, 5])),
         6,
         "four values in one row make 4·3/2 = 6 pairs; count pairs, not values, and each once",
+    )
+    _done()
+
+
+# 05 factorization machines
+
+
+def check_fm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
+    """`pairs(v)`: the sum over i < j of the inner products of the rows of v (n, d)."""
+    one = torch.tensor([[1.0], [2.0], [3.0]])
+    _close(pairs(one[:1]), 0.0, "a single field has no pair: take the squares away")
+    _close(pairs(one), 11.0, "1·2 + 1·3 + 2·3 = 11; each pair counts once, so halve")
+    torch.manual_seed(0)
+    v = torch.randn(6, 4)
+    _close(
+        pairs(v),
+        pairwise_products(v.unsqueeze(0))[0],
+        "sum over the fields first, square then, component by component; add components last",
+        tolerance=1e-4,
+    )
+    _done()
+
+
+def check_fm_gradient(gradient: Callable[[Tensor], Tensor]) -> None:
+    """`gradient(v)`: derivative of the sum over pairs with respect to v (n, d)."""
+    torch.manual_seed(0)
+    v = torch.randn(5, 3, requires_grad=True)
+    pairwise_products(v.unsqueeze(0)).sum().backward()
+    _close(
+        gradient(v.detach()),
+        v.grad,
+        "v_i meets every *other* vector once: the sum of all the others, without v_i itself",
+    )
+    _done()
+
+
+def check_ffm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
+    """`pairs(v)`: the sum over i < j of ⟨v[i, j], v[j, i]⟩ for v (n, n, d)."""
+    _close(pairs(torch.ones(3, 3, 2)), 6.0, "three pairs of two ones each: 6; count a pair once")
+    torch.manual_seed(0)
+    v = torch.randn(4, 4, 3)
+    expected = sum((v[i, j] * v[j, i]).sum() for i in range(4) for j in range(i + 1, 4))
+    _close(
+        pairs(v),
+        expected,
+        "field i meets field j with v[i, j], and j answers with v[j, i]; v[i, i] is never used",
+    )
+    _done()
+
+
+# 07 DCN-v2
+
+
+def check_cross_network(
+    network: Callable[[Tensor, list[Tensor], list[Tensor]], Tensor],
+) -> None:
+    """`network(x0, weights, biases)`: cross layers, one after the other."""
+    torch.manual_seed(0)
+    x0 = torch.randn(4, 3)
+    reference = CrossNetwork(3, n_layers=3)
+    weights = [layer.weight.detach() for layer in reference.weights]
+    biases = [layer.bias.detach() + 0.3 for layer in reference.weights]
+    for layer, bias in zip(reference.weights, biases, strict=True):
+        layer.bias.data = bias
+    _close(network(x0, [], []), x0, "without layers the input comes out as it is")
+    one = x0 * (x0 @ weights[0].T + biases[0]) + x0
+    _close(network(x0, weights[:1], biases[:1]), one, "compute x₀ ⊙ (W x + b) + x")
+    _close(
+        network(x0, weights, biases),
+        reference(x0).detach(),
+        "every layer multiplies by the *input* x₀ and adds what came out of the layer before",
+    )
+    _done()
+
+
+def check_fm_as_cross(parts: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) -> None:
+    """`parts(v)`: weight, bias and top of a cross layer that computes an FM's pairs."""
+    torch.manual_seed(0)
+    v, x = torch.randn(5, 3), torch.randn(20, 5)
+    weight, bias, top = parts(v)
+    layer = CrossNetwork(5, n_layers=1)
+    layer.weights[0].weight.data, layer.weights[0].bias.data = weight, bias
+    found = layer(x).detach() @ top
+    still = layer(torch.zeros(1, 5)).detach() @ top
+    _close(still, torch.zeros(1), "at x = 0 the sum is 0")
+    flat = (layer(1e-3 * x) @ top).detach() * 1e3
+    _close(
+        flat, torch.zeros(20), "a linear term is left: the bias must cancel “+ x”", tolerance=1e-2
+    )
+    _close(
+        found,
+        pairwise_products(x.unsqueeze(2) * v),
+        "the weight of x_i x_j is ⟨v_i, v_j⟩, each pair once, nothing on the diagonal",
+        tolerance=1e-4,
+    )
+    _done()
+
+
+# 08 numerical features
+
+
+def check_encode_column(encode: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """`encode(x, edges)`: bounded piecewise linear encoding, (N,), (T + 1,) → (N, T)."""
+    edges = torch.tensor([0.0, 1.0, 3.0, 7.0])
+    reference = PiecewiseLinearEncoding([edges], bounded=True)
+    for x, hint in [
+        ([5.0, 0.5], "5 has passed two bins and half of the third; divide by the bin's own width"),
+        ([9.0], "beyond the last edge every bin is full: cut off at 1"),
+        ([-2.0], "below the first edge every bin is empty: cut off at 0"),
+    ]:
+        column = torch.tensor(x)
+        _close(encode(column, edges), reference(column[:, None]), hint)
+    _done()
+
+
+def check_decode(decode: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """`decode(codes, edges)`: the inverse of the bounded encoding."""
+    for edges, hint in [
+        (torch.tensor([0.0, 1.0, 3.0, 7.0]), "a full bin is worth its width: sum code × width"),
+        (torch.tensor([2.0, 3.0, 7.0]), "start at the first edge: it need not be 0"),
+    ]:
+        x = torch.linspace(edges[0], edges[-1], 20)
+        codes = PiecewiseLinearEncoding([edges], bounded=True)(x[:, None])
+        _close(decode(codes, edges), x, hint)
+    _done()
+
+
+def check_broken_line(line: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+    """`line(heights)`: bias and weights on the code that draw the broken line."""
+    edges, heights = torch.tensor([0.0, 1.0, 3.0, 7.0]), torch.tensor([1.0, 2.0, -1.0, 0.5])
+    bias, weights = line(heights)
+    codes = PiecewiseLinearEncoding([edges], bounded=True)(edges[:, None])
+    _close(bias, heights[0], "at the first edge all bins are empty: only the bias is left")
+    _close(
+        codes @ weights + bias,
+        heights,
+        "a bin that is full adds its weight: the weight is the rise across the bin, not the height",
+    )
+    _done()
+
+
+# 11 unified embeddings
+
+
+def check_alone(alone: Callable[[int, int], float]) -> None:
+    """`alone(n_values, n_rows)`: the chance to share the row with nobody."""
+    _close(alone(1, 5), 1.0, "a single value has nobody to share with: only the *others* count")
+    _close(alone(2, 2), 0.5, "the one other value misses your row with probability 1 − 1/M")
+    _close(alone(11, 10), 0.9**10, "all ten others must miss: multiply their probabilities")
+    _done()
+
+
+def check_look_up(look_up: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """`look_up(table, rows)`: (M, d), (B, F, k) → (B, F, k · d)."""
+    torch.manual_seed(0)
+    table, rows = torch.randn(9, 3), torch.randint(0, 9, (4, 2, 5))
+    expected = torch.stack(
+        [
+            torch.stack([torch.cat([table[r] for r in field]) for field in example])
+            for example in rows
+        ]
+    )
+    _close(
+        look_up(table, rows),
+        expected,
+        "the k rows of a value come one after the other: all of the first, then the second",
+    )
+    _done()
+
+
+def check_expected_twins(twins: Callable[[int, int, int], float]) -> None:
+    """`twins(n_values, n_rows, n_hashes)`: expected pairs that share all rows."""
+    _close(twins(2, 10, 1), 0.1, "one pair, and it shares the row with probability 1/M")
+    _close(twins(4, 10, 1), 0.6, "four values make 4·3/2 = 6 pairs; count each once")
+    _close(twins(4, 10, 2), 0.06, "the second hash is independent: both must agree, 1/M times 1/M")
+    _done()
+
+
+# 06 Wide & Deep, DeepFM, DLRM
+
+
+def check_pair_products(products: Callable[[Tensor], Tensor]) -> None:
+    """`products(vectors)`: dot products of all pairs, (B, n, d) → (B, n (n − 1) / 2)."""
+    torch.manual_seed(0)
+    v = torch.randn(3, 4, 2)
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    expected = torch.stack([(v[:, i] * v[:, j]).sum(dim=1) for i, j in pairs], dim=1)
+    found = products(v)
+    _require(
+        found.shape != (3, 4, 4) and found.numel() == expected.numel(),
+        "each pair once and no vector with itself: n (n − 1) / 2 = 6 numbers for 4 vectors",
+    )
+    _close(found, expected, "the order is (1, 0), (2, 0), (2, 1), (3, 0), …: row by row")
+    _done()
+
+
+def check_deepfm_logit(logit: Callable) -> None:
+    """`logit(fields, linear, mlp)`: linear + pairs + MLP."""
+    torch.manual_seed(0)
+    fields, linear = torch.randn(5, 3, 2), torch.randn(5)
+    pairs = pairwise_products(fields)
+
+    def mlp(x: Tensor) -> Tensor:
+        _require(x.shape == (5, 6), f"the MLP takes (B, n · d) = (5, 6), it got {tuple(x.shape)}")
+        return x.square().sum(dim=1)
+
+    deep = mlp(fields.flatten(1))
+    nothing = logit(fields, linear, lambda x: torch.zeros(len(x)))
+    _close(
+        nothing, linear + pairs, "without the MLP linear part and pairs are left; each pair once"
+    )
+    _close(logit(fields, linear, mlp), linear + pairs + deep, "add the three parts, nothing else")
+    _done()
+
+
+def check_cross_key(key: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+    """`key(a, b, n_b)`: different integers for different pairs."""
+    a, b = torch.cartesian_prod(torch.arange(7), torch.arange(5)).T
+    keys = key(a, b, 5)
+    _require(not keys.is_floating_point(), "a key is an integer")
+    _require(
+        len(keys.unique()) == 35,
+        "two pairs share a key: moving on by one in a must skip over all values of b",
     )
     _done()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
 
@@ -19,6 +20,13 @@ COLORS = {
     "knn": PALETTE[4],
     "random": PALETTE[7],
     "history": PALETTE[3],
+    "linear": PALETTE[7],
+    "crosses": PALETTE[5],
+    "fm": PALETTE[2],
+    "ffm": PALETTE[9],
+    "mlp": PALETTE[4],
+    "wide & deep": PALETTE[8],
+    "deepfm": PALETTE[6],
     "data": PALETTE[0],
     "muted": "#9a9a9a",
 }
@@ -26,7 +34,9 @@ COLORS = {
 
 
 def use_style() -> None:
-    """Set the style of the course: large text, light grid, 100 dpi."""
+    """Set the style of the course: large text, light grid, 100 dpi; tables without types."""
+    pl.Config.set_tbl_hide_column_data_types(True)
+    pl.Config.set_tbl_hide_dataframe_shape(True)
     sns.set_theme(
         context="notebook",
         style="whitegrid",
@@ -48,23 +58,6 @@ def use_style() -> None:
             "axes.spines.right": False,
             "axes.titlelocation": "left",
         },
-    )
-
-
-def oracle_line(ax: Axes, value: float, vertical: bool = True) -> None:
-    """Draw the best that any model could do, with its name beside it."""
-    draw = ax.axvline if vertical else ax.axhline
-    draw(value, color=COLORS["oracle"], linestyle="--", linewidth=1.8)
-    place = {"xy": (value, 1.0) if vertical else (1.0, value)}
-    ax.annotate(
-        "oracle",
-        **place,
-        xycoords=("data", "axes fraction") if vertical else ("axes fraction", "data"),
-        xytext=(-4, -4) if vertical else (-4, 4),
-        textcoords="offset points",
-        ha="right",
-        va="top" if vertical else "bottom",
-        color=COLORS["oracle"],
     )
 
 

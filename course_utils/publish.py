@@ -346,12 +346,6 @@ def claims_of(notebook: NotebookNode) -> list[dict]:
     ]
 
 
-def title_of(name: str) -> str:
-    """The title of a notebook: its first heading."""
-    text = jupytext.read(SOURCES / f"{name}.py").cells[0].source
-    return text.splitlines()[0].lstrip("# ").strip()
-
-
 def results_table() -> str:
     """Markdown table of all claims with what was measured."""
     rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
@@ -398,7 +392,10 @@ def fill(text: str, marker: str, content: str) -> str:
 
 def readme_text() -> str:
     """The README as it should be, with its generated parts filled in."""
-    return fill((ROOT / "README.md").read_text(), "results", results_table())
+    from course_utils import ladder
+
+    text = fill((ROOT / "README.md").read_text(), "results", results_table())
+    return fill(text, "ladder", ladder.table())
 
 
 def write_readme() -> None:

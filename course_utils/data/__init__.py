@@ -2,6 +2,7 @@
 
 from .counters import (
     ARTIST_COUNTERS,
+    FINISHED_PCT,
     ITEM_COUNTERS,
     SEMINAR_COUNTERS,
     SESSION_COUNTERS,
@@ -15,12 +16,14 @@ from .schema import EVENT_SCHEMA, EVENT_TYPES, LogError, check_events, check_vec
 from .sequences import Histories, histories
 from .sources import Log, data_folder, open_log, open_ready_features, parse_world, sim_folder
 from .splits import TimeSplit, split_for, time_split
+from .task import RankingTask, ranking_rows, ranking_task
 from .tensors import as_batch, lookup, number, vocabulary
 
 __all__ = [
     "ARTIST_COUNTERS",
     "EVENT_SCHEMA",
     "EVENT_TYPES",
+    "FINISHED_PCT",
     "ITEM_COUNTERS",
     "SEMINAR_COUNTERS",
     "SESSION_COUNTERS",
@@ -31,6 +34,7 @@ __all__ = [
     "Histories",
     "Log",
     "LogError",
+    "RankingTask",
     "TimeSplit",
     "add_counters",
     "as_batch",
@@ -43,6 +47,8 @@ __all__ = [
     "open_log",
     "open_ready_features",
     "parse_world",
+    "ranking_rows",
+    "ranking_task",
     "read_table",
     "sim_folder",
     "split_for",

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import polars as pl
 
-SESSION_GAP_SECONDS = 1_800
+from course_utils.world import SECONDS_PER_DAY, SESSION_GAP
+
 FINISHED_PCT = 95
 SKIPPED_PCT = 50
 
@@ -120,12 +121,12 @@ def _grouped(base: pl.DataFrame, keys: list[str]) -> pl.LazyFrame:
 
 
 def _user_features(base: pl.DataFrame) -> pl.LazyFrame:
-    gap = pl.col("timestamp").cast(pl.Int64).diff().fill_null(0) > SESSION_GAP_SECONDS
+    gap = pl.col("timestamp").cast(pl.Int64).diff().fill_null(0) > SESSION_GAP
     now = pl.col("timestamp").cast(pl.Int64)
     session = pl.col("_session")
     plays, skips = _sum_before("listen"), _sum_before("skip")
     radio, radio_skips = _sum_before("radio"), _sum_before("radio_skip")
-    last, days = _last_time_before(), (now - _first_time()) / 86_400
+    last, days = _last_time_before(), (now - _first_time()) / SECONDS_PER_DAY
     session_plays = _sum_before("listen", session)
     session_skips = _sum_before("skip", session)
     session_start = _first_time(session)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .counters import FINISHED_PCT
+from .schema import LogError
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Histories:
     Attributes:
         item: (N,) item ids. finished: (N,) 1.0 if played at least 95 %, else 0.0.
         time: (N,) seconds.
-        start, end: (N,) for each listen, in the order of the log: its listener's past is
-            `item[start:end]`, all of it strictly earlier.
+        start, end: (M,) for each row that was asked for, by default the listens in the order of
+            the log: its listener's past is `item[start:end]`, all of it strictly earlier.
 
     Memory: 5 numbers a listen, whatever the length of the histories asked for.
     """
@@ -35,7 +36,7 @@ class Histories:
         """The last `length` listens before each row, latest first.
 
         Args:
-            rows: (B,) numbers of listens in the order of the log. length: L.
+            rows: (B,) numbers of the rows that were asked for. length: L.
 
         Returns:
             (B, L) tensors: `item`, `finished`, `time`, and `mask`, true where there is a listen;
@@ -52,8 +53,16 @@ class Histories:
         }
 
 
-def histories(events: pl.LazyFrame) -> Histories:
-    """Index the listens of a log (sorted by time) for `Histories.last`."""
+def histories(events: pl.LazyFrame, rows: pl.DataFrame | None = None) -> Histories:
+    """Index the listens of a log (sorted by time) for `Histories.last`.
+
+    Args:
+        events: the log. rows: the listens whose past will be asked for (`uid`, `timestamp`);
+            default: all of the log, in its order.
+
+    Raises:
+        LogError: a row is no listen of the log.
+    """
     listens = (
         events.filter(pl.col("event_type") == "listen")
         .select("uid", "timestamp", "item_id", "played_ratio_pct")
@@ -66,9 +75,24 @@ def histories(events: pl.LazyFrame) -> Histories:
     position = pl.int_range(pl.len())
     borders = listens.select(
         "row",
+        "uid",
+        "timestamp",
         start=pl.when(new_user.fill_null(True)).then(position).forward_fill(),
         end=pl.when(new_time.fill_null(True)).then(position).forward_fill(),
     ).sort("row")
+    if rows is not None:
+        borders = rows.select(pl.col("uid", "timestamp").cast(pl.UInt32)).join(
+            borders.unique(["uid", "timestamp"]),
+            on=["uid", "timestamp"],
+            how="left",
+            maintain_order="left",
+        )
+        if lost := borders["start"].null_count():
+            first = borders.filter(pl.col("start").is_null()).row(0, named=True)
+            raise LogError(
+                f"{lost:,} of {len(rows):,} rows are no listens of this log, the first: uid "
+                f"{first['uid']} at {first['timestamp']} s; take rows and log from one source"
+            )
 
     def tensor(values: pl.Series, kind: type = np.int64) -> Tensor:
         return torch.from_numpy(values.to_numpy().astype(kind))

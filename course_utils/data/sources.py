@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 
@@ -41,7 +41,6 @@ class Log:
         truth: (`uid`, `timestamp`, `item_id`, `probability`, `propensity`), or None.
         world: what wrote a simulated log, or None.
         positive_only: why the log has no negative responses, or None if it has.
-        is_default: whether this is the log on which false claims raise.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Log:
     truth: pl.LazyFrame | None = None
     world: WorldConfig | None = None
     positive_only: str | None = None
-    is_default: bool = False
 
     def need_negatives(self) -> None:
         """Refuse a log without negative responses.
@@ -171,14 +169,7 @@ def _open_sim(name: str, options: str) -> Log:
             if partial is not None:
                 write_world(config, partial)
     log = _read_folder(name, folder, check=False)
-    return Log(
-        **{
-            **log.__dict__,
-            "truth": read_table(folder / "truth"),
-            "world": config,
-            "is_default": config == WorldConfig(),
-        }
-    )
+    return replace(log, truth=read_table(folder / "truth"), world=config)
 
 
 # A file or folder

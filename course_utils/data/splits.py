@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .schema import LogError
+from course_utils.world import SECONDS_PER_DAY
 
-SECONDS_PER_DAY = 86_400
+from .schema import LogError
 
 
 @dataclass(frozen=True)

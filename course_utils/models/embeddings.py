@@ -9,9 +9,11 @@ from torch import Tensor, nn
 class UnifiedEmbedding(nn.Module):
     """One table of `n_rows` vectors for all features; each value looks up several rows.
 
-    Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v), which are concatenated. The
-    hashes are drawn independently from a universal family, h(v) = ((a·v + b) mod p) mod n_rows
-    (Carter & Wegman 1979): two values that collide under one hash are separated by the next.
+    Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v), which are concatenated. Each hash
+    is a random cubic polynomial modulo the prime p, and then modulo n_rows (Wegman & Carter 1981):
+    any four values are spread as by chance, and the hashes are drawn independently, so that two
+    values that collide under one are separated by the next. (A random line a·v + b would not do:
+    it sends ids that are numbered without gaps to a pattern, not to random rows.)
     The value 0 stands for "unknown" and has the zero vector.
 
     Args:
@@ -49,9 +51,8 @@ class UnifiedEmbedding(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out_features = n_features * n_hashes * dim
         random = torch.Generator().manual_seed(seed)
-        size = (n_features, n_hashes)
-        self.register_buffer("a", torch.randint(1, self.PRIME, size, generator=random))
-        self.register_buffer("b", torch.randint(0, self.PRIME, size, generator=random))
+        size = (4, n_features, n_hashes)
+        self.register_buffer("cubic", torch.randint(1, self.PRIME, size, generator=random))
 
     def rows(self, ids: Tensor) -> Tensor:
         """Table rows that the values read: ids (B, F) → (B, F, k)."""
@@ -60,7 +61,10 @@ class UnifiedEmbedding(nn.Module):
                 f"ids must lie in [0, {self.PRIME}), found {int(ids.min())} … {int(ids.max())}; "
                 "number your values from 0 first"
             )
-        return (self.a * ids.unsqueeze(-1) + self.b) % self.PRIME % self.n_rows
+        hashed = self.cubic[0]
+        for coefficient in self.cubic[1:]:
+            hashed = (hashed * ids.unsqueeze(-1) + coefficient) % self.PRIME
+        return hashed % self.n_rows
 
     def forward(self, ids: Tensor) -> Tensor:
         vectors = self.table(self.rows(ids)).flatten(-2)

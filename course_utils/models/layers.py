@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -57,4 +59,91 @@ class CrossNetwork(nn.Module):
         x = x0
         for weight in self.weights:
             x = torch.addcmul(x, x0, weight(x))
+        return x
+
+
+class CrossMixture(nn.Module):
+    """Cross layers of DCN-v2 with a mixture of low-rank experts.
+
+    x_{l+1} = Σ_i G_i(x_l) · E_i(x_l) + x_l, where an expert works in a space of `rank` dimensions,
+    E_i(x) = x₀ ⊙ (U_i · g(C_i · g(V_iᵀ x)) + b), g = tanh, and the gates G are a softmax of
+    linear scores of x_l.
+
+    Args:
+        dim: width d. n_layers: L. rank: r of each expert. n_experts: experts a layer.
+
+    Shapes: (B, d) → (B, d).
+
+    Source: Wang et al. (2021), "DCN V2", equations 3 and 4.
+    """
+
+    def __init__(self, dim: int, n_layers: int = 2, rank: int = 16, n_experts: int = 4) -> None:
+        super().__init__()
+
+        def matrices(rows: int, columns: int) -> nn.Parameter:
+            drawn = torch.randn(n_layers, n_experts, rows, columns)
+            return nn.Parameter(drawn * math.sqrt(2 / (rows + columns)))
+
+        self.v, self.c, self.u = matrices(dim, rank), matrices(rank, rank), matrices(rank, dim)
+        self.bias = nn.Parameter(torch.zeros(n_layers, dim))
+        self.gates = nn.ModuleList(nn.Linear(dim, n_experts, bias=False) for _ in range(n_layers))
+
+    def forward(self, x0: Tensor) -> Tensor:
+        x = x0
+        for v, c, u, bias, gate in zip(self.v, self.c, self.u, self.bias, self.gates, strict=True):
+            inner = torch.einsum("bd,edr->ber", x, v).tanh()
+            inner = torch.einsum("ber,ers->bes", inner, c).tanh()
+            inner = inner * gate(x).softmax(dim=1).unsqueeze(2)
+            x = torch.addcmul(x, x0, torch.einsum("ber,erd->bd", inner, u) + bias)
+        return x
+
+
+class ResNet(nn.Module):
+    """Residual blocks: x ← ReLU(x + W₂ · ReLU(W₁ x)).
+
+    Args:
+        dim: width of input and output. hidden: width inside of each block.
+
+    Shapes: (B, dim) → (B, dim).
+
+    Source: Shan et al. (2016), "Deep Crossing", section 4.3 (residual units).
+    """
+
+    def __init__(self, dim: int, hidden: list[int]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, width), nn.ReLU(), nn.Linear(width, dim))
+            for width in hidden
+        )
+        self.out_features = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = torch.relu(x + block(x))
+        return x
+
+
+class DenseNet(nn.Module):
+    """Dense blocks: each layer reads everything before it, x ← [x, ReLU(W x)].
+
+    Args:
+        in_features: input width. growth: widths that the layers add.
+
+    Shapes: (B, in_features) → (B, in_features + Σ growth).
+
+    Source: Huang et al. (2017), "Densely Connected Convolutional Networks", equation 2.
+    """
+
+    def __init__(self, in_features: int, growth: list[int]) -> None:
+        super().__init__()
+        layers = []
+        for width in growth:
+            layers.append(nn.Sequential(nn.Linear(in_features, width), nn.ReLU()))
+            in_features += width
+        self.layers = nn.ModuleList(layers)
+        self.out_features = in_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], dim=1)
         return x

@@ -1,6 +1,6 @@
 """A small model of a music service: it writes the default log and knows every true probability."""
 
-from .catalogue import Catalogue, build_catalogue
+from .catalogue import SECONDS_PER_DAY, Catalogue, build_catalogue
 from .config import EFFECTS, WORLD_VERSION, YAMBDA_50M_SIZE, WorldConfig, WorldError
 from .dynamics import SESSION_GAP, Dynamics, familiarity, satiation
 from .env import RadioEnv, play, popularity_policy, random_policy
@@ -11,6 +11,7 @@ __all__ = [
     "EFFECTS",
     "EVENT_SCHEMA",
     "EVENT_TYPES",
+    "SECONDS_PER_DAY",
     "SESSION_GAP",
     "WORLD_VERSION",
     "YAMBDA_50M_SIZE",

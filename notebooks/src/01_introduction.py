@@ -50,6 +50,7 @@ from course_utils import checks, data, metrics, plots, train
 from course_utils.claims import claim, recap
 from course_utils.models import MLP
 from course_utils.widgets import play
+from course_utils.world import SESSION_GAP
 
 plots.use_style()
 SEED = train.seed_everything(1)
@@ -67,7 +68,7 @@ log = data.open_log()
 # %% slideshow={"slide_type": "fragment"}
 events = log.events.collect()
 listens = events.filter(pl.col("event_type") == "listen").with_columns(
-    finished=pl.col("played_ratio_pct") >= 95
+    finished=pl.col("played_ratio_pct") >= data.FINISHED_PCT
 )
 events.head(5)
 
@@ -117,7 +118,7 @@ hours = (listens["timestamp"] // 3_600 % 24).value_counts().sort("timestamp")
 ordered = listens.sort("uid", "timestamp").with_columns(
     silence=pl.col("timestamp").cast(pl.Int64).diff().over("uid").fill_null(10**9)
 )
-ordered = ordered.with_columns(session=(pl.col("silence") > 1_800).cum_sum())
+ordered = ordered.with_columns(session=(pl.col("silence") > SESSION_GAP).cum_sum())
 lengths = ordered.group_by("session").len()["len"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.8))
 left.bar(hours["timestamp"], hours["count"] / 1_000, color=plots.COLORS["data"])

@@ -7,12 +7,23 @@ import numpy as np
 import pytest
 import rtdl_num_embeddings as rtdl
 import torch
+from deepctr_torch.layers import FM, BiInteractionPooling, CrossNet
 from ir_measures import nDCG
 from sklearn.metrics import log_loss, roc_auc_score
-from torch_rechub.basic.layers import CrossNetV2
+from torch_rechub.basic import layers as rechub
 
 from course_utils import metrics
-from course_utils.models import CrossNetwork, PiecewiseLinearEncoding, quantile_bins
+from course_utils.models import (
+    CrossMixture,
+    CrossNetwork,
+    FieldAwareFM,
+    Periodic,
+    PiecewiseLinearEncoding,
+    Standardized,
+    pairwise_products,
+    quantile_bins,
+    tree_bins,
+)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,11 +46,74 @@ def test_quantile_bins_agree_with_rtdl_up_to_half_a_rank():
 
 def test_cross_layers_equal_torch_rechub():
     torch.manual_seed(0)
-    theirs, ours = CrossNetV2(6, 3), CrossNetwork(6, 3)
+    theirs, ours = rechub.CrossNetV2(6, 3), CrossNetwork(6, 3)
     for mine, weight, bias in zip(ours.weights, theirs.w, theirs.b, strict=True):
         mine.weight.data, mine.bias.data = weight.weight.data, bias.data.flatten()
     x = torch.randn(10, 6)
     assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+
+
+def test_cross_layers_equal_deepctr():
+    torch.manual_seed(0)
+    theirs, ours = CrossNet(6, 3, parameterization="matrix"), CrossNetwork(6, 3)
+    theirs.bias.data.normal_()
+    for layer, mine in enumerate(ours.weights):
+        mine.weight.data, mine.bias.data = theirs.kernels[layer], theirs.bias[layer].flatten()
+    x = torch.randn(10, 6)
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+
+
+def test_the_mixture_of_cross_experts_equals_torch_rechub():
+    """Their gates are shared by the layers, and their bias is inside of each expert: as ours."""
+    torch.manual_seed(0)
+    theirs = rechub.CrossNetMix(6, num_layers=2, low_rank=3, num_experts=4)
+    ours = CrossMixture(6, n_layers=2, rank=3, n_experts=4)
+    for layer in range(2):
+        ours.v.data[layer] = theirs.v_list[layer].data
+        ours.c.data[layer] = theirs.c_list[layer].data.transpose(1, 2)
+        ours.u.data[layer] = theirs.u_list[layer].data.transpose(1, 2)
+        theirs.bias[layer].data.normal_()
+        ours.bias.data[layer] = theirs.bias[layer].data.flatten()
+        ours.gates[layer].weight.data = torch.cat([g.weight.data for g in theirs.gating])
+    x = torch.randn(10, 6)
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+
+
+def test_fm_equals_both_packages():
+    torch.manual_seed(0)
+    x = torch.randn(10, 7, 4)
+    assert torch.allclose(pairwise_products(x), rechub.FM()(x).flatten(), atol=1e-5)
+    assert torch.allclose(pairwise_products(x), FM()(x).flatten(), atol=1e-5)
+    assert torch.allclose(pairwise_products(x), BiInteractionPooling()(x).sum((1, 2)), atol=1e-5)
+
+
+def test_ffm_equals_torch_rechub():
+    torch.manual_seed(0)
+    ours = FieldAwareFM([5, 6, 7, 8], None, dim=3)
+    ids = torch.stack([torch.randint(0, n, (20,)) for n in (5, 6, 7, 8)], dim=1)
+    numbers = torch.empty(20, 0)
+    meets = ours.vectors(ids, numbers).unflatten(2, (4, 3))
+    theirs = rechub.FFM(num_fields=4)(meets).sum((1, 2))
+    assert torch.allclose(ours(ids, numbers) - ours.linear(ids, numbers), theirs, atol=1e-6)
+
+
+def test_tree_bins_equal_rtdl_num_embeddings():
+    torch.manual_seed(0)
+    x = torch.randn(3_000, 3)
+    y = (torch.rand(3_000) < torch.sigmoid(2 * x[:, 0] - x[:, 1] ** 2)).float()
+    options = {"min_samples_leaf": 64, "random_state": 0}
+    theirs = rtdl.compute_bins(x, n_bins=8, tree_kwargs=options, y=y, regression=False)
+    for a, b in zip(tree_bins(x, y, 8), theirs, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_periodic_codes_equal_rtdl_num_embeddings():
+    torch.manual_seed(0)
+    x = torch.randn(50, 3)
+    ours, theirs = Periodic(x, 4), rtdl.PeriodicEmbeddings(3, n_frequencies=4, lite=False)
+    theirs.periodic.weight.data = ours.frequencies.data
+    scaled = Standardized(x)(x)[:, :3]
+    assert torch.allclose(ours(x)[:, :24], theirs.periodic(scaled).flatten(1), atol=1e-5)
 
 
 @pytest.mark.parametrize("k", [1, 5, 20, 60])

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 
+from course_utils.data import SEMINAR_COUNTERS, TARGET, LogError, add_counters, ranking_rows
 from course_utils.data.hub import YAMBDA_TABLES
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -44,11 +45,12 @@ class Hub:
             def answer(self, body: bool):
                 path = self.path.partition("?")[0]
                 hub.requests.append((self.command, path, self.headers.get("Range")))
-                if path.startswith("/api/datasets/yandex/yambda/tree/"):
+                repo = "/".join(path.removeprefix("/api/datasets/").split("/")[:2])
+                if path.startswith(f"/api/datasets/{repo}/tree/"):
                     return self.send_json(hub.tree())
                 name = path.partition(f"/resolve/{'main' if '/main/' in path else COMMIT}/")[2]
-                if path.startswith("/api/datasets/yandex/yambda"):
-                    return self.send_json({"id": "yandex/yambda", "sha": COMMIT, "siblings": []})
+                if path.startswith("/api/datasets/"):
+                    return self.send_json({"id": repo, "sha": COMMIT, "siblings": []})
                 if name not in hub.files:
                     self.send_response(404)
                     self.send_header("X-Error-Code", "EntryNotFound")
@@ -149,8 +151,17 @@ except LogError as error:
 """
 
 
-def ask(url: str, folder) -> str:
-    """Open Yambda-50M in a fresh process whose hub is at `url`; returns what it printed."""
+READY = """
+from course_utils.data import histories, open_log, ranking_rows
+log = open_log("yambda-50m")
+rows = ranking_rows(log)
+print(rows.shape, rows.columns[:4], rows["timestamp"].is_sorted())
+print(histories(log.events, rows).end.tolist())
+"""
+
+
+def ask(url: str, folder, script: str = SCRIPT, **variables: str) -> str:
+    """Run a script in a fresh process whose hub is at `url`; returns what it printed."""
     environment = {
         **os.environ,
         "HF_ENDPOINT": url,
@@ -161,9 +172,10 @@ def ask(url: str, folder) -> str:
         "HF_HUB_DOWNLOAD_TIMEOUT": "3",
         "HF_HUB_ETAG_TIMEOUT": "3",
         "NO_PROXY": "127.0.0.1",
+        **variables,
     }
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=180
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -229,3 +241,23 @@ def test_no_network(tmp_path):
     answer = ask(f"http://127.0.0.1:{port}", tmp_path / "data")
     assert "DownloadError" in answer and "COURSE_LOG=sim needs no network" in answer
     assert not list((tmp_path / "data").rglob("*.parquet"))
+
+
+def test_the_ready_features_stand_in_for_computed_counters(hub, tmp_path, good_events):
+    pool = add_counters(good_events.lazy()).select("uid", *SEMINAR_COUNTERS, "item_id", TARGET)
+    path = tmp_path / "pool.parquet"
+    pool.reverse().head(2).write_parquet(path)
+    hub.files["pool.parquet"] = path.read_bytes()
+    hub.sha["pool.parquet"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    answer = ask(hub.url, tmp_path / "data", READY, COURSE_FEATURES="ready")
+    shape, past = answer.splitlines()
+    assert shape == "(2, 30) ['uid', 'item_id', 'target_full_play', 'timestamp'] True"
+    assert past == "[1, 3]", "the past of both rows is found in the log"
+    assert (tmp_path / "data" / "yambda-50m-features" / "pool.parquet").exists()
+
+
+@pytest.mark.parametrize("wanted", ["ready", "other"])
+def test_ready_features_belong_to_one_log(tiny_log, monkeypatch, wanted):
+    monkeypatch.setenv("COURSE_FEATURES", wanted)
+    with pytest.raises(LogError, match="COURSE_FEATURES=ready"):
+        ranking_rows(tiny_log)

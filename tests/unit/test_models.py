@@ -10,10 +10,13 @@ import torch
 from course_utils.data import Histories
 from course_utils.models import (
     MLP,
+    CrossMixture,
     CrossNetwork,
+    DenseNet,
     HistoryRanker,
     PiecewiseLinearEncoding,
     Ranker,
+    ResNet,
     SeparateEmbeddings,
     Standardized,
     TargetAttention,
@@ -152,12 +155,14 @@ def test_separate_embeddings():
     assert tables.out_features == 6
 
 
-@pytest.mark.parametrize("n_cross", [0, 2])
 @pytest.mark.parametrize("with_ids", [True, False])
-def test_ranker_gives_one_logit_a_row(n_cross, with_ids):
+@pytest.mark.parametrize("stacked", [True, False])
+@pytest.mark.parametrize("cross", [None, CrossNetwork, CrossMixture])
+@pytest.mark.parametrize("deep", [None, lambda d: ResNet(d, [7]), lambda d: DenseNet(d, [5, 4])])
+def test_ranker_gives_one_logit_a_row(with_ids, stacked, cross, deep):
     numbers = torch.randn(6, 4)
     embedding = UnifiedEmbedding(20, 4, 2) if with_ids else None
-    ranker = Ranker(embedding, Standardized(numbers), n_cross=n_cross, hidden=(8,))
+    ranker = Ranker(embedding, Standardized(numbers), 9, cross, deep, stacked)
     logits = ranker(torch.randint(0, 9, (6, 2)), numbers)
     assert logits.shape == (6,)
     logits.sum().backward()

@@ -75,7 +75,6 @@ def test_a_built_notebook_shows_real_code_and_is_executed(built, course):
     assert publish.claims_of(built) == [
         {"claim": "Two is more than one", "holds": True, "measured": "2 against 1"}
     ]
-    assert publish.title_of("90_tiny") == "A title"
     assert "| ✔ | 2 against 1 |" in publish.results_table()
     assert not publish.publish("90_tiny"), "nothing changed, nothing is built"
     assert not list(course.glob(".*partial"))

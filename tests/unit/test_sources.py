@@ -65,8 +65,7 @@ def test_an_interrupted_generation_leaves_nothing_behind(tmp_path, monkeypatch):
     assert not (folder / "old").exists()
 
 
-def test_only_the_default_world_is_the_default_log(tiny_log):
-    assert not tiny_log.is_default
+def test_options_name_a_world():
     assert parse_world("") == WorldConfig()
     assert parse_world("seed=3,without=mood+drift").without == ("drift", "mood")
 
@@ -128,4 +127,4 @@ def test_a_folder_of_ones_own(tiny_log, tmp_path):
     )
     log = open_log(str(tmp_path))
     assert log.artists.collect().rows() == [(5, 1), (6, 2)]
-    assert log.albums is None and log.truth is None and not log.is_default
+    assert log.albums is None and log.truth is None

@@ -1,0 +1,171 @@
+"""The ladder: every ranker of the track on one task, from logistic regression to the seminar's.
+
+Measured by `make ladder` on each of `LOGS` and kept in `notebooks/ladder.json`; the notebooks and
+the README show what is kept there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+from course_utils import plots, train
+from course_utils.contest import Contest, count_parameters
+from course_utils.data import RankingTask, open_log, ranking_task
+from course_utils.metrics import Interval
+from course_utils.models import (
+    DLRM,
+    CrossedLogisticRegression,
+    DeepFM,
+    DeepRanker,
+    FactorizationMachine,
+    FieldAwareFM,
+    LogisticRegression,
+    PiecewiseLinearEncoding,
+    Ranker,
+    SeparateEmbeddings,
+    Standardized,
+    UnifiedEmbedding,
+    WideAndDeep,
+    quantile_bins,
+)
+
+LOGS = ("sim", "movielens")
+KEPT = Path(__file__).parents[1] / "notebooks" / "ladder.json"
+DECAYS = (1.0, 10.0)
+"""Weight decays of embedding tables among which validation chooses, for every model."""
+PAIRS = [(0, 1), (0, 2)]
+"""Crosses made by hand: listener × track and listener × artist."""
+
+
+def rungs(task: RankingTask, seed: int = 0) -> dict[str, Callable[[], nn.Module]]:
+    """The models of the ladder, from the lowest rung up, by name."""
+    numbers, n = task.batches["train"]["numbers"], task.n_values
+    edges = quantile_bins(numbers, n_bins=16)
+
+    def ple() -> PiecewiseLinearEncoding:
+        return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
+
+    def separate() -> SeparateEmbeddings:
+        return SeparateEmbeddings([2_048] * 3, dim=16, dropout=0.5, seed=seed)
+
+    def unified() -> UnifiedEmbedding:
+        return UnifiedEmbedding(2_048, 8, n_features=3, n_hashes=2, dropout=0.5, seed=seed)
+
+    return {
+        "logistic regression": lambda: LogisticRegression(n, Standardized(numbers)),
+        "… on binned numbers": lambda: LogisticRegression(n, ple()),
+        "… with crosses": lambda: CrossedLogisticRegression(n, ple(), PAIRS),
+        "FM": lambda: FactorizationMachine(n, ple()),
+        "FFM": lambda: FieldAwareFM(n, ple()),
+        "MLP": lambda: DeepRanker(n, ple()),
+        "Wide & Deep": lambda: WideAndDeep(n, ple(), PAIRS),
+        "DeepFM": lambda: DeepFM(n, ple()),
+        "DLRM": lambda: DLRM(n, ple()),
+        "DCN-v2": lambda: Ranker(separate(), ple()),
+        "DCN-v2, unified": lambda: Ranker(unified(), ple()),
+    }
+
+
+def milliseconds(model: nn.Module, batch: train.Batch, n: int = 1_000, times: int = 9) -> float:
+    """Median milliseconds that a trained model takes for `n` rows, on the CPU."""
+    rows = {name: values[:n] for name, values in batch.items()}
+    measured = []
+    for _ in range(times):
+        start = time.perf_counter()
+        train.predict(model.cpu(), rows)
+        measured.append((time.perf_counter() - start) * 1_000)
+    return sorted(measured)[times // 2] * n / len(rows["target"])
+
+
+def climb(task: RankingTask, seed: int = 0) -> list[dict]:
+    """Train every rung; returns a record a model, ready for JSON."""
+    contest = Contest(task, seed)
+    for name, make in rungs(task, seed).items():
+        contest.enter(name, make, decays=DECAYS)
+    auc = contest.intervals(list(contest.scores))
+    return [
+        {
+            "model": name,
+            "auc": [interval.value, interval.low, interval.high],
+            "way": contest.share(name) if task.oracle is not None else None,
+            "parameters": count_parameters(contest.models[name]) if name in contest.models else 0,
+            "seconds": contest.histories[name].seconds if name in contest.models else 0,
+            "ms": milliseconds(contest.models[name], task.batches["test"])
+            if name in contest.models
+            else 0,
+        }
+        for name, interval in auc.items()
+    ]
+
+
+def fingerprint() -> str:
+    """Hash of everything that the ladder's figures follow from."""
+    from course_utils import publish
+
+    digest = hashlib.sha256()
+    for path in publish.dependencies("import course_utils.ladder"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def measure() -> None:
+    """Climb the ladder on every log and keep what was measured."""
+    threads = torch.get_num_threads()
+    climbed = {name: climb(ranking_task(open_log(name))) for name in LOGS}
+    kept = {"hash": fingerprint(), "threads": threads, "logs": climbed}
+    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def kept() -> dict:
+    """What `measure` kept."""
+    return json.loads(KEPT.read_text(encoding="utf-8"))
+
+
+def draw(here: list[str], log: str = "sim") -> None:
+    """Figure of the ladder on a log; the models named in `here` stand out.
+
+    Args:
+        here: models that the reader has just met. log: one of `LOGS`; another is not drawn.
+    """
+    if log not in LOGS:
+        print(f"the ladder was measured on {' and '.join(LOGS)}, not on {log}")
+        return
+    rows = kept()["logs"][log]
+    intervals = {row["model"]: Interval(*row["auc"]) for row in rows}
+    colors = [
+        plots.COLORS["oracle" if name == "oracle" else "neural" if name in here else "muted"]
+        for name in intervals
+    ]
+    _, ax = plt.subplots(figsize=(9, 0.52 * len(rows) + 0.9))
+    plots.interval_plot(ax, intervals, colors)
+    ax.set(xlabel=f"ROC AUC on the test weeks of {log}, 95 % intervals over listeners")
+    plt.show()
+
+
+def table() -> str:
+    """The ladder as a Markdown table, all logs side by side."""
+    measured = kept()["logs"]
+    names = [row["model"] for row in measured[LOGS[0]]]
+    head = " | ".join(f"AUC on `{log}`" for log in LOGS)
+    lines = [
+        f"| model | {head} | way to the oracle | parameters | ms / 1,000 rows |",
+        "|---|" + "---|" * (len(LOGS) + 3),
+    ]
+    for name in names:
+        found = {
+            log: next((row for row in rows if row["model"] == name), None)
+            for log, rows in measured.items()
+        }
+        first = found[LOGS[0]]
+        auc = " | ".join(str(Interval(*row["auc"])) if row else "–" for row in found.values())
+        size = f"{first['parameters']:,} | {first['ms']:.1f}" if first["ms"] else "– | –"
+        lines.append(f"| {name} | {auc} | {first['way']:.1%} | {size} |")
+    return "\n".join(lines)

@@ -1,0 +1,520 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 05 · Factorization machines
+#
+# *Lecture: ranking, part 1. Runs in about a minute on two CPU cores.*
+#
+# A linear model gives every listener one weight and every artist one weight. It can say "this listener
+# finishes a lot" and "this artist is easy to like". It cannot say "*this* listener likes *this* artist".
+# That sentence is about a **pair**, and there are millions of pairs, most of which nobody has ever seen.
+# Factorization machines learned to say something sensible about all of them.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - show what a linear model cannot express, and why one weight for each pair does not help;
+# - derive the factorization machine, and compute all its pairs in linear time;
+# - say for which pairs it helps, and measure it;
+# - give every field its own view of every value (FFM), at equal parameters.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** Start with the two-by-two table on the board and let the room try to find four weights. It takes
+# them a minute to see that it is impossible. The rest of the hour is the answer.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import itertools
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from course_utils import checks, data, ladder, metrics, plots, train
+from course_utils.claims import claim, recap
+from course_utils.contest import Contest, count_parameters
+from course_utils.models import (
+    CrossedLogisticRegression,
+    LogisticRegression,
+    PiecewiseLinearEncoding,
+    quantile_bins,
+)  # fmt: skip
+
+plots.use_style()
+SEED = train.seed_everything(5)
+log = data.open_log()
+task = data.ranking_task(log)
+contest = Contest(task, SEED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two listeners, two artists
+#
+# Ann finishes every track of artist R and skips artist J. Ben does the opposite.
+#
+# | | R | J |
+# |---|---|---|
+# | **Ann** | 1 | 0 |
+# | **Ben** | 0 | 1 |
+#
+# A linear model says logit = $b + w_{\text{listener}} + w_{\text{artist}}$. Whatever the weights,
+# (Ann, R) + (Ben, J) = (Ann, J) + (Ben, R). So it cannot be right about all four. Its best answer is ½
+# for everything.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Now give everyone a *vector*, here of a single number: Ann $+2$, Ben $-2$, R $+2$, J $-2$, and let the
+# logit be the product. Ann meets R: $+4$. Ann meets J: $-4$. All four are right, with four numbers.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+listener, artist = torch.tensor([2.0, -2.0]), torch.tensor([2.0, -2.0])
+torch.sigmoid(torch.outer(listener, artist)).round(decimals=2)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One weight for each pair?
+#
+# The obvious repair is a weight for each pair that occurs: a **cross**. It is what people did for years.
+# Count the pairs of our log first.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+ids = task.batches["train"]["ids"]
+n_listeners, n_tracks, n_artists = (n - 1 for n in task.n_values)
+shares = {}
+for name, column, n in [("track", 1, n_tracks), ("artist", 2, n_artists)]:
+    seen = len(ids[:, [0, column]].unique(dim=0))
+    new = (task.seen(0, column) == 0).float().mean().item()
+    shares[f"listener × {name}"] = (n_listeners * n, seen / (n_listeners * n), new)
+pl.DataFrame(
+    [(name, f"{n:,}", f"{seen:.1%}", f"{new:.0%}") for name, (n, seen, new) in shares.items()],
+    schema=["pair", "possible", "seen in training", "test listens with a new pair"],
+    orient="row",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The cross memorises the pairs that it saw. For a pair that is new its weight is still zero, and a good
+# part of the test listens are just such pairs. Those are the ones for which a recommender is needed.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The factorization machine
+#
+# Rendle (2010) keeps the weight of each pair, but does not store it. It is a *product of two vectors*:
+#
+# $$\hat y = b + \sum_i w_i x_i + \sum_{i<j} \langle v_i, v_j \rangle\, x_i x_j .$$
+#
+# *Rendle (2010), equation 1.* The vector of Ann is learned from all her listens, the vector of R from all
+# listens of R. Their product is defined even if the two have never met. That is the whole idea:
+# **parameters are shared between pairs**, so knowledge moves from the pairs that were seen to those that
+# were not.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### All pairs in linear time
+#
+# The double sum has $n(n-1)/2$ terms of $d$ products. But
+#
+# $$\sum_{i<j} \langle v_i, v_j\rangle
+# = \tfrac12 \sum_{f=1}^{d} \Bigl[\bigl(\textstyle\sum_i v_{if}\bigr)^2 - \sum_i v_{if}^2\Bigr].$$
+#
+# Square the sum: it contains every pair twice, and every square once. Take the squares away, halve.
+# *Rendle (2010), lemma 3.1.* By hand, with $d=1$ and the values 1, 2, 3: the pairs give
+# $2 + 3 + 6 = 11$; the identity gives $\tfrac12(36 - 14) = 11$.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.factorization import pairwise_products
+
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+def double_sum(fields):
+    """The definition: every pair, one after the other."""
+    pairs = itertools.combinations(range(fields.shape[1]), 2)
+    return sum((fields[:, i] * fields[:, j]).sum(dim=1) for i, j in pairs)
+
+
+print("by hand:", pairwise_products(torch.tensor([[[1.0], [2.0], [3.0]]])).item())
+v = torch.randn(100, 40, 8, dtype=torch.float64)
+difference = (double_sum(v) - pairwise_products(v)).abs().max().item()
+claim(
+    "The O(nd) identity equals the double sum",
+    difference < 1e-10,
+    f"largest difference {difference:.0e} in float64",
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Timed
+#
+# Both ways, for more and more fields. To be fair the double sum is written as one matrix product, not as
+# a Python loop.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def all_products(fields):
+    """All pairs with one batched matrix product: O(n² d)."""
+    products = fields @ fields.transpose(1, 2)
+    return (products.sum(dim=(1, 2)) - torch.diagonal(products, dim1=1, dim2=2).sum(dim=1)) / 2
+
+
+def milliseconds(function, fields, times=7):
+    measured = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function(fields)
+        measured.append((time.perf_counter() - start) * 1_000)
+    return min(measured)
+
+
+sizes = [16, 32, 64, 128, 256, 512, 1_024, 2_048]
+ms = {"O(n²d)": [], "O(nd)": []}
+for n in sizes:
+    fields = torch.randn(16, n, 16)
+    ms["O(n²d)"].append(milliseconds(all_products, fields))
+    ms["O(nd)"].append(milliseconds(pairwise_products, fields))
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(7.5, 4))
+for (name, values), key in zip(ms.items(), ["crosses", "fm"], strict=True):
+    ax.loglog(sizes, values, "o-", color=plots.COLORS[key])
+    ax.annotate(name, (sizes[-1], values[-1]), xytext=(8, -4), textcoords="offset points")
+ax.set(xlabel="fields n", ylabel="milliseconds for 16 rows", xticks=sizes, xticklabels=sizes)
+ax.set_xlim(14, 4_500)
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+ratio = ms["O(n²d)"][-1] / ms["O(nd)"][-1]
+claim(
+    "With two thousand fields the identity is more than ten times faster",
+    ratio > 10,
+    f"{ratio:.0f} times",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## From a row to vectors
+#
+# A listen is a handful of **fields**: listener, track, artist, and the counters. An id looks its vector
+# up in a table. A number is first encoded (see notebook 08), and its vector is the weighted sum of the
+# vectors of its codes. So every field becomes one vector, and every model from here to DCN-v2 starts
+# from them.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.fields import FieldEmbedding
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+tiny = FieldEmbedding([4, 5], encoder=None, dim=2)
+tiny(torch.tensor([[1, 3], [2, 0]]), torch.empty(2, 0)).shape
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.factorization import FactorizationMachine
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Which pairs does it help?
+#
+# First with the three ids alone, so that nothing else can explain the difference. Three models:
+#
+# - **logistic regression**: a weight for each listener, track and artist;
+# - **crosses**: the same, plus a weight for each pair listener × track and listener × artist;
+# - **FM**: the same, plus vectors of length 16.
+#
+# Each is trained by `fit` for eight epochs; the best one on the validation slice counts.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+PAIRS = [(0, 1), (0, 2), (1, 2)]
+n = task.n_values
+by_ids = {
+    "logistic regression": lambda: LogisticRegression(n, None),
+    "crosses": lambda: CrossedLogisticRegression(n, None, ladder.PAIRS),
+    "FM": lambda: FactorizationMachine(n, None, dim=16),
+}
+for name, make in by_ids.items():
+    contest.enter(name, make, epochs=8, decays=(0.2,))
+contest.table([*by_ids])
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### By how often the pair was seen
+#
+# Cut the test listens by the number of times that training saw this listener with this artist.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+met = task.seen(0, 2)
+known = task.batches["test"]["ids"].min(dim=1).values > 0
+groups = {
+    "never": known & (met == 0), "1–2": (met > 0) & (met < 3), "3–9": (met > 2) & (met < 10),
+    "10–49": (met > 9) & (met < 50), "50 and more": met > 49,
+}  # fmt: skip
+groups = {name: mask for name, mask in groups.items() if mask.sum() > 300}
+
+
+def gain_over_linear(name, mask):
+    fixed = {
+        m: metrics.RocAuc(contest.scores[m][mask], task.target[mask])
+        for m in (name, "logistic regression")
+    }
+    pair = (name, "logistic regression")
+    return metrics.bootstrap(fixed, task.listeners[mask.numpy()], [pair])[pair]
+
+
+gains = {m: [gain_over_linear(m, mask) for mask in groups.values()] for m in ("crosses", "FM")}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4.2))
+for (name, values), shift in zip(gains.items(), [-0.06, 0.06], strict=True):
+    place = np.arange(len(groups)) + shift
+    color = plots.COLORS["fm" if name == "FM" else "crosses"]
+    error = [[g.value - g.low for g in values], [g.high - g.value for g in values]]
+    ax.errorbar(
+        place, [g.value for g in values], error, fmt="o-", capsize=3, color=color, label=name
+    )
+ax.axhline(0, color=plots.COLORS["linear"])
+ax.set_xticks(range(len(groups)), groups)
+ax.set(xlabel="how often training saw the listener with the artist")
+ax.set_ylabel("AUC minus that of\nlogistic regression")
+ax.legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+rare = known & (met < 3)
+versus = {
+    m: metrics.RocAuc(contest.scores[m][rare], task.target[rare])
+    for m in ("FM", "crosses", "logistic regression")
+}
+pairs = [("FM", "logistic regression"), ("FM", "crosses")]
+found = metrics.bootstrap(versus, task.listeners[rare.numpy()], pairs)
+for other, text in [("logistic regression", "logistic regression"), ("crosses", "crosses")]:
+    gap = found["FM", other]
+    claim(f"On rare pairs FM beats {text}", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Crosses need to meet a pair often before its weight is worth something. Before that they add noise. The
+# FM is better from the start, because a listener's vector was learned from *other* artists.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A failure: vectors that learn by heart
+#
+# Sixteen numbers for each of ten thousand ids, from three hundred thousand listens: what keeps an FM from
+# learning the training listens by heart? Weight decay on the tables, in the right dose. Too little, and
+# the validation loss turns up again. Too much, and the vectors never grow.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+decays = [0.0, 0.2, 2.0, 10.0]
+curves = {}
+for decay in decays:
+    torch.manual_seed(SEED)
+    model = FactorizationMachine(n, None, dim=16)
+    curves[decay] = train.fit(
+        model, task.batches["train"], task.batches["validation"], epochs=8, seed=SEED,
+        embedding_decay=decay, patience=9,
+    )  # fmt: skip
+
+# %% slideshow={"slide_type": "fragment"}
+figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), sharex=True)
+shades = plt.cm.viridis(np.linspace(0.05, 0.85, len(decays)))
+for (decay, history), color in zip(curves.items(), shades, strict=True):
+    epochs = range(1, len(history.train_loss) + 1)
+    axes[0].plot(epochs, history.train_loss, "o-", color=color, label=f"decay {decay:g}")
+    axes[1].plot(epochs, history.valid_loss, "o-", color=color)
+axes[0].set(title="training", ylabel="log loss (nats)", xlabel="epoch")
+axes[1].set(title="validation", xlabel="epoch")
+axes[0].legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+losses = {decay: min(history.valid_loss) for decay, history in curves.items()}
+claim(
+    "An FM needs the right dose of weight decay: none overfits, much underfits",
+    losses[0.2] < losses[0.0] - 0.001
+    and losses[0.2] < losses[10.0] - 0.001
+    and curves[0.0].valid_loss[-1] > losses[0.0] + 0.0005,
+    "best validation loss by decay: " + ", ".join(f"{d:g}: {v:.4f}" for d, v in losses.items()),
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Field-aware factorization machines
+#
+# In an FM, Ann's vector must serve her meetings with artists, with tracks and with the hour of the day
+# alike. FFM (Juan et al. 2016) gives her one vector for *each field* that she may meet:
+#
+# $$\sum_{i<j} \langle v_{i,f(j)},\, v_{j,f(i)} \rangle .$$
+#
+# *Equation 4 of the paper.* With $n$ fields that is $n$ times as many numbers, so for a fair comparison
+# its vectors must be $n$ times shorter. And the trick of the linear time is gone: the same value no longer
+# has the same vector in all pairs.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.factorization import FieldAwareFM
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### At equal parameters
+#
+# Three ids and eight of the counters make eleven fields. FFM gets vectors of length 4 for each of the
+# eleven, FM vectors of length 44.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+CHOSEN = [
+    "user_hist_skip_fraction_before", "session_hist_skip_fraction_before",
+    "session_hist_plays_before", "item_hist_avg_played_ratio_before",
+    "user_item_hist_plays_before", "user_item_hist_avg_played_ratio_before",
+    "user_item_hist_time_since_last_event_seconds", "artist_hist_avg_played_ratio_before",
+]  # fmt: skip
+columns = [task.numbers.index(c) for c in CHOSEN if c in task.numbers]
+few = {
+    name: {**batch, "numbers": batch["numbers"][:, columns]} for name, batch in task.batches.items()
+}
+edges = quantile_bins(few["train"]["numbers"], n_bins=12)
+
+
+def ple():
+    return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
+
+
+fields = len(columns) + 3
+mixed = {
+    "linear, 8 counters": lambda: LogisticRegression(n, ple()),
+    "FM, 8 counters": lambda: FactorizationMachine(n, ple(), dim=4 * fields),
+    "FFM, 8 counters": lambda: FieldAwareFM(n, ple(), dim=4),
+}
+for name, make in mixed.items():
+    contest.enter(name, make, batches=few, epochs=3)
+contest.table([*mixed])
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("FM, 8 counters", "linear, 8 counters")
+claim("FM beats the linear model on ids and counters too", gap.positive, f"ΔAUC {gap}")
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("FFM, 8 counters", "FM, 8 counters")
+claim("FFM beats FM at equal parameters", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Where we are on the ladder
+#
+# All counters and ids, every model of the ranking track, the same rows. What this notebook taught is in
+# colour. (Measured once by `make ladder`; a test makes sure that it was measured on the code you see.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+ladder.draw(["logistic regression", "… on binned numbers", "… with crosses", "FM", "FFM"], log.name)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · The identity (easy)
+#
+# Write the sum over all pairs of inner products, without a loop over pairs. `v` is (n, d).
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def fm_pairs(v: Tensor) -> Tensor:
+    """Sum over i < j of the inner products of the rows of v."""
+    ### BEGIN SOLUTION
+    return 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).sum()
+    ### END SOLUTION
+
+
+fm_pairs(torch.tensor([[1.0], [2.0], [3.0]]))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_fm_pairs(fm_pairs)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · The gradient (medium)
+#
+# What does a step of gradient descent do to the vector $v_i$? Derive the gradient of the sum over pairs with
+# respect to every $v_i$ by hand, and write it without autograd. (Look at the identity: what does $v_i$
+# meet?)
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def fm_gradient(v: Tensor) -> Tensor:
+    """Gradient of the sum over pairs with respect to v: (n, d) → (n, d)."""
+    ### BEGIN SOLUTION
+    return v.sum(dim=0) - v
+    ### END SOLUTION
+
+
+fm_gradient(torch.tensor([[1.0], [2.0], [3.0]]))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_fm_gradient(fm_gradient)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · Field-aware pairs (medium)
+#
+# `v[i, j]` is the vector of field i for meeting field j: (n, n, d). Write the sum of FFM.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def ffm_pairs(v: Tensor) -> Tensor:
+    """Sum over i < j of ⟨v[i, j], v[j, i]⟩."""
+    ### BEGIN SOLUTION
+    every = (v * v.transpose(0, 1)).sum()
+    alone = v.diagonal(dim1=0, dim2=1).square().sum()
+    return 0.5 * (every - alone)
+    ### END SOLUTION
+
+
+ffm_pairs(torch.ones(3, 3, 2))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_ffm_pairs(ffm_pairs)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · New listeners (open)
+#
+# An FM has no vector for a listener that training never saw. Give it one: the mean vector of the tracks
+# that the listener finished so far. Take the listeners with the fewest training listens, hide their vectors, and
+# measure how much of the loss your replacement brings back.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - S. Rendle (2010). *Factorization Machines.* ICDM.
+# - Y. Juan, Y. Zhuang, W.-S. Chin, C.-J. Lin (2016). *Field-aware Factorization Machines for CTR
+#   Prediction.* RecSys.
+# - I. Loshchilov, F. Hutter (2019). *Decoupled Weight Decay Regularization.* ICLR (the weight decay of
+#   `fit`).
+#

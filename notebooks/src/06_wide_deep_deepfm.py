@@ -1,0 +1,527 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 06 · Wide & Deep, DeepFM, DLRM
+#
+# *Lecture: ranking, part 2. Runs in about a minute and a half on two CPU cores.*
+#
+# Two kinds of knowledge make a good recommender. *This listener finishes everything by that artist*: a fact,
+# to be **memorised**. *People who like such music at such an hour go on listening*: a rule, to be
+# **generalised**. Linear models with crosses are good at facts, deep networks at rules. In 2016 somebody
+# simply added the two together, and half of the industry still runs on it.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - tell memorisation from generalisation in numbers, by how often a pair was seen;
+# - build Wide & Deep, DeepFM and DLRM from the same field vectors;
+# - say how many examples an MLP needs to learn one multiplication;
+# - recognise the overfit of ID embeddings, and cure it.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** The dot-product experiment is the heart of the hour. Let the room bet on the number of examples before
+# you show the curve.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from course_utils import checks, data, ladder, metrics, plots, train
+from course_utils.claims import claim, recap
+from course_utils.contest import Contest
+from course_utils.models import (
+    MLP,
+    CrossedLogisticRegression,
+    FieldEmbedding,
+    LogisticRegression,
+    PiecewiseLinearEncoding,
+    UnifiedEmbedding,
+    pairwise_products,
+    quantile_bins,
+)  # fmt: skip
+
+plots.use_style()
+SEED = train.seed_everything(6)
+log = data.open_log()
+task = data.ranking_task(log)
+contest = Contest(task, SEED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The wide half: facts
+#
+# A weight for each listener, track and artist, and one for each *pair* listener × track and
+# listener × artist that somebody thought worth crossing. By hand: Ann × R was finished nine times out of ten.
+# Its weight says so. Ann × Q was never seen. Its weight says nothing.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models import Crosses
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The deep half: rules
+#
+# Every field becomes a vector (notebook 05), the vectors stand side by side, an MLP reads them. Listeners
+# with similar vectors are treated alike, so what was learned from one serves the other.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+hand_made = Crosses([(0, 1)], n_rows=64)
+hand_made(torch.tensor([[3, 5], [0, 5]])).tolist()
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models import DeepRanker
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Together
+#
+# $$\mathrm{logit} = \underbrace{b + \sum_i w_i x_i + \sum_{\text{crosses}} w_{ij}\, x_i x_j}_{\text{wide}}
+# + \underbrace{\mathrm{MLP}([v_1, \dots, v_n])}_{\text{deep}}$$
+#
+# trained together, so that each half corrects the other. *Cheng et al. (2016), section 3.3.*
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+deep_alone = DeepRanker(task.n_values, None, dim=8, hidden=(16,))
+deep_alone(torch.tensor([[1, 2, 3]]), torch.empty(1, 0)).shape
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models import WideAndDeep
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Facts and rules, measured
+#
+# Ids alone, so that nothing else helps. The gain over logistic regression, by how often training saw the
+# listener with this artist.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+n = task.n_values
+halves = {
+    "logistic regression": lambda: LogisticRegression(n, None),
+    "wide": lambda: CrossedLogisticRegression(n, None, ladder.PAIRS),
+    "deep": lambda: DeepRanker(n, None, dim=16, hidden=(96, 48)),
+    "wide & deep": lambda: WideAndDeep(n, None, ladder.PAIRS, dim=16, hidden=(96, 48)),
+}
+for name, make in halves.items():
+    contest.enter(name, make, decays=(0.2,))
+contest.table([*halves])
+
+# %% slideshow={"slide_type": "fragment"}
+met = task.seen(0, 2)
+known = task.batches["test"]["ids"].min(dim=1).values > 0
+groups = {
+    "never": known & (met == 0), "1–9": (met > 0) & (met < 10), "10 and more": met > 9,
+}  # fmt: skip
+groups = {name: mask for name, mask in groups.items() if mask.sum() > 300}
+PAIRS = [(m, "logistic regression") for m in halves if m != "logistic regression"]
+PAIRS += [("deep", "wide"), ("wide & deep", "deep"), ("wide & deep", "wide")]
+
+
+def gains_in(mask):
+    fixed = {m: metrics.RocAuc(contest.scores[m][mask], task.target[mask]) for m in halves}
+    return metrics.bootstrap(fixed, task.listeners[mask.numpy()], PAIRS)
+
+
+by_group = {name: gains_in(mask) for name, mask in groups.items()}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4))
+styles = {"wide": "crosses", "deep": "mlp", "wide & deep": "wide & deep"}
+for (name, key), shift in zip(styles.items(), [-0.08, 0, 0.08], strict=True):
+    values = [by_group[group][name, "logistic regression"] for group in groups]
+    error = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
+    place = np.arange(len(groups)) + shift
+    ax.errorbar(
+        place, [v.value for v in values], error, fmt="o-", capsize=3, label=name,
+        color=plots.COLORS[key],
+    )  # fmt: skip
+ax.axhline(0, color=plots.COLORS["linear"])
+ax.set_xticks(range(len(groups)), groups)
+ax.set(xlabel="how often training saw the listener with the artist")
+ax.set_ylabel("AUC minus that of\nlogistic regression")
+ax.legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+new = by_group["never"]
+claim(
+    "On pairs never seen deep beats wide",
+    new["deep", "wide"].positive,
+    f"ΔAUC {new['deep', 'wide']}",
+)
+gap = new["wide", "logistic regression"]
+claim("On pairs never seen crosses bring nothing", not gap.positive, f"wide − linear: ΔAUC {gap}")
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+losses = contest.intervals(
+    [*halves], [("wide", "wide & deep"), ("deep", "wide & deep")], metrics.LogLoss
+)
+for half in ("wide", "deep"):
+    gap = losses[half, "wide & deep"]
+    claim(
+        f"Wide & Deep has a lower log loss than its {half} half", gap.positive, f"gain {gap} nats"
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# We judge the whole by its log loss, the quantity that it was trained on. In AUC the gain over the wide half is
+# small here: on ids alone the deep half is not good enough at the one thing that matters most, multiplying a
+# listener by a track. Hold that thought until the experiment below.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## DeepFM: no cross by hand
+#
+# Somebody has to choose the crosses of the wide half. Guo et al. (2017) let a factorization machine do it,
+# on **the same vectors** that the MLP reads:
+#
+# $$\mathrm{logit} = \mathrm{linear} + \sum_{i<j}\langle v_i, v_j\rangle + \mathrm{MLP}([v_1, \dots, v_n]).$$
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models import DeepFM
+
+# %% slideshow={"slide_type": "fragment"}
+contest.enter("DeepFM on ids", lambda: DeepFM(n, None, dim=16, hidden=(96, 48)), decays=(0.2,))
+contest.table(["wide & deep", "DeepFM on ids"])
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("DeepFM on ids", "wide & deep")
+claim(
+    "On ids DeepFM, without a cross made by hand, beats Wide & Deep with two of them",
+    gap.positive,
+    f"ΔAUC {gap}",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## DLRM: the industrial cousin
+#
+# Facebook's DLRM (Naumov et al. 2019) makes **one** vector of all numbers with a bottom MLP, multiplies
+# all pairs of vectors, and lets a top MLP decide. With many ids and few numbers this is cheap: the pairs
+# of a thousand numbers never arise.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+tiny = torch.tensor([[[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]])
+products = tiny @ tiny.transpose(1, 2)
+print(products[0].tolist())
+print("pairs:", [products[0, i, j].item() for i, j in [(1, 0), (2, 0), (2, 1)]])
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models import DLRM
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### With everything
+#
+# All ids and counters, encoded piecewise linearly (notebook 08), on the last 150,000 training listens.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+batches = task.recent(150_000)
+edges = quantile_bins(batches["train"]["numbers"], n_bins=12)
+
+
+def ple():
+    return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
+
+
+whole = {
+    "Wide & Deep": lambda: WideAndDeep(n, ple(), ladder.PAIRS),
+    "DeepFM": lambda: DeepFM(n, ple()),
+    "DLRM": lambda: DLRM(n, ple()),
+}
+for name, make in whole.items():
+    contest.enter(name, make, batches, epochs=3)
+contest.table([*whole])
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With all counters the three come close to each other: the counters of listener × artist say what the
+# crosses and the products had to find out. What is left of the difference, the ladder below shows with
+# intervals.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## How hard is one multiplication?
+#
+# Could the MLP not learn the products by itself? Rendle et al. (2020) asked: give an MLP two vectors and
+# let it learn their dot product, the simplest interaction there is. Our version: vectors of 16 normal
+# numbers, dot product of variance 1, seen through noise of half that standard deviation; the test are
+# *new* users and items. The dot product itself makes no error. Predicting 0 makes an error of 1.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+D, N_ITEMS, EACH = 16, 2_000, 50
+
+
+def dot_examples(n_users, generator):
+    """`EACH` noisy dot products of every user: (users · EACH, 2 D) inputs and targets."""
+    users = torch.randn(n_users, D, generator=generator) / D**0.25
+    items = torch.randn(N_ITEMS, D, generator=generator) / D**0.25
+    u = torch.arange(n_users).repeat_interleave(EACH)
+    i = torch.randint(N_ITEMS, (len(u),), generator=generator)
+    exact = (users[u] * items[i]).sum(dim=1)
+    noisy = exact + 0.5 * torch.randn(len(u), generator=generator)
+    return torch.cat([users[u], items[i]], dim=1), noisy, exact
+
+
+def dot_error(n_users, hidden, steps=1_200):
+    """RMSE of an MLP on the dot products of new users and items."""
+    torch.manual_seed(SEED)
+    random = torch.Generator().manual_seed(SEED)
+    x, y, _ = dot_examples(n_users, random)
+    fresh, _, exact = dot_examples(100, random)
+    model = nn.Sequential(MLP(2 * D, hidden), nn.Linear(hidden[-1], 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    for _ in range(steps):
+        rows = torch.randint(len(x), (512,), generator=random)
+        loss = (model(x[rows]).squeeze(1) - y[rows]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        return (model(fresh).squeeze(1) - exact).square().mean().sqrt().item()
+
+
+# %% slideshow={"slide_type": "fragment"}
+USERS = [60, 250, 1_000, 4_000]
+WIDTHS = {"MLP 32–16": [32, 16], "MLP 128–64": [128, 64]}
+rmse = {name: [dot_error(users, hidden) for users in USERS] for name, hidden in WIDTHS.items()}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(8, 4))
+shades = ["#c79fef", plots.COLORS["mlp"]]
+for (name, values), color in zip(rmse.items(), shades, strict=True):
+    ax.plot(USERS, values, "o-", color=color)
+    ax.annotate(name, (USERS[-1], values[-1]), xytext=(8, -4), textcoords="offset points")
+ax.axhline(1, color=plots.COLORS["muted"], linestyle=":")
+ax.annotate("predict 0", (USERS[0], 1), xytext=(0, 5), textcoords="offset points")
+ax.axhline(0, color=plots.COLORS["fm"])
+ax.annotate("dot product", (USERS[0], 0), xytext=(0, 5), textcoords="offset points")
+ax.set(
+    xscale="log",
+    xlabel=f"training users ({EACH} examples each)",
+    ylabel="error on new pairs (RMSE)",
+)
+ax.set_xticks(USERS, [f"{u:,}" for u in USERS])
+ax.set_xlim(50, 12_000)
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+best = min(values[-1] for values in rmse.values())
+falls = all(values[-1] < values[0] - 0.05 for values in rmse.values())
+claim(
+    "An MLP's error on a dot product falls with data, and is far from zero at 4,000 users",
+    falls and best > 0.1,
+    "RMSE at "
+    + ", ".join(f"{u}: {min(v[k] for v in rmse.values()):.2f}" for k, u in enumerate(USERS)),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Two hundred thousand examples for one multiplication of two vectors, and it is still approximate. That is
+# why rankers multiply by construction, in an FM, in DLRM's pairs, in the cross layers of the next notebook.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A failure: the overfit of ID embeddings
+#
+# Practitioners know it as the *one-epoch phenomenon*: with large id tables the model is best after the first
+# pass over the data, and collapses in the second (Zhang et al. 2022). The rows of rare ids are learned by
+# heart. To see it, switch off all that holds them: no weight decay on tables, a constant learning rate.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def by_epoch(make, decay=0.0, reset=False, epochs=4):
+    """Validation loss after each epoch; `reset` draws the id tables anew before every epoch."""
+    torch.manual_seed(SEED)
+    model, losses = make(), []
+    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
+    rest = [p for p in model.parameters() if all(p is not t for t in tables)]
+    random = torch.Generator().manual_seed(SEED)
+    optimizer = torch.optim.AdamW(
+        [{"params": rest}, {"params": tables, "weight_decay": decay}], lr=2e-3
+    )
+    for epoch in range(epochs):
+        if reset and epoch:
+            for table in tables:
+                nn.init.uniform_(table, -0.05, 0.05)
+                optimizer.state.pop(table, None)
+        model.train()
+        for batch in train.batches(batches["train"], 1_024, random):
+            logits = model(batch["ids"], batch["numbers"])
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, batch["target"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        valid = batches["validation"]
+        losses.append(metrics.log_loss(train.predict(model, valid), valid["target"]))
+    return losses
+
+
+def with_tables(dim=32):
+    return DeepRanker(n, ple(), dim=dim, hidden=(96,))
+
+
+# %% slideshow={"slide_type": "fragment"}
+cures = {
+    "nothing holds the tables": by_epoch(with_tables),
+    "weight decay 20 on the tables": by_epoch(with_tables, decay=20.0),
+    "tables drawn anew each epoch": by_epoch(with_tables, reset=True),
+}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4))
+shades = [plots.COLORS["catboost"], plots.COLORS["neural"], plots.COLORS["fm"]]
+for (name, losses), color in zip(cures.items(), shades, strict=True):
+    ax.plot(range(1, 5), losses, "o-", color=color, label=name)
+ax.set(xlabel="epoch", ylabel="validation log loss", xticks=range(1, 5))
+ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+wild, held, drawn = cures.values()
+claim(
+    "With nothing to hold the id tables, the best epoch is the first or the second",
+    min(wild) in wild[:2] and wild[-1] > min(wild) + 0.005,
+    f"validation loss by epoch {', '.join(f'{v:.4f}' for v in wild)}",
+)
+claim(
+    "Strong weight decay on the tables cures it, and so does drawing them anew",
+    held[-1] < wild[-1] - 0.005 and drawn[-1] < wild[-1] - 0.005,
+    f"loss after four epochs {held[-1]:.4f} and {drawn[-1]:.4f} against {wild[-1]:.4f}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# This is why `fit` decays embedding tables hundreds of times more strongly than other weights. Hashing
+# (notebook 11) is the third cure: fewer rows, each seen more often.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Where we are on the ladder
+#
+
+# %% slideshow={"slide_type": "fragment"}
+ladder.draw(["MLP", "Wide & Deep", "DeepFM", "DLRM"], log.name)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · DLRM's products (easy)
+#
+# Write all dot products of pairs of vectors, each pair once, in the order (1, 0), (2, 0), (2, 1), (3, 0), …
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def pair_products(vectors: Tensor) -> Tensor:
+    """(B, n, d) → (B, n (n − 1) / 2)."""
+    ### BEGIN SOLUTION
+    products = vectors @ vectors.transpose(1, 2)
+    i, j = torch.tril_indices(vectors.shape[1], vectors.shape[1], offset=-1)
+    return products[:, i, j]
+    ### END SOLUTION
+
+
+pair_products(torch.tensor([[[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]]))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_pair_products(pair_products)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · DeepFM's logit (medium)
+#
+# From the field vectors (B, n, d), the linear part (B,), and a function `mlp` that takes (B, n · d) and returns
+# (B,), compute the logit of DeepFM.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def deepfm_logit(fields: Tensor, linear: Tensor, mlp) -> Tensor:
+    """Linear part + pairs + MLP: (B,)."""
+    ### BEGIN SOLUTION
+    return linear + pairwise_products(fields) + mlp(fields.flatten(1))
+    ### END SOLUTION
+
+
+deepfm_logit(torch.ones(1, 3, 2), torch.zeros(1), lambda x: x.sum(dim=1))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_deepfm_logit(deepfm_logit)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · A key for each pair (medium)
+#
+# A cross needs one number for each pair of ids. Write a key for the pair (a, b) with a in 0 … n_a − 1 and b in
+# 0 … n_b − 1, so that no two pairs share it.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def cross_key(a: Tensor, b: Tensor, n_b: int) -> Tensor:
+    """(B,), (B,) → (B,) integers, different for different pairs."""
+    ### BEGIN SOLUTION
+    return a * n_b + b
+    ### END SOLUTION
+
+
+cross_key(torch.tensor([0, 1]), torch.tensor([2, 0]), n_b=3)
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_cross_key(cross_key)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Give the MLP its product (open)
+#
+# In the dot-product experiment feed the MLP one more input of your choice, made of the two vectors. Which single
+# input makes it perfect at once? Which halves the examples it needs?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - H.-T. Cheng, L. Koc, J. Harmsen et al. (2016). *Wide & Deep Learning for Recommender Systems.* DLRS.
+# - H. Guo, R. Tang, Y. Ye, Z. Li, X. He (2017). *DeepFM: A Factorization-Machine based Neural Network for CTR
+#   Prediction.* IJCAI.
+# - M. Naumov, D. Mudigere, H.-J. M. Shi et al. (2019). *Deep Learning Recommendation Model for
+#   Personalization and Recommendation Systems.* arXiv:1906.00091.
+# - S. Rendle, W. Krichene, L. Zhang, J. Anderson (2020). *Neural Collaborative Filtering vs. Matrix
+#   Factorization Revisited.* RecSys.
+# - Z.-Y. Zhang, X.-R. Sheng, Y. Zhang et al. (2022). *Towards Understanding the Overfitting Phenomenon of Deep
+#   Click-Through Rate Models.* CIKM.
+# - Z. Fan, Z. Liu, J. Liang et al. (2024). *Multi-Epoch Learning with Data Augmentation for Deep Click-Through Rate Prediction.*
+#   arXiv:2407.01607 (drawing the tables anew).
+#
