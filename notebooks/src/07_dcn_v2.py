@@ -36,6 +36,7 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
+import bisect
 import itertools
 import math
 import time
@@ -149,7 +150,7 @@ claim(
 
 
 # %% slideshow={"slide_type": "fragment"}
-def fit_function(model, function, d, steps=1_000, n=4_096, lr=1e-2):
+def fit_function(model, function, d, steps=700, n=4_096, lr=1e-2):
     """Regression on fresh uniform inputs in [−1, 1]; the share of variance left on new ones."""
     random = torch.Generator().manual_seed(SEED)
     draw = lambda rows: 2 * torch.rand(rows, d, generator=random) - 1  # noqa: E731
@@ -223,7 +224,7 @@ def purchase(x):
 
 
 rivals = {"one cross layer": crosses(3, 1)}
-for hidden in ([8], [32], [32, 32], [64, 64], [96, 64]):
+for hidden in ([8], [32], [32, 32], [96, 64]):
     torch.manual_seed(SEED)
     rivals[f"MLP {'–'.join(map(str, hidden))}"] = nn.Sequential(
         MLP(3, hidden), nn.Linear(hidden[-1], 1)
@@ -236,16 +237,16 @@ figure, ax = plt.subplots(figsize=(8, 4))
 for name in rivals:
     is_cross = name == "one cross layer"
     color = plots.COLORS["neural" if is_cross else "mlp"]
-    ax.loglog(sizes[name], max(errors[name], 1e-10), "o", color=color, markersize=10)
+    ax.loglog(sizes[name], max(errors[name], 1e-7), "o", color=color, markersize=10)
     offset = (10, -4) if is_cross else (0, 10)
     place = {
         "xytext": offset,
         "textcoords": "offset points",
         "ha": "left" if is_cross else "center",
     }
-    ax.annotate(name, (sizes[name], max(errors[name], 1e-10)), **place, fontsize=11.5)
+    ax.annotate(name, (sizes[name], max(errors[name], 1e-7)), **place, fontsize=11.5)
 ax.set(xlabel="parameters", ylabel="share of the variance left", xlim=(10, 20_000))
-ax.set_ylim(1e-11, 1)
+ax.set_ylim(1e-8, 1)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -273,7 +274,8 @@ figure, ax = plt.subplots(figsize=(4.6, 3.8))
 ax.imshow(np.abs(read + read.T) / 2, cmap="Blues")
 for row, column in itertools.product(range(3), range(3)):
     value = (read + read.T)[row, column] / (2 if row == column else 1)
-    ax.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=13)
+    ink = "white" if abs(value) > 2 else "black"
+    ax.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=13, color=ink)
 names = ["x₁", "x₂", "x₃"]
 ax.set_xticks(range(3), names)
 ax.set_yticks(range(3), names)
@@ -285,11 +287,11 @@ plt.show()
 # ## On the log
 #
 # Now the ranking task: three ids and all counters, encoded piecewise linearly (notebook 08). To keep the
-# sweeps short, they train on the last 100,000 listens before the validation slice.
+# sweeps short, they train on the last 80,000 listens before the validation slice.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-batches = task.recent(100_000)
+batches = task.recent(80_000)
 edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
 
 
@@ -320,22 +322,25 @@ class Nothing(nn.Identity):
         self.out_features = dim
 
 
-depths = [0, 1, 2, 3, 4]
+depths = [0, 1, 2, 4]
 for n in depths:
     enter(f"{n} cross layers", cross=lambda d, n=n: CrossNetwork(d, n), deep=Nothing, stacked=True)
+none = f"{depths[0]} cross layers"
+against = [(f"{n} cross layers", none) for n in depths[1:]]
 by_depth = contest.intervals(
-    [f"{n} cross layers" for n in depths],
-    [("2 cross layers", "0 cross layers"), ("4 cross layers", "2 cross layers")],
+    [f"{n} cross layers" for n in depths], [*against, ("4 cross layers", "2 cross layers")]
 )
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(7.5, 3.8))
-values = [by_depth[f"{n} cross layers"] for n in depths]
-error = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
+gains = [by_depth[pair] for pair in against]
+error = [[g.value - g.low for g in gains], [g.high - g.value for g in gains]]
 ax.errorbar(
-    depths, [v.value for v in values], error, fmt="o-", capsize=4, color=plots.COLORS["neural"]
+    depths[1:], [g.value for g in gains], error, fmt="o-", capsize=4, color=plots.COLORS["neural"]
 )
-ax.set(xlabel="cross layers", ylabel="ROC AUC (95 %)", xticks=depths)
+ax.plot(0, 0, "o", color=plots.COLORS["neural"])
+ax.axhline(0, color=plots.COLORS["muted"])
+ax.set(xlabel="cross layers", ylabel="AUC minus that of\nno cross layer", xticks=depths)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -392,7 +397,7 @@ claim(
 
 # %% slideshow={"slide_type": "fragment"}
 width = 96 + 48
-ranks = {"rank 2": 2, "rank 8": 8, "rank 32": 32, "full": None}
+ranks = {"rank 8": 8, "rank 32": 32, "full": None}
 for name, rank in ranks.items():
     enter(name, cross=lambda dim, rank=rank: CrossNetwork(dim, 2, rank))
 by_rank = contest.intervals([*ranks], [(name, "full") for name in ranks if name != "full"])
@@ -439,7 +444,7 @@ from course_utils.models import CrossMixture
 
 # %% slideshow={"slide_type": "fragment"}
 variants = {
-    "parallel, MLP": {},
+    "MLP alone": {"cross": None},
     "stacked, MLP": {"stacked": True},
     "parallel, ResNet": {"deep": lambda d: ResNet(d, [96, 96])},
     "parallel, DenseNet": {"deep": lambda d: DenseNet(d, [96, 96])},
@@ -447,39 +452,42 @@ variants = {
 }
 for name, options in variants.items():
     enter(name, **options)
+contest.scores["parallel, MLP"] = contest.scores["full"]  # of the last experiment: the same model
 
 # %% slideshow={"slide_type": "fragment"}
-by_form = contest.intervals([*variants])
+forms = ["parallel, MLP", *(name for name in variants if name != "MLP alone")]
+by_form = contest.intervals(["MLP alone", *forms], [(name, "MLP alone") for name in forms])
+gains = {name: by_form[name, "MLP alone"] for name in forms}
 figure, ax = plt.subplots(figsize=(9, 3.4))
-plots.interval_plot(ax, by_form, [plots.COLORS["neural"]] * len(variants))
-ax.set(xlabel="ROC AUC with 95 % intervals over listeners")
+plots.interval_plot(ax, gains, [plots.COLORS["neural"]] * len(forms))
+ax.axvline(0, color=plots.COLORS["mlp"])
+ax.set(xlabel="AUC minus that of the MLP alone, with 95 % intervals over listeners")
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-values = {name: by_form[name].value for name in variants}
+values = {name: by_form[name].value for name in forms}
 spread = max(values.values()) - min(values.values())
-depth_gain = by_depth["2 cross layers", "0 cross layers"].value
 claim(
-    "Which form and which deep half matter little beside having crosses at all",
-    spread < depth_gain / 3,
-    f"best minus worst form {spread:.4f}, two cross layers against none {depth_gain:.4f}",
+    "Which form and which deep half matters little: less than 0.002 of AUC",
+    spread < 0.002,
+    f"best minus worst form {spread:.4f}",
 )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## At equal parameters
 #
 # DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
-# widened until all have as many parameters.
+# widened until all have as many parameters. This time all training listens count, two epochs each.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-goal = count_parameters(contest.models["parallel, MLP"])
+goal = count_parameters(Ranker(*inputs()))
 
 
 def widened(make, widths=range(32, 1_025, 8)):
     """The first width at which the model has at least as many parameters as DCN-v2."""
-    return next(w for w in widths if count_parameters(make(w)) >= goal)
+    return widths[bisect.bisect_left(widths, goal, key=lambda w: count_parameters(make(w)))]
 
 
 def mlp(w):
@@ -490,17 +498,22 @@ def deepfm(w):
     return DeepFM(task.n_values, inputs()[1], dim=4, hidden=(w, 96), dropout=0.2)
 
 
+contest.enter("DCN-v2", lambda: Ranker(*inputs()), epochs=2)
 for name, make in {"MLP": mlp, "DeepFM": deepfm}.items():
-    contest.enter(
-        name, lambda make=make: make(widened(make)), batches, epochs=3, decays=(1.0, 10.0)
-    )
-contest.table(["parallel, MLP", "MLP", "DeepFM"])
+    contest.enter(name, lambda make=make: make(widened(make)), epochs=2)
+contest.table(["DCN-v2", "MLP", "DeepFM"])
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-for rival in ("MLP", "DeepFM"):
-    gap = contest.gap("parallel, MLP", rival)
-    claim(f"DCN-v2 beats {rival} at equal parameters", gap.positive, f"ΔAUC {gap}")
+gap = contest.gap("DCN-v2", "MLP")
+claim("DCN-v2 beats an MLP at equal parameters", gap.positive, f"ΔAUC {gap}")
+gap = contest.gap("DCN-v2", "DeepFM")
+claim("DCN-v2 is no worse than DeepFM at equal parameters", gap.low > -0.001, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Against DeepFM we claim no win. With two epochs DCN-v2 was ahead by 0.0006 and 0.0016 on two seeds, with
+# a third epoch by nothing that noise does not explain. DeepFM multiplies too: its FM half holds a product
+# for each pair of fields. DCN-v2 has more to say where products of three matter, and our log has few.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where we are on the ladder

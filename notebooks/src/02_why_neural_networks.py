@@ -1,0 +1,794 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 02 · Why neural networks
+#
+# *Lecture: introduction, part 2. Runs in about a minute and a half on two CPU cores.*
+#
+# Gradient boosting on good counters is a strong recommender. It trains in seconds, needs no scaling, no GPU
+# and little skill. Whoever wants to replace it with a network owes an answer to one question: *why?*
+#
+# The lecture gives four reasons. This notebook tests each of them with an experiment, and then adds up what
+# it costs.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - show a dependence that no weight on a column can express, with the true curve behind your fit;
+# - put ids, counters, content and history into one model, and measure what each is worth there;
+# - read a scaling curve, and keep a model fresh at an eighth of the price;
+# - let a network read the raw history instead of counters written by hand;
+# - say honestly what is harder than with boosting.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** Let the room vote before each experiment: will it hold? The fourth is the one that
+# surprises people. Leave ten minutes for the price at the end, it is the part that saves them weeks.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import copy
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from catboost import CatBoostClassifier
+from torch import Tensor, nn
+
+from course_utils import checks, data, metrics, plots, train
+from course_utils.claims import claim, recap
+from course_utils.contest import Contest, count_parameters
+from course_utils.models import (
+    MLP,
+    LogisticRegression,
+    PiecewiseLinearEncoding,
+    Ranker,
+    Standardized,
+    TargetAttention,
+    UnifiedEmbedding,
+    quantile_bins,
+)  # fmt: skip
+from course_utils.world import familiarity
+
+plots.use_style()
+SEED = train.seed_everything(2)
+log = data.open_log()
+task = data.ranking_task(log)
+contest = Contest(task, SEED)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Reason 1: the world is not a straight line
+#
+# How does the chance that a track is played to the end depend on how often the listener has played it before?
+# At first every play helps. Then comes boredom. On the simulated log we know the true chance of every listen,
+# so the true curve can be drawn.
+#
+# Three models see this *one* number $x$, and nothing else:
+#
+# - a line in $x$ (logistic regression);
+# - a line in $\log(1+x)$, what an experienced engineer would try;
+# - an MLP with two hidden layers of 32.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+PLAYS = "user_item_hist_plays_before"
+if task.frames["train"][PLAYS].max() == 0:  # ratings: nobody rates a film twice
+    PLAYS = "item_hist_track_finished_before"
+column = task.numbers.index(PLAYS)
+one = {
+    part: {**batch, "numbers": batch["numbers"][:, [column]].nan_to_num(0)}
+    for part, batch in task.batches.items()
+}
+
+
+class OfNumbers(nn.Module):
+    """A logit from the numbers alone: `before` is applied to them, then `net`."""
+
+    def __init__(self, net, before=lambda x: x):
+        super().__init__()
+        self.net, self.before = net, before
+
+    def forward(self, ids, numbers):
+        return self.net(self.before(numbers)).squeeze(1)
+
+
+def curve_mlp():
+    return nn.Sequential(MLP(1, [32, 32]), nn.Linear(32, 1))
+
+
+fits = {
+    "line in x": lambda: OfNumbers(nn.Linear(1, 1), lambda x: x / 10),
+    "line in log(1 + x)": lambda: OfNumbers(nn.Linear(1, 1), torch.log1p),
+    "MLP": lambda: OfNumbers(curve_mlp(), torch.log1p),
+}
+for name, make in fits.items():
+    contest.enter(name, make, one, lr=2e-2 if "line" in name else 4e-3)
+
+# %% slideshow={"slide_type": "fragment"}
+x_test = one["test"]["numbers"][:, 0]
+chance = torch.sigmoid(task.oracle) if task.oracle is not None else task.target
+by_plays = (
+    pl.DataFrame({"x": x_test.numpy(), "chance": chance.numpy()})
+    .group_by("x")
+    .agg(pl.col("chance").mean(), n=pl.len())
+    .filter(pl.col("n") >= 100, pl.col("x") <= 30)
+    .sort("x")
+)
+grid = torch.tensor(by_plays["x"].to_numpy())[:, None]
+no_ids = torch.zeros(len(grid), 3, dtype=torch.int64)
+with torch.no_grad():
+    drawn = {name: torch.sigmoid(contest.models[name](no_ids, grid)).numpy() for name in fits}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4.4))
+label = "true chance, mean" if task.oracle is not None else "share in the test"
+ax.plot(
+    by_plays["x"],
+    by_plays["chance"],
+    "--",
+    color=plots.COLORS["oracle"],
+    linewidth=2.5,
+    label=label,
+)
+for (name, curve), color in zip(drawn.items(), ["linear", "crosses", "neural"], strict=True):
+    ax.plot(grid[:, 0], curve, color=plots.COLORS[color], label=name)
+ax.set(xlabel="earlier plays of the track by the listener", ylabel="played to the end")
+ax.legend(ncols=2, loc="lower right")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+weight = by_plays["n"].to_numpy() / by_plays["n"].sum()
+miss = {
+    n: float((np.abs(y - by_plays["chance"].to_numpy()) * weight).sum()) for n, y in drawn.items()
+}
+best_line = min(value for name, value in miss.items() if name != "MLP")
+claim(
+    "The MLP follows the curve three times more closely than the better of two lines",
+    miss["MLP"] < best_line / 3,
+    "mean distance from the curve: "
+    + ", ".join(f"{name} {value:.3f}" for name, value in miss.items()),
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The curve and the law
+#
+# The dashed curve is a mean over *those listeners who got that far*. Who has played a track twenty times
+# likes it more than others do, and that hides much of the boredom. The simulator's own law, for one and the
+# same listener and track, falls earlier and deeper. A model that is asked "what if we played it once more?"
+# needs the law. A model that is asked "will this listen be finished?" needs the curve. Most of this course
+# asks the second question. Notebook 13 will ask the first.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(8, 3.6))
+plays = np.arange(0, 31)
+ax.plot(plays, familiarity(plays), color=plots.COLORS["oracle"], label="the law")
+logit = np.log(by_plays["chance"] / (1 - by_plays["chance"]))
+ax.plot(by_plays["x"], logit - logit[0], "--", color=plots.COLORS["muted"], label="the curve above")
+ax.axhline(0, color=plots.COLORS["linear"], linewidth=0.8)
+ax.set(xlabel="earlier plays", ylabel="change of the log-odds\nagainst a new track")
+ax.legend()
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### All counters at once
+#
+# One column may be a matter of taste. Take all counters, the same preparation (standardised), and compare a
+# weight for each with an MLP.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+numbers = task.batches["train"]["numbers"]
+width = Standardized(numbers).out_features
+columns_only = {
+    "linear, all counters": lambda: OfNumbers(
+        nn.Sequential(Standardized(numbers), nn.Linear(width, 1))
+    ),
+    "MLP, all counters": lambda: OfNumbers(
+        nn.Sequential(Standardized(numbers), MLP(width, [96, 48]), nn.Linear(48, 1))
+    ),
+}
+for name, make in columns_only.items():
+    contest.enter(name, make, epochs=3)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("MLP, all counters", "linear, all counters")
+claim("An MLP beats a linear model on the same columns", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Reason 2: everything in one model
+#
+# A listen has many kinds of evidence:
+#
+# - **ids**: who listens to which track by which artist;
+# - **counters**: what happened so far, summed up;
+# - **content**: a vector that describes how the track sounds;
+# - **history**: the last sixteen plays, with what came of each and how long ago it was.
+#
+# Boosting takes the counters as they are. The other three have to be turned into columns by hand first. A
+# network takes each in its own form and turns it into a vector. Vectors can be put side by side, and trained
+# together.
+#
+
+# %% slideshow={"slide_type": "subslide"}
+LENGTH, DIM = 16, 16
+past = data.histories(log.events, task.rows)
+content = (
+    data.lookup(log.vectors, "embed", task.tracks)
+    if log.vectors is not None
+    else torch.zeros(len(task.tracks) + 1, 1)
+)
+time_of = torch.from_numpy(task.rows["timestamp"].cast(pl.Int64).to_numpy().copy())
+ends = dict(zip(task.frames, np.cumsum([len(part) for part in task.frames.values()]), strict=True))
+
+
+def with_history(part, batch):
+    rows = torch.arange(ends[part] - len(batch["target"]), ends[part])
+    seen = past.last(rows, LENGTH)
+    ago = torch.log1p((time_of[rows][:, None] - seen["time"]).float()) / 10
+    plays = data.number(seen["item"], task.tracks)
+    return {
+        **batch, "plays": plays, "finished": seen["finished"], "mask": seen["mask"], "ago": ago
+    }  # fmt: skip
+
+
+longer = {part: with_history(part, batch) for part, batch in task.recent(150_000).items()}
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The model
+#
+# The history is read by attention: the candidate asks, the past plays answer (notebook 18 takes this apart).
+# The rest is the ranker of the seminar. `uses` says which kinds of evidence it may see; what it may not see
+# is blank.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+EDGES = quantile_bins(numbers, n_bins=16)
+
+
+class Evidence(nn.Module):
+    def __init__(self, uses):
+        super().__init__()
+        self.uses = uses
+        names = torch.stack([torch.arange(len(content)), task.artist_of], dim=1)
+        self.register_buffer("names", names)
+        self.register_buffer("content", content)
+        self.track = UnifiedEmbedding(8_192, DIM // 2, n_features=2, n_hashes=1)
+        self.heard = nn.Linear(content.shape[1], DIM)
+        self.when = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), nn.Linear(16, DIM))
+        self.attention = TargetAttention(DIM, LENGTH, n_heads=2)
+        ids = UnifiedEmbedding(2_048, 8, n_features=3, n_hashes=2, dropout=0.5, seed=SEED)
+        encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
+        options = {"projection": 64, "deep": lambda d: MLP(d, [128, 64]), "n_extra": 3 * DIM}
+        self.ranker = Ranker(ids if "ids" in uses else None, encoding, **options)
+
+    def forward(self, ids, numbers, plays, finished, mask, ago):
+        blank = self.content.new_zeros(len(self.content), DIM)
+        own = self.track(self.names).flatten(1) if "ids" in self.uses else blank
+        vectors = own + (self.heard(self.content) if "content" in self.uses else blank)
+        candidate, read = vectors[ids[:, 1]], blank[ids[:, 1]]
+        if "history" in self.uses:
+            told = nn.functional.embedding(plays, vectors) + self.when(ago.unsqueeze(2))
+            read = self.attention(candidate, told, finished, mask)
+        if "counters" not in self.uses:
+            numbers = torch.full_like(numbers, torch.nan)
+        return self.ranker(ids, numbers, torch.cat([candidate, read, read * candidate], dim=1))
+
+
+# %% slideshow={"slide_type": "fragment"}
+KINDS = ["ids", "counters", "content", "history"]
+trained_on = {"all four": KINDS} | {f"− {k}": [o for o in KINDS if o != k] for k in KINDS}
+trained_on["ids and content"] = ["ids", "content"]
+for name, uses in trained_on.items():
+    contest.enter(name, lambda uses=uses: Evidence(uses), longer, epochs=2)
+
+# %% slideshow={"slide_type": "fragment"}
+without = [f"− {kind}" for kind in KINDS]
+by_kind = contest.intervals(["all four", *without], [("all four", name) for name in without])
+lost = {name: by_kind["all four", name] for name in without}
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.2), width_ratios=[1, 1.6])
+for ax, shown in zip(
+    axes, [["− counters"], [n for n in without if n != "− counters"]], strict=True
+):
+    plots.interval_plot(ax, {n: lost[n] for n in shown}, [plots.COLORS["neural"]] * len(shown))
+    ax.axvline(0, color=plots.COLORS["muted"])
+figure.supxlabel(
+    "AUC lost without it (note the two scales), 95 % intervals over listeners", fontsize=13
+)
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+told = {"counters": "Counters add", "content": "Content adds", "history": "The history adds"}
+for kind, text in told.items():
+    gap = lost[f"− {kind}"]
+    claim(f"{text} to what the other three kinds know", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# For ids we claim nothing yet. On some 200,000 listens they brought 0.0014 with one seed and nothing with
+# another. An id says nothing by itself: its vector has to be learned from the listens of that one listener or
+# track, and so it needs data. How much? That is the next question.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Reason 3: it grows with data and size
+#
+# A linear model is soon done learning: more data does not change what a weight can say. A network has room,
+# and most of the room is in its ids. Three models on more and more listens: a linear one, a network on the
+# counters, and the same network with ids. What remains to the oracle, the gap, is drawn on logarithmic axes.
+# On such axes a straight line is a *power law*: each tenfold of data divides the gap by the same number.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def ranker(w=64, rows=2_048):
+    """The seminar's ranker with hidden width w and a table of `rows` rows; None leaves ids out."""
+    options = {"n_features": 3, "n_hashes": 2, "dropout": 0.5, "seed": SEED}
+    return Ranker(
+        UnifiedEmbedding(rows, 8, **options) if rows else None,
+        PiecewiseLinearEncoding(EDGES, bounded=True, missing=True),
+        projection=w,
+        deep=lambda d: MLP(d, [2 * w, w]),
+    )
+
+
+SIZES = [*(n for n in [5_000, 20_000, 80_000] if n < len(numbers)), len(numbers)]
+KINDS_OF_MODEL = {
+    "linear": (columns_only["linear, all counters"], 512, "linear"),
+    "network without ids": (lambda: ranker(rows=0), 2_048, "mlp"),
+    "network": (ranker, 2_048, "neural"),
+}
+for n in SIZES:
+    for name, (make, batch_size, _) in KINDS_OF_MODEL.items():
+        steps = {"epochs": 2, "batch_size": min(batch_size, max(64, n // 40))}
+        contest.enter(f"{name}, {n:,}", make, task.recent(n), **steps)
+
+# %% slideshow={"slide_type": "fragment"}
+ceiling = 1.0 if task.oracle is None else metrics.roc_auc(task.oracle, task.target)
+by_size = {
+    kind: [metrics.roc_auc(contest.scores[f"{kind}, {n:,}"], task.target) for n in SIZES]
+    for kind in KINDS_OF_MODEL
+}
+figure, ax = plt.subplots(figsize=(9.5, 4.6))
+for kind, (_, _, color) in KINDS_OF_MODEL.items():
+    gaps = [ceiling - auc for auc in by_size[kind]]
+    ax.loglog(SIZES, gaps, "o-", color=plots.COLORS[color])
+    ax.annotate(kind, (SIZES[-1], gaps[-1]), xytext=(10, -4), textcoords="offset points")
+ax.set(xlabel="training listens", ylabel="AUC missing to the oracle", xlim=(4_000, 1_800_000))
+ax.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
+ax.set_yticks([0.05, 0.06, 0.08, 0.1, 0.12], ["0.05", "0.06", "0.08", "0.10", "0.12"])
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+small, large = f"network, {SIZES[0]:,}", f"network, {SIZES[-1]:,}"
+gap = contest.gap(large, small)
+claim(
+    "More data makes the network better",
+    gap.positive,
+    f"{SIZES[0]:,} → {SIZES[-1]:,} listens: ΔAUC {gap}",
+)
+gap = contest.gap(large, f"network without ids, {SIZES[-1]:,}")
+claim("With all listens the ids pay", gap.positive, f"{SIZES[-1]:,} listens: ΔAUC {gap}")
+gap = contest.gap(small, f"linear, {SIZES[-1]:,}")
+claim(
+    "The network on the smallest sample beats the linear model on all data",
+    gap.positive,
+    f"{SIZES[0]:,} listens against {SIZES[-1]:,}: ΔAUC {gap}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The last claim needs a fair word. Much of it is the encoding: the network sees each counter cut into bins
+# (notebook 08), the linear model sees one number. Give the linear model the same bins and it climbs as well,
+# as the ladder at the end of notebook 05 shows. Representation is half of the story of deep learning.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Parameters
+#
+# The same data, networks from narrow to wide. The table of ids grows along.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+few = task.recent(80_000)
+WIDTHS = {"4": (4, 128), "16": (16, 512), "64": (64, 2_048), "160": (160, 8_192)}
+for name, size in WIDTHS.items():
+    contest.enter(f"width {name}", lambda size=size: ranker(*size), few, epochs=2)
+sizes = [count_parameters(contest.models[f"width {name}"]) for name in WIDTHS]
+widths = [f"width {name}" for name in WIDTHS]
+by_width = contest.intervals(widths, [("width 64", "width 4"), ("width 160", "width 64")])
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(8, 3.8))
+gaps = [ceiling - by_width[name].value for name in widths]
+ax.loglog(sizes, gaps, "o-", color=plots.COLORS["neural"])
+for size, gap, name in zip(sizes, gaps, widths, strict=True):
+    ax.annotate(name, (size, gap), xytext=(6, 6), textcoords="offset points", fontsize=12)
+ax.set(xlabel="parameters", ylabel="AUC missing to the oracle", xlim=(6_000, 1e6))
+marks = np.linspace(min(gaps), max(gaps), 4).round(3)
+ax.set_yticks(marks, [f"{m:.3f}" for m in marks])
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+first, later = by_width["width 64", "width 4"], by_width["width 160", "width 64"]
+claim(
+    "Wider is better, with diminishing returns",
+    first.positive and later.value < first.value,
+    f"ΔAUC width 4 → 64 {first}, 64 → 160 {later}",
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Keeping it fresh
+#
+# Taste drifts and new tracks come out. A tree ensemble is usually trained again from nothing. A network can
+# *go on* from where it stands. Four ways to be ready for the test weeks:
+#
+# - **stale**: trained on the first three quarters, then left alone;
+# - **fine-tuned**: the stale one, plus one pass over the last quarter;
+# - **from nothing, same cost**: a new network, one pass over the last quarter;
+# - **from nothing, all**: the network of the scaling curve, trained on everything, eight times the cost.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+n = len(numbers)
+cut, held = int(0.75 * n), int(0.7 * n)
+pieces = {"old": slice(0, held), "check": slice(held, cut), "fresh": slice(cut, n)}
+old, check, fresh = (
+    {name: values[piece] for name, values in task.batches["train"].items()}
+    for piece in pieces.values()
+)
+stale = contest.enter(
+    "stale", ranker, {**task.batches, "train": old, "validation": check}, epochs=2
+)
+new = {**task.batches, "train": fresh}
+contest.enter("fine-tuned", lambda: copy.deepcopy(stale), new, epochs=1, lr=1e-3)
+contest.enter("from nothing, same cost", ranker, new, epochs=1)
+contest.scores["from nothing, all"] = contest.scores[large]
+ways = ["stale", "from nothing, same cost", "fine-tuned", "from nothing, all"]
+
+# %% slideshow={"slide_type": "fragment"}
+against = [("fine-tuned", name) for name in ways if name != "fine-tuned"]
+by_way = contest.intervals(ways, against)
+figure, ax = plt.subplots(figsize=(9, 3))
+colors = ["neural" if name == "fine-tuned" else "muted" for name in ways]
+plots.interval_plot(ax, {name: by_way[name] for name in ways}, [plots.COLORS[c] for c in colors])
+ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for other, text in [
+    ("stale", "a stale model"),
+    ("from nothing, same cost", "retraining at the same cost"),
+]:
+    gap = by_way["fine-tuned", other]
+    claim(f"Fine-tuning on fresh data beats {text}", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Training everything again is still a little better, at many times the price. That is the usual bargain:
+# fine-tune every night, retrain every month.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Reason 4: features that nobody wrote
+#
+# Our counters took an experienced person some days: windows, sessions, skips, ratios, times since. The model
+# "− counters" above has none of them. It knows ids, content, and the raw last sixteen plays. How much of what
+# the counters bring does it find by itself?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+steps = ["ids and content", "− counters", "− history"]
+told = ["ids and content", "+ raw history", "+ hand-made counters"]
+by_step = contest.intervals(steps, [("− counters", "ids and content")])
+figure, ax = plt.subplots(figsize=(9, 2.6))
+colors = [plots.COLORS[c] for c in ("muted", "history", "neural")]
+plots.interval_plot(ax, {t: by_step[s] for t, s in zip(told, steps, strict=True)}, colors)
+ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+base, read, counted = (by_step[name].value for name in steps)
+claim(
+    "Sixteen raw plays recover more than half of what all counters bring",
+    (read - base) / (counted - base) > 0.5,
+    f"{(read - base) / (counted - base):.0%} of the counters' gain: "
+    f"AUC {base:.3f} → {read:.3f} with the history, {counted:.3f} with counters",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Not all of it, and the reason is plain: a counter remembers for months, and sixteen plays are over in two
+# sessions. A longer history recovers more, at a higher price. Whether the raw history can win *outright* once
+# data and compute grow is the question of notebook 19.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The price
+#
+# Now the other side of the bill. CatBoost as the rival, on the counters, with its native handling of unknown
+# values, and the same 100,000 listens for all.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+few = task.recent(100_000)
+
+
+def boost(batches):
+    """CatBoost on the counters; logits on the test rows."""
+    model = CatBoostClassifier(
+        iterations=150, learning_rate=0.15, depth=6, random_seed=SEED, verbose=False,
+        allow_writing_files=False, thread_count=torch.get_num_threads(),
+    )  # fmt: skip
+    model.fit(batches["train"]["numbers"].numpy(), batches["train"]["target"].numpy())
+    raw = model.predict(batches["test"]["numbers"].numpy(), prediction_type="RawFormulaVal")
+    return torch.from_numpy(raw)
+
+
+def net(encoding):
+    return Ranker(None, encoding, projection=64, deep=lambda d: MLP(d, [128, 64]))
+
+
+def standardised(batches):
+    return lambda: net(Standardized(batches["train"]["numbers"]))
+
+
+def binned(batches):
+    edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
+    return lambda: net(PiecewiseLinearEncoding(edges, bounded=True, missing=True))
+
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Unknown values
+#
+# One unknown number in a row, and a plain linear layer answers "not a number". Counters are full of unknowns:
+# what was the skip share of a listener who has not listened yet?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+rows = few["test"]["numbers"]
+plain = nn.Linear(rows.shape[1], 1)
+unknown, silent = (t.isnan().float().mean().item() for t in (rows, plain(rows)))
+print(f"unknown cells: {unknown:.0%}   rows with no answer: {silent:.0%}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So somebody has to decide what "unknown" means: a value of its own, a flag, the mean. A tree has this built
+# in. Our encodings have it too (`missing=True`), but only because we wrote it.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A broken counter
+#
+# Now let one in a thousand cells of the *training* rows be wrong: somebody's clock wrote $10^9$. It happens
+# every week in every company.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+random = torch.Generator().manual_seed(SEED)
+hit = torch.rand(few["train"]["numbers"].shape, generator=random) < 0.001
+spoiled = few["train"]["numbers"].masked_fill(hit, 1e9)
+broken = {**few, "train": {**few["train"], "numbers": spoiled}}
+for state, batches in [("clean", few), ("broken", broken)]:
+    contest.scores[f"CatBoost, {state}"] = boost(batches)
+    contest.enter(f"standardised, {state}", standardised(batches), batches, epochs=2)
+    contest.enter(f"PLE, {state}", binned(batches), batches, epochs=2)
+
+# %% slideshow={"slide_type": "fragment"}
+MODELS = {"CatBoost": "catboost", "standardised": "mlp", "PLE": "neural"}
+pairs = [(f"{name}, clean", f"{name}, broken") for name in MODELS]
+harm = contest.intervals([name for pair in pairs for name in pair], pairs)
+lost = {name: harm[pair] for name, pair in zip(MODELS, pairs, strict=True)}
+figure, ax = plt.subplots(figsize=(9, 2.6))
+plots.interval_plot(ax, lost, [plots.COLORS[color] for color in MODELS.values()])
+ax.axvline(0, color=plots.COLORS["muted"])
+ax.set(xlabel="AUC lost through one broken cell in a thousand")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "Broken cells hurt a network on standardised numbers far more than CatBoost",
+    lost["standardised"].low > 10 * abs(lost["CatBoost"].value),
+    f"AUC lost: standardised {lost['standardised']}, CatBoost {lost['CatBoost']}",
+)
+claim(
+    "With piecewise linear encoding the network bears them as well",
+    lost["PLE"].high < lost["standardised"].low / 10,
+    f"AUC lost: PLE {lost['PLE']}",
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Ids learn by heart
+#
+# Boosting overfits slowly. An embedding table can do it within an epoch: every listener has numbers of their
+# own, and few listens to fit them to. Without weight decay on the tables the validation loss turns around
+# while the training loss goes on falling.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+curves = {}
+for decay in (0.0, 10.0):
+    torch.manual_seed(SEED)
+    table = UnifiedEmbedding(16_384, 16, n_features=3, n_hashes=2, seed=SEED)
+    encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
+    curves[decay] = train.fit(
+        Ranker(table, encoding, projection=64), few["train"], few["validation"], epochs=3,
+        seed=SEED, embedding_decay=decay, patience=9,
+    )  # fmt: skip
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(8, 3.8))
+for (decay, history), color in zip(curves.items(), ["crosses", "neural"], strict=True):
+    epochs = range(1, len(history.valid_loss) + 1)
+    ax.plot(epochs, history.train_loss, "o:", color=plots.COLORS[color])
+    ax.plot(epochs, history.valid_loss, "o-", color=plots.COLORS[color], label=f"decay {decay:g}")
+ax.set(xlabel="epoch", ylabel="log loss (nats)", xticks=list(epochs))
+ax.set_title("validation (solid) and training (dotted)")
+ax.legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+free, kept = curves[0.0], curves[10.0]
+claim(
+    "Without weight decay on the tables the first epoch is the best",
+    free.best_epoch == 0 and free.valid_loss[-1] > free.valid_loss[0] + 0.002,
+    "validation loss by epoch: "
+    + "; ".join(
+        f"decay {d:g}: {', '.join(f'{v:.4f}' for v in h.valid_loss)}" for d, h in curves.items()
+    ),
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Seconds and calibration
+#
+
+# %% slideshow={"slide_type": "fragment"}
+names = ["CatBoost, clean", "PLE, clean", "standardised, clean"]
+auc = contest.intervals(names, [("CatBoost, clean", "PLE, clean")])
+errors = {name: metrics.calibration_error(contest.scores[name], task.target) for name in names}
+pl.DataFrame(
+    {
+        "on 100,000 listens, counters only": [
+            "CatBoost",
+            "network on PLE",
+            "network, standardised",
+        ],
+        "ROC AUC [95 %]": [str(auc[name]) for name in names],
+        "calibration error": [round(errors[name], 4) for name in names],
+    }
+)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = auc["CatBoost, clean", "PLE, clean"]
+claim(
+    "On 100,000 listens and counters alone CatBoost beats the network", gap.positive, f"ΔAUC {gap}"
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# On little data and counters alone CatBoost wins, and is better calibrated. And it asked nothing of us: no
+# encoding, no decay, no learning rate. This is the honest starting point of the whole course. Networks win when there is more to
+# learn from than a table of counters (reasons 2 and 4), more data (reason 3), or a need to go on learning
+# every night. The seminar in notebook 18 is the final duel, with all of it.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · A hill from three kinks (easy)
+#
+# Why can an MLP draw a hill? Because a hidden unit is a kink, $\max(0, x - k)$, and three kinks make a hill.
+# Write the function that is 0 up to `left`, rises straight to 1 at `top`, falls straight to 0 at `right` and
+# stays there. Use only sums and multiples of `torch.relu`.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def hill(x: Tensor, left: float, top: float, right: float) -> Tensor:
+    """(N,) → (N,): a triangle over [left, right] with its top at 1."""
+    ### BEGIN SOLUTION
+    up, down = 1 / (top - left), 1 / (right - top)
+    rise, turn, stop = (torch.relu(x - kink) for kink in (left, top, right))
+    return up * rise - (up + down) * turn + down * stop
+    ### END SOLUTION
+
+
+hill(torch.tensor([0.0, 2.0, 3.0, 5.0, 9.0]), left=1.0, top=3.0, right=7.0)
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_hill(hill)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · A power law (medium)
+#
+# The gap to the oracle often follows $\text{gap} = a\,n^{-b}$. Fit $a$ and $b$ by least squares on the logarithms.
+# Then use your function on the curve above: how many listens would halve the gap of the network?
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def power_law(n: Tensor, gap: Tensor) -> tuple[float, float]:
+    """(K,), (K,) → a and b of gap = a · n^(−b)."""
+    ### BEGIN SOLUTION
+    slope, intercept = np.polyfit(n.log().numpy(), gap.log().numpy(), 1)
+    return float(np.exp(intercept)), float(-slope)
+    ### END SOLUTION
+
+
+power_law(torch.tensor([1_000.0, 10_000.0]), torch.tensor([0.2, 0.1]))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_power_law(power_law)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · Numbers that cannot break a network (medium)
+#
+# Prepare numbers for a network: standardise with the mean and the standard deviation of the *training* rows
+# (unknown values left out), cut at ±3, put 0 for unknown values, and append a flag for each number that says
+# whether it was unknown.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def prepare(train: Tensor, new: Tensor) -> Tensor:
+    """(N, D), (B, D) with NaN for unknown → (B, 2 · D)."""
+    ### BEGIN SOLUTION
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new - mean) / std).clamp(-3, 3).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+    ### END SOLUTION
+
+
+prepare(torch.tensor([[0.0], [2.0], [torch.nan]]), torch.tensor([[1.0], [torch.nan]]))
+
+# %% slideshow={"slide_type": "skip"}
+checks.check_prepare(prepare)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Take a reason away (open)
+#
+# The world's effects can be switched off. Before you run
+# `COURSE_LOG=sim:without=familiarity make run NB=02_why_neural_networks`, write down which claims of this notebook
+# should fall and which should stay. Do the same for `without=drift` and for `without=mood`.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - P. Covington, J. Adams, E. Sargin (2016). *Deep Neural Networks for YouTube Recommendations.* RecSys.
+# - L. Grinsztajn, E. Oyallon, G. Varoquaux (2022). *Why do tree-based models still outperform deep learning on
+#   tabular data?* NeurIPS.
+# - J. Hestness, S. Narang, N. Ardalani et al. (2017). *Deep Learning Scaling is Predictable, Empirically.*
+#   arXiv:1712.00409 (power laws).
+# - B. Sguerra, V.-A. Tran, R. Hennequin (2022). *Discovery Dynamics: Leveraging Repeated Exposure for User and
+#   Music Characterization.* RecSys (the inverted U).
+# - Z.-Y. Zhang, X.-R. Sheng, Y. Zhang et al. (2022). *Towards Understanding the Overfitting Phenomenon of Deep
+#   Click-Through Rate Prediction Models.* CIKM (one epoch).
+#
