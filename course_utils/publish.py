@@ -159,13 +159,18 @@ def dependencies(source: str) -> list[Path]:
     return sorted(files)
 
 
+def code_hash(source: str, of: str = "") -> str:
+    """Hash of what the source imports from `course_utils`, of the log's version, and of `of`."""
+    digest = hashlib.sha256(f"{WORLD_VERSION}\n{of}".encode())
+    for path in dependencies(source):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def fingerprint(name: str) -> str:
     """Hash of the source, of what it imports from `course_utils`, and of the log's version."""
     source = (SOURCES / f"{name}.py").read_text()
-    digest = hashlib.sha256(f"{WORLD_VERSION}\n{source}".encode())
-    for path in dependencies(jupytext.writes(jupytext.reads(source, "py:percent"), "py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return code_hash(jupytext.writes(jupytext.reads(source, "py:percent"), "py"), of=source)
 
 
 def edited_cells(name: str) -> list[int]:
@@ -350,8 +355,10 @@ def results_table() -> str:
     """Markdown table of all claims with what was measured."""
     rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
     for name in names():
-        built = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-        for c in claims_of(built):
+        path = NOTEBOOKS / f"{name}.ipynb"
+        if not path.exists():
+            raise PublishError(f"{path} has not been built; run `make notebooks`")
+        for c in claims_of(nbformat.read(path, as_version=4)):
             mark = "✔" if c["holds"] else "✘"
             link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
             rows.append(f"| {link} | {c['claim']} | {mark} | {c['measured']} |")

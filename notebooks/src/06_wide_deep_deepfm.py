@@ -145,7 +145,7 @@ by_group = {name: gains_in(mask) for name, mask in groups.items()}
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(9, 4))
-styles = {"wide": "crosses", "deep": "mlp", "wide & deep": "wide & deep"}
+styles = {"wide": "crosses", "deep": "mlp", "wide & deep": "neural"}
 for (name, key), shift in zip(styles.items(), [-0.08, 0, 0.08], strict=True):
     values = [by_group[group][name, "logistic regression"] for group in groups]
     error = [[v.value - v.low for v in values], [v.high - v.value for v in values]]

@@ -40,6 +40,7 @@
 import itertools
 import math
 import time
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -496,7 +497,6 @@ claim(
 # 0.001 to nothing: three features and eleven thousand values are a small world for an idea that was made
 # for hundreds of features. The other three parts keep their gain whatever the seed.
 #
-
 # Why is the rival of PLE "standardised"? Because that is what most networks are fed. Notebook 08 compares
 # eight encodings, and finds that the plain logarithm is as good as PLE on this log, whose numbers are
 # nearly all counts and waiting times, until somebody counts them from the other end.
