@@ -97,7 +97,7 @@ WRONG: dict[str, list[list[tuple[str, str]]]] = {
                 "def power_law(n, gap):\n"
                 "    b = -float((gap[-1] / gap[0]).log() / (n[-1] / n[0]).log())\n"
                 "    return float(gap[0] * n[0] ** b), b",
-                "least squares",
+                "means of both logarithms",
             ),
         ],
         [
