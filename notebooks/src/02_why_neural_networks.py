@@ -40,6 +40,7 @@
 
 # %% slideshow={"slide_type": "skip"}
 import copy
+import time
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -295,7 +296,7 @@ KINDS = ["ids", "counters", "content", "history"]
 trained_on = {"all four": KINDS} | {f"− {k}": [o for o in KINDS if o != k] for k in KINDS}
 trained_on["ids and content"] = ["ids", "content"]
 for name, uses in trained_on.items():
-    contest.enter(name, lambda uses=uses: Evidence(uses), longer, epochs=2)
+    contest.enter(name, lambda uses=uses: Evidence(uses), longer, epochs=2, batch_size=1_024)
 
 # %% slideshow={"slide_type": "fragment"}
 without = [f"− {kind}" for kind in KINDS]
@@ -589,8 +590,11 @@ random = torch.Generator().manual_seed(SEED)
 hit = torch.rand(few["train"]["numbers"].shape, generator=random) < 0.001
 spoiled = few["train"]["numbers"].masked_fill(hit, 1e9)
 broken = {**few, "train": {**few["train"], "numbers": spoiled}}
+seconds = {}
 for state, batches in [("clean", few), ("broken", broken)]:
+    start = time.perf_counter()
     contest.scores[f"CatBoost, {state}"] = boost(batches)
+    seconds[f"CatBoost, {state}"] = time.perf_counter() - start
     contest.enter(f"standardised, {state}", standardised(batches), batches, epochs=2)
     contest.enter(f"PLE, {state}", binned(batches), batches, epochs=2)
 
@@ -654,10 +658,12 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 free, held_back = curves["free"].valid_loss, curves["held back"].valid_loss
 claim(
-    "A free table is best after one epoch, one that is held back goes on learning",
-    min(free) == free[0] and free[-1] > free[0] + 0.002 and held_back[-1] < held_back[0],
-    f"validation loss from epoch 1 to 3: free {free[0]:.4f} → {free[-1]:.4f}, "
-    f"held back {held_back[0]:.4f} → {held_back[-1]:.4f}",
+    "A free table soon learns by heart, one that is held back goes on learning",
+    free[-1] > min(free) + 0.002 and held_back[-1] == min(held_back),
+    "validation loss by epoch: free "
+    + ", ".join(f"{loss:.4f}" for loss in free)
+    + "; held back "
+    + ", ".join(f"{loss:.4f}" for loss in held_back),
 )
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -667,6 +673,7 @@ claim(
 # %% slideshow={"slide_type": "fragment"}
 names = ["CatBoost, clean", "PLE, clean", "standardised, clean"]
 auc = contest.intervals(names, [("CatBoost, clean", "PLE, clean")])
+seconds |= {name: contest.histories[name].seconds for name in names[1:]}
 errors = {name: metrics.calibration_error(contest.scores[name], task.target) for name in names}
 pl.DataFrame(
     {
@@ -677,6 +684,7 @@ pl.DataFrame(
         ],
         "ROC AUC [95 %]": [str(auc[name]) for name in names],
         "calibration error": [round(errors[name], 4) for name in names],
+        "training (s)": [round(seconds[name], 1) for name in names],
     }
 )
 

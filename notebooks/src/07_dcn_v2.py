@@ -231,23 +231,23 @@ for hidden in ([8], [32], [32, 32], [96, 64]):
         MLP(3, hidden), nn.Linear(hidden[-1], 1)
     )
 sizes = {name: count_parameters(model) for name, model in rivals.items()}
-errors = {name: fit_function(model, purchase, d=3) for name, model in rivals.items()}
+errors = {name: fit_function(model, purchase, d=3, steps=2_000) for name, model in rivals.items()}
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8, 4))
 for name in rivals:
     is_cross = name == "one cross layer"
     color = plots.COLORS["neural" if is_cross else "mlp"]
-    ax.loglog(sizes[name], max(errors[name], 1e-7), "o", color=color, markersize=10)
+    ax.loglog(sizes[name], max(errors[name], 1e-9), "o", color=color, markersize=10)
     offset = (10, -4) if is_cross else (0, 10)
     place = {
         "xytext": offset,
         "textcoords": "offset points",
         "ha": "left" if is_cross else "center",
     }
-    ax.annotate(name, (sizes[name], max(errors[name], 1e-7)), **place, fontsize=11.5)
+    ax.annotate(name, (sizes[name], max(errors[name], 1e-9)), **place, fontsize=11.5)
 ax.set(xlabel="parameters", ylabel="share of the variance left", xlim=(10, 20_000))
-ax.set_ylim(1e-8, 1)
+ax.set_ylim(1e-10, 1)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
