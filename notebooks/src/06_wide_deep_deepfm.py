@@ -209,10 +209,15 @@ contest.table(["wide & deep", "DeepFM on ids"])
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("DeepFM on ids", "wide & deep")
 claim(
-    "On ids DeepFM, without a cross made by hand, beats Wide & Deep with two of them",
-    gap.positive,
-    f"ΔAUC {gap}",
+    "On ids DeepFM, without a cross made by hand, is no worse than Wide & Deep with two of them",
+    gap.low > -0.003,
+    f"ΔAUC {gap}, margin 0.003",
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# On five seeds out of five DeepFM was ahead in number, by 0.0005 to 0.0112, and once that was not more than
+# noise. So the claim says "no worse", and that is enough: the crosses of the wide half took somebody's
+# work, those of DeepFM nobody's.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## DLRM: the industrial cousin
