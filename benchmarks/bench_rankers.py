@@ -176,7 +176,8 @@ def same_loop(batches: dict[str, train.Batch], n_values: list[int]) -> None:
 
 def train_ours(batches, n_values) -> nn.Module:
     model = DCN(n_values)
-    train.fit(model, batches["train"], batches["validation"], epochs=1, progress=False)
+    options = {"epochs": 1, "embedding_decay": 0.0, "progress": False}
+    train.fit(model, batches["train"], batches["validation"], **options)
     return model
 
 
@@ -217,6 +218,19 @@ def own_way(batches: dict[str, train.Batch], n_values: list[int]) -> None:
         print(f"| {library} | {seconds:.1f} | {auc:.4f} |")
 
 
+def where_the_time_goes(batches: dict[str, train.Batch], n_values: list[int]) -> None:
+    """Operations that take the most of our DCN-v2's training, by their own time."""
+    model = DCN(n_values)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        one_pass(model, optimizer, batches["validation"], binary_cross_entropy_with_logits)
+    spent = sorted(profile.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    whole = sum(one.self_cpu_time_total for one in spent)
+    print("\nwhere our DCN-v2's training time goes")
+    for one in spent[:6]:
+        print(f"{one.self_cpu_time_total / whole:6.1%}  {one.key}")
+
+
 def main() -> None:
     torch.manual_seed(0)
     batches, n_values = only_ids(ranking_task(open_log()))
@@ -224,6 +238,7 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads")
     same_loop(batches, n_values)
     own_way(batches, n_values)
+    where_the_time_goes(batches, n_values)
 
 
 if __name__ == "__main__":
