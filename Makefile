@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m course_utils
-SEEDS ?= 0 1 2 3 4
+SEEDS ?= 0..4
 NB ?=
 LOG ?= sim
 
@@ -44,8 +44,8 @@ pull: $(VENV)/.installed ## carry edits of a built notebook into its source: mak
 run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
 	$(RUN) run $(NB) --log $(LOG)
 
-claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS="0 1 2"
-	$(RUN) claims --seeds $(SEEDS)
+claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS=0..4 NB=07_dcn_v2
+	$(RUN) claims --seeds $(SEEDS) $(if $(NB),--names $(NB))
 
 ladder: $(VENV)/.installed ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import io
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -190,8 +191,11 @@ def train_rechub(batches, n_values) -> nn.Module:
     loader, _, _ = DataGenerator(x, batches["train"]["target"].numpy()).generate_dataloader(
         split_ratio=[0.999, 0.0005], batch_size=BATCH
     )
-    trainer = CTRTrainer(model.model, optimizer_params={"lr": LR}, n_epoch=1, device="cpu")
-    trainer.fit(loader)
+    with tempfile.TemporaryDirectory() as folder:  # it saves the model, wanted or not
+        trainer = CTRTrainer(
+            model.model, optimizer_params={"lr": LR}, n_epoch=1, device="cpu", model_path=folder
+        )
+        trainer.fit(loader)
     return model
 
 

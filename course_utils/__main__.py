@@ -7,6 +7,17 @@ import sys
 from pathlib import Path
 
 
+def seeds(text: str) -> list[int]:
+    """Seeds of one argument: `3` → [3], `0..4` → [0, 1, 2, 3, 4]."""
+    first, _, last = text.partition("..")
+    try:
+        return list(range(int(first), int(last or first) + 1))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a seed nor a range of seeds such as 0..4"
+        ) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m course_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -24,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--to", type=Path, default=Path("build"))
     commands.add_parser("ladder", help="train every ranker of the track and keep what was measured")
     claims = commands.add_parser("claims", help="table claim × seed over all notebooks")
-    claims.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
+    claims.add_argument("--seeds", nargs="+", type=seeds, default=[range(5)])
     claims.add_argument("--names", nargs="*")
     return parser
 
@@ -63,7 +74,8 @@ def main() -> int:
             ladder.measure(publishing.code_hash("import course_utils.ladder"))
             publishing.write_readme()
         elif args.command == "claims":
-            print(publishing.claims_by_seed(args.names or publishing.names(), args.seeds))
+            wanted = [seed for part in args.seeds for seed in part]
+            print(publishing.claims_by_seed(args.names or publishing.names(), wanted))
     except (LogError, publishing.PublishError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -118,29 +118,22 @@ def kept() -> dict:
     return json.loads(KEPT.read_text(encoding="utf-8"))
 
 
-def draw(here: list[str], log: str = "sim") -> None:
-    """Figure of the ladder on a log; the models named in `here` stand out.
-
-    Args:
-        here: models that the reader has just met. log: one of `LOGS`; another is not drawn.
-    """
-    if log not in LOGS:
-        print(f"the ladder was measured on {' and '.join(LOGS)}, not on {log}")
-        return
-    rows = kept()["logs"][log]
-    intervals = {row["model"]: Interval(*row["auc"]) for row in rows}
-    colors = [
-        plots.COLORS["oracle" if name == "oracle" else "neural" if name in here else "muted"]
-        for name in intervals
-    ]
-    _, ax = plt.subplots(figsize=(9, 0.52 * len(rows) + 0.9))
-    plots.interval_plot(ax, intervals, colors)
-    ax.set(xlabel=f"ROC AUC on the test weeks of {log}, 95 % intervals over listeners")
+def draw(here: list[str] = ()) -> None:
+    """Figure of the ladder, a panel a log; the models named in `here` stand out."""
+    measured = kept()["logs"]
+    names = [row["model"] for row in measured[LOGS[0]]]
+    roles = ["oracle" if n == "oracle" else "neural" if n in here else "muted" for n in names]
+    _, axes = plt.subplots(1, len(LOGS), figsize=(12, 0.52 * len(names) + 1), sharey=True)
+    for ax, log in zip(axes, LOGS, strict=True):
+        found = {row["model"]: Interval(*row["auc"]) for row in measured[log]}
+        rows = {name: found.get(name) for name in names}
+        plots.interval_plot(ax, rows, [plots.COLORS[role] for role in roles])
+        ax.set(title=log, xlabel="ROC AUC, 95 % intervals over listeners")
     plt.show()
 
 
-def table() -> str:
-    """The ladder as a Markdown table, all logs side by side."""
+def table(here: list[str] = ()) -> str:
+    """The ladder as a Markdown table, all logs side by side; the models in `here` in bold."""
     measured = kept()["logs"]
     names = [row["model"] for row in measured[LOGS[0]]]
     head = " | ".join(f"AUC on `{log}`" for log in LOGS)
@@ -156,5 +149,6 @@ def table() -> str:
         first = found[LOGS[0]]
         auc = " | ".join(str(Interval(*row["auc"])) if row else "–" for row in found.values())
         size = f"{first['parameters']:,} | {first['ms']:.1f}" if first["ms"] else "– | –"
-        lines.append(f"| {name} | {auc} | {first['way']:.1%} | {size} |")
+        told = f"**{name}**" if name in here else name
+        lines.append(f"| {told} | {auc} | {first['way']:.1%} | {size} |")
     return "\n".join(lines)

@@ -61,13 +61,15 @@ def use_style() -> None:
     )
 
 
-def interval_plot(ax: Axes, rows: dict[str, Interval], colors: list[str], digits: int = 4) -> None:
-    """One line a row: the estimate, its 95 % interval, its name and its value."""
+def interval_plot(ax: Axes, rows: dict[str, Interval | None], colors: list[str]) -> None:
+    """One line a row: the estimate, its 95 % interval, its name and its value; None stays empty."""
     for place, (interval, color) in enumerate(zip(rows.values(), colors, strict=True)):
+        if interval is None:
+            continue
         ax.plot([interval.low, interval.high], [place, place], color=color, linewidth=3)
         ax.plot(interval.value, place, "o", color=color, markersize=9)
         ax.annotate(
-            f"{interval.value:.{digits}f}",
+            f"{interval.value:.4f}",
             (interval.value, place),
             xytext=(0, 9),
             textcoords="offset points",

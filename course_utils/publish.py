@@ -168,9 +168,14 @@ def code_hash(source: str, of: str = "") -> str:
 
 
 def fingerprint(name: str) -> str:
-    """Hash of the source, of what it imports from `course_utils`, and of the log's version."""
+    """Hash of the source, of what it imports and shows, and of the log's version."""
     source = (SOURCES / f"{name}.py").read_text()
-    return code_hash(jupytext.writes(jupytext.reads(source, "py:percent"), "py"), of=source)
+    cells, shown = jupytext.writes(jupytext.reads(source, "py:percent"), "py"), ""
+    if "course_utils.ladder" in _modules_of(cells):
+        from course_utils.ladder import KEPT
+
+        shown = KEPT.read_text(encoding="utf-8")
+    return code_hash(cells, of=source + shown)
 
 
 def edited_cells(name: str) -> list[int]:

@@ -51,10 +51,16 @@ def lookup(table: pl.LazyFrame | None, value: str, known: Tensor) -> Tensor:
     """
     if table is None:
         return torch.zeros(len(known) + 1, dtype=torch.int64)
-    rows = table.select("item_id", value).collect()
-    if not rows[value].dtype.is_nested():
+    wanted = pl.Series(known.numpy())
+    rows = table.select(pl.col("item_id").cast(pl.Int64), value)
+    rows = rows.filter(pl.col("item_id").is_in(wanted.implode())).collect(engine="streaming")
+    kind = rows[value].dtype
+    if not kind.is_nested():
         rows = rows.group_by("item_id").agg(pl.col(value).min())
-    place = number(torch.from_numpy(rows["item_id"].cast(pl.Int64).to_numpy().copy()), known)
+    elif isinstance(kind, pl.List):
+        width = rows[value].list.len().max() or 1
+        rows = rows.with_columns(pl.col(value).cast(pl.Array(kind.inner, width)))
+    place = number(torch.from_numpy(rows["item_id"].to_numpy().copy()), known)
     values = torch.from_numpy(rows[value].to_numpy().copy())
     values = values.float() if values.is_floating_point() else values.long()
     out = torch.zeros(len(known) + 1, *values.shape[1:], dtype=values.dtype)

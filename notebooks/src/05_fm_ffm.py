@@ -44,6 +44,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import torch
+from IPython.display import Markdown
 from torch import Tensor, nn
 
 from course_utils import checks, data, ladder, metrics, plots, train
@@ -299,6 +300,8 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 rare = known & (met < 3)
+if rare.sum() < 1_000:  # a log whose test listeners are nearly all new
+    rare = met < 3
 versus = {
     m: metrics.RocAuc(contest.scores[m][rare], task.target[rare])
     for m in ("FM", "crosses", "logistic regression")
@@ -420,12 +423,17 @@ claim("FFM beats FM at equal parameters", gap.positive, f"ΔAUC {gap}")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where we are on the ladder
 #
-# All counters and ids, every model of the ranking track, the same rows. What this notebook taught is in
-# colour. (Measured once by `make ladder`; a test makes sure that it was measured on the code you see.)
+# Every ranker of the track on all ids and counters, the same rows for all: on the simulated log, and on real
+# film ratings. What this notebook taught is in colour. (Measured once by `make ladder`; a test makes sure
+# that it was measured on the code you see.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-ladder.draw(["logistic regression", "… on binned numbers", "… with crosses", "FM", "FFM"], log.name)
+HERE = ["logistic regression", "… on binned numbers", "… with crosses", "FM", "FFM"]
+ladder.draw(HERE)
+
+# %% slideshow={"slide_type": "skip"}
+Markdown(ladder.table(HERE))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises

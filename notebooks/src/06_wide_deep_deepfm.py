@@ -41,6 +41,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import torch
+from IPython.display import Markdown
 from torch import Tensor, nn
 
 from course_utils import checks, data, ladder, metrics, plots, train
@@ -128,6 +129,8 @@ contest.table([*halves])
 # %% slideshow={"slide_type": "fragment"}
 met = task.seen(0, 2)
 known = task.batches["test"]["ids"].min(dim=1).values > 0
+if (known & (met == 0)).sum() < 1_000:  # a log whose test listeners are nearly all new
+    known = torch.ones_like(known)
 groups = {
     "never": known & (met == 0), "1–9": (met > 0) & (met < 10), "10 and more": met > 9,
 }  # fmt: skip
@@ -431,9 +434,17 @@ claim(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where we are on the ladder
 #
+# Every ranker of the track on all ids and counters, the same rows for all: on the simulated log, and on real
+# film ratings. What this notebook taught is in colour. (Measured once by `make ladder`; a test makes sure
+# that it was measured on the code you see.)
+#
 
 # %% slideshow={"slide_type": "fragment"}
-ladder.draw(["MLP", "Wide & Deep", "DeepFM", "DLRM"], log.name)
+HERE = ["MLP", "Wide & Deep", "DeepFM", "DLRM"]
+ladder.draw(HERE)
+
+# %% slideshow={"slide_type": "skip"}
+Markdown(ladder.table(HERE))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises

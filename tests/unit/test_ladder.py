@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from course_utils import ladder, publish
+import matplotlib.pyplot as plt
+
+from course_utils import ladder, plots, publish
 from course_utils.data import ranking_task
 
 
@@ -32,6 +34,17 @@ def test_climbing_a_small_world(tiny_log):
         assert row["ms"] > 0
 
 
-def test_only_measured_logs_are_drawn(capsys):
-    ladder.draw(["FM"], "my_log.parquet")
-    assert "sim and movielens" in capsys.readouterr().out
+def test_the_ladder_is_drawn_and_the_models_at_hand_stand_out(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    plots.use_style()
+    ladder.draw(["FM"])
+    axes = plt.gcf().axes
+    labels = [text.get_text() for text in axes[0].get_yticklabels()]
+    assert labels == [row["model"] for row in ladder.kept()["logs"]["sim"]]
+    for ax, log in zip(axes, ladder.LOGS, strict=True):
+        assert ax.get_title(loc="left") == log
+        blue = [t.get_text() for t in ax.texts if t.get_color() == plots.COLORS["neural"]]
+        fm = next(row for row in ladder.kept()["logs"][log] if row["model"] == "FM")
+        assert blue == [f"{fm['auc'][0]:.4f}"]
+    plt.close("all")
+    assert "| **FM** |" in ladder.table(["FM"]) and "**" not in ladder.table()

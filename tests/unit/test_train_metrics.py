@@ -184,12 +184,17 @@ def test_tensors_from_tables():
     assert number(torch.tensor([[4, 9], [5, 100]]), known).tolist() == [[1, 2], [0, 0]]
     table = pl.LazyFrame({"item_id": [9, 9, 7], "artist_id": [8, 6, 1]})
     assert lookup(table, "artist_id", known).tolist() == [0, 0, 6]
-    vectors = pl.LazyFrame(
-        {"item_id": [4, 7], "embed": [[1.0, 2.0], [3.0, 4.0]]},
-        schema_overrides={"embed": pl.Array(pl.Float32, 2)},
-    )
-    assert lookup(vectors, "embed", known).tolist() == [[0, 0], [1, 2], [0, 0]]
     assert lookup(None, "x", known).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", [pl.Array(pl.Float32, 2), pl.List(pl.Float64)])
+def test_vectors_are_looked_up_from_arrays_and_from_lists_as_yambda_has_them(kind):
+    vectors = pl.LazyFrame(
+        {"item_id": [4, 7], "embed": [[1.0, 2.0], [3.0, 4.0]]}, schema_overrides={"embed": kind}
+    )
+    found = lookup(vectors, "embed", torch.tensor([4, 9]))
+    assert found.tolist() == [[0, 0], [1, 2], [0, 0]] and found.dtype == torch.float32
+    assert not lookup(vectors, "embed", torch.tensor([1])).any(), "nothing known: zeros"
 
 
 def test_histories_hold_only_the_strict_past(tiny_log):
