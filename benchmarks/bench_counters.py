@@ -30,8 +30,9 @@ with raw as (
       as new_session
   from events),
 s as (
-  select *, listen and r >= 95 as fin, listen and r < 50 as skip, listen and is_organic = 0 as radio,
-    event_type = 'like' as liked, r * coalesce(track_length_seconds, 0) as played,
+  select *, listen and r >= 95 as fin, listen and r < 50 as skip,
+    listen and is_organic = 0 as radio, event_type = 'like' as liked,
+    r * coalesce(track_length_seconds, 0) as played,
     sum(new_session::int) over (partition by uid order by timestamp) as session
   from raw),
 f as (
@@ -98,8 +99,9 @@ def pandas(events):
     ratio = frame["played_ratio_pct"].where(listen, 0).fillna(0).astype("int64")
     skip, radio = listen & (ratio < 50), listen & (frame["is_organic"] == 0)
     values = {
-        "events": listen | True, "plays": listen, "ratio": ratio, "finished": listen & (ratio >= 95),
-        "skip": skip, "radio": radio, "radio_skip": radio & skip, "like": kind == "like",
+        "events": listen | True, "plays": listen, "ratio": ratio,
+        "finished": listen & (ratio >= 95), "skip": skip, "radio": radio,
+        "radio_skip": radio & skip, "like": kind == "like",
         "played": ratio * frame["track_length_seconds"].fillna(0).astype("int64"),
     }  # fmt: skip
     gap = time.groupby(frame["uid"]).diff() > 1_800

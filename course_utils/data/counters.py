@@ -109,12 +109,16 @@ def _ratio(top: pl.Expr, bottom: pl.Expr) -> pl.Expr:
 
 
 def _grouped(base: pl.DataFrame, keys: list[str]) -> pl.LazyFrame:
-    """Rows sorted by group and time, with `_new` (first row of a group) and `_tie` flags."""
+    """Rows sorted by group and time, with `_new` (first row of a group) and `_tie` flags.
+
+    `base` is sorted by time, so a stable sort by the keys is enough. It is done at once, not
+    lazily: the optimiser would push the later selection below it and take three times as long.
+    """
     changed = pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in keys)
     same_time = pl.col("timestamp") == pl.col("timestamp").shift(1)
     return (
-        base.lazy()
-        .sort([*keys, "timestamp"], maintain_order=True)
+        base.sort(keys, maintain_order=True)
+        .lazy()
         .with_columns(_new=changed | (pl.int_range(pl.len()) == 0))
         .with_columns(_tie=(same_time & ~_new).fill_null(False))
     )

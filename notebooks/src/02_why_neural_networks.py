@@ -47,10 +47,11 @@ import numpy as np
 import polars as pl
 import torch
 from catboost import CatBoostClassifier
+from IPython.display import Markdown
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from course_utils import checks, data, metrics, plots, train
+from course_utils import checks, data, ladder, metrics, plots, train
 from course_utils.claims import claim, recap
 from course_utils.contest import Contest, count_parameters
 from course_utils.models import (
@@ -95,6 +96,7 @@ one = {
 }
 
 
+# %% slideshow={"slide_type": "subslide"}
 class OfNumbers(nn.Module):
     """A logit from the numbers alone: `before` is applied to them, then `net`."""
 
@@ -110,6 +112,7 @@ def curve_mlp():
     return nn.Sequential(MLP(1, [32, 32]), nn.Linear(32, 1))
 
 
+# %% slideshow={"slide_type": "fragment"}
 fits = {
     "line in x": lambda: OfNumbers(nn.Linear(1, 1), lambda x: x / 10),
     "line in log(1 + x)": lambda: OfNumbers(nn.Linear(1, 1), torch.log1p),
@@ -248,7 +251,7 @@ def with_history(part, batch):
     }  # fmt: skip
 
 
-longer = {part: with_history(part, batch) for part, batch in task.recent(120_000).items()}
+longer = {part: with_history(part, batch) for part, batch in task.recent(100_000).items()}
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The model
@@ -321,8 +324,7 @@ for kind, text in told.items():
     claim(f"{text} to what the other three kinds know", gap.positive, f"ΔAUC {gap}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# For ids we claim nothing yet. On some 200,000 listens they brought 0.0014 with one seed and nothing with
-# another. An id says nothing by itself: its vector has to be learned from the listens of that one listener or
+# For ids we claim nothing yet: look at their interval. An id says nothing by itself: its vector has to be learned from the listens of that one listener or
 # track, and so it needs data. How much? That is the next question.
 #
 
@@ -331,8 +333,9 @@ for kind, text in told.items():
 #
 # A linear model is soon done learning: more data does not change what a weight can say. A network has room,
 # and some of the room is in its ids. Three models on more and more listens: a linear one (trained to the very
-# optimum by a library), a network on the counters, and the same network with ids. What remains to the oracle, the gap, is drawn on logarithmic axes.
-# On such axes a straight line is a *power law*: each tenfold of data divides the gap by the same number.
+# optimum by a library), a network on the counters, and the same network with ids. What remains to the oracle,
+# the gap, is drawn on logarithmic axes. On such axes a straight line is a *power law*: each tenfold of data
+# divides the gap by the same number.
 #
 
 
@@ -700,6 +703,28 @@ claim(
 # encoding, no decay, no learning rate. This is the honest starting point of the whole course. Networks win when there is more to
 # learn from than a table of counters (reasons 2 and 4), more data (reason 3), or a need to go on learning
 # every night. The seminar in notebook 18 is the final duel, with all of it.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The ladder that lies ahead
+#
+# Notebooks 05 to 08 and 11 build one ranker after the other, each an answer to a weakness of the one before. Here
+# they all are, trained on all ids and counters, the same rows for all: on the simulated log, and on real film
+# ratings. In colour: the two that we have met. (Measured once by `make ladder`; a test makes sure that it was
+# measured on the code you see.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+HERE = ["logistic regression", "MLP"]
+ladder.draw(HERE)
+
+# %% slideshow={"slide_type": "skip"}
+Markdown(ladder.table(HERE))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The first step is the largest: cut the numbers into bins, and the linear model gains more than all later
+# models together. The second largest is to multiply features at all. After that the rungs lie close. This is
+# typical, and worth knowing before you spend months on an architecture.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

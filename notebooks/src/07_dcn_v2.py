@@ -25,7 +25,7 @@
 # ### What you will be able to do
 #
 # - write the cross layer from memory, and say which products L layers hold;
-# - see a product that an MLP of five hundred times the size does not learn;
+# - see a product that one layer has exactly, and an MLP of hundreds of times the size only nearly;
 # - make the layer cheap: low rank, the right order of multiplication, a mixture of experts;
 # - choose between stacked and parallel, with numbers.
 #
@@ -214,8 +214,8 @@ claim(
 #
 # $$y = 0.1x_1 + 0.4x_2 + 0.7x_3 + 0.1x_1x_2 + 3.1x_2x_3 + 0.1x_3^2 .$$
 #
-# One cross layer on three numbers has 16 parameters with the layer on top. Against it: MLPs of up to some
-# eight thousand.
+# One cross layer on three numbers has 16 parameters with the layer on top. Against it: MLPs of up to nearly
+# seven thousand.
 #
 
 

@@ -282,30 +282,55 @@ claim(
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Play with the size
 #
+# How small may the table be? On the left, from the formula: the share of values that share all their rows with
+# another value. On the right, from the experiment above: what this costs. The ring is the table that you chose;
+# between the sizes that were measured its height is read off the line.
+#
 
 
 # %% slideshow={"slide_type": "fragment"}
-def describe(n_rows):
-    """Rows in use, values that share with another, memory: a table of rows of 8 numbers."""
-    n = sum(task.n_values) - 3
-    in_use = expected_rows(n, n_rows)
-    alone = (1 - 1 / n_rows) ** (n - 1)
-    twins = 1 - (1 - 1 / n_rows**2) ** (n - 1)
-    return pl.DataFrame(
-        {
-            "rows": [f"{n_rows:,}"],
-            "rows in use": [f"{in_use / n_rows:.1%}"],
-            "share 1 row": [f"{1 - alone:.1%}"],
-            "share both of 2": [f"{twins:.3%}"],
-            "of full memory": [f"{n_rows * 8 / FULL:.1%}"],
-        }
-    )
+def sharing(n_rows, n_hashes):
+    """Share of the log's values that agree in all rows with some other value."""
+    others = sum(task.n_values) - 4
+    return 1 - (1 - 1.0 / n_rows**n_hashes) ** others
 
 
-describe(2_048)
+measured = {m // (WIDTH // 2): auc[f"2 hashes, {m}"].value for m in BUDGETS}
+
+
+def auc_at(n_rows):
+    """AUC of a table of this size, by the line between the measured sizes."""
+    return np.interp(np.log(n_rows), np.log(list(measured)), list(measured.values()))
+
+
+# %% slideshow={"slide_type": "fragment"}
+def draw_size(n_rows):
+    """Collisions and AUC of a unified table with `n_rows` rows of 8 numbers."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.9), sharex=True)
+    sizes = np.geomspace(min(measured), max(measured), 60)
+    for k, color in [(1, plots.PALETTE[9]), (2, plots.PALETTE[0])]:
+        left.plot(sizes, 100 * sharing(sizes, k), color=color, label=f"{k} hash{'es' * (k > 1)}")
+        left.plot(n_rows, 100 * sharing(n_rows, k), "o", ms=13, mec=color, mfc="white", mew=3)
+    left.set(xscale="log", xlabel="rows of 8 numbers", ylabel="values that are not alone (%)")
+    left.legend(loc="center left")
+    right.plot(measured.keys(), measured.values(), "o-", color=plots.PALETTE[0])
+    right.plot(n_rows, auc_at(n_rows), "o", ms=13, mec=plots.PALETTE[0], mfc="white", mew=3)
+    right.set(xlabel="rows of 8 numbers", ylabel="ROC AUC, 2 hashes")
+    right.set_xticks([*measured], [f"{n:,}" for n in measured])
+    right.minorticks_off()
+    figure.suptitle(f"{n_rows:,} rows: {n_rows * 8 / FULL:.0%} of the memory of full tables")
+    plt.show()
+
+
+draw_size(2_048)
 
 # %% slideshow={"slide_type": "skip"}
-play(describe, n_rows=(256, 20_000, 256))
+play(draw_size, n_rows=(640, 10_240, 128))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# At a tenth of the memory nearly every value shares each of its rows with another, and yet hardly any shares
+# *both*: two rows side by side are a name of one's own. That is why the curve on the right falls so late.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Why does it work?
