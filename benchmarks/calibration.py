@@ -2,7 +2,7 @@
 
 `python benchmarks/calibration.py` prints it; `--write` puts it into data/README.md.
 Published, all of Yambda-50M unless said: counts from the dataset card of yandex/yambda and Ploshkin
-et al. (2025); medians, shares and sessions (which end after 30 minutes of silence, as here) as computed
+et al. (2025); medians, shares and sessions (which end after 30 minutes of silence) as computed
 from its file in the notebooks of github.com/shvnkq/yambda-product-analytics (August 2026).
 """
 
