@@ -33,6 +33,7 @@ class Contest:
         make: Callable[[], nn.Module],
         batches: dict[str, train.Batch] | None = None,
         decays: tuple[float, ...] = (10.0,),
+        quiet: bool = False,
         **options: object,
     ) -> nn.Module:
         """Build a model with the contest's seed, train it with `train.fit`, and score the test.
@@ -40,6 +41,7 @@ class Contest:
         Args:
             name: of the model. make: builds it. batches: other tensors than the task's.
             decays: weight decays of the embedding tables to try; validation chooses.
+            quiet: print nothing, for sweeps of many models.
             options: of `fit`; four epochs unless told.
         """
         batches = batches or self.task.batches
@@ -54,7 +56,8 @@ class Contest:
         self.models[name], self.histories[name] = model, history
         self.scores[name] = train.predict(model, batches["test"]).double()
         told = f", decay {decay:g}" if len(decays) > 1 else ""
-        print(f"{name}: best epoch {history.best_epoch + 1}{told}, {history.seconds:.0f} s")
+        if not quiet:
+            print(f"{name}: best epoch {history.best_epoch + 1}{told}, {history.seconds:.0f} s")
         return model
 
     def intervals(

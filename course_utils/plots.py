@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import seaborn as sns
+from IPython import get_ipython
 from matplotlib.axes import Axes
 
 from course_utils.metrics import Interval
@@ -34,9 +35,12 @@ COLORS = {
 
 
 def use_style() -> None:
-    """Set the style of the course: large text, light grid, 100 dpi; tables without types."""
+    """Set the style of the course: large text, light grid, 100 dpi; tables of values alone."""
     pl.Config.set_tbl_hide_column_data_types(True)
     pl.Config.set_tbl_hide_dataframe_shape(True)
+    if (shell := get_ipython()) is not None:  # in a notebook: text without quotation marks
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pl.DataFrame, lambda table: table._repr_html_().replace("&quot;", ""))
     sns.set_theme(
         context="notebook",
         style="whitegrid",

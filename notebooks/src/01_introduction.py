@@ -128,7 +128,7 @@ right.set(xlabel="listens in a session", ylabel="sessions", title="session lengt
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A *session* ends after half an hour of silence. Most are short; a few last all day.
+# A *session* ends after half an hour of silence. Most are short; a few go on for hours.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

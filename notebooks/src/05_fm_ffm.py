@@ -313,8 +313,9 @@ for other, text in [("logistic regression", "logistic regression"), ("crosses", 
     claim(f"On rare pairs FM beats {text}", gap.positive, f"ΔAUC {gap}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Crosses need to meet a pair often before its weight is worth something. Before that they add noise. The
-# FM is better from the start, because a listener's vector was learned from *other* artists.
+# Crosses help where the pair has been met. Where it has not they even do a little harm: the single weights
+# were trained to work together with crosses that are missing now. The FM is better from the start, because a
+# listener's vector was learned from *other* artists.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -266,7 +266,8 @@ claim(
 # ### What the matrix says
 #
 # The layer can be read. Entry $(i, j)$ of $W$ (times the weight of output $i$ on top) is the weight of
-# $x_i x_j$. The product that matters, $3.1\,x_2x_3$, is split between (2, 3) and (3, 2).
+# $x_i x_j$. Each product has two entries, $(i, j)$ and $(j, i)$, and only their sum counts. The figure shows the
+# sum in both places: the layer has found $3.1\,x_2x_3$, and the two small products as well.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -276,6 +277,7 @@ figure, ax = plt.subplots(figsize=(4.6, 3.8))
 ax.imshow(np.abs(read + read.T) / 2, cmap="Blues")
 for row, column in itertools.product(range(3), range(3)):
     value = (read + read.T)[row, column] / (2 if row == column else 1)
+    value = round(float(value), 2) + 0.0  # no "−0.00"
     ink = "white" if abs(value) > 2 else "black"
     ax.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=13, color=ink)
 names = ["x₁", "x₂", "x₃"]
