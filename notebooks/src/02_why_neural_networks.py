@@ -48,6 +48,7 @@ import polars as pl
 import torch
 from catboost import CatBoostClassifier
 from IPython.display import Markdown
+from matplotlib.ticker import MaxNLocator
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
@@ -368,6 +369,7 @@ for n in SIZES:
 
 # %% slideshow={"slide_type": "fragment"}
 ceiling = 1.0 if task.oracle is None else metrics.roc_auc(task.oracle, task.target)
+missing = f"AUC missing to {'1' if task.oracle is None else 'the oracle'}"
 by_size = {
     kind: [metrics.roc_auc(contest.scores[f"{kind}, {n:,}"], task.target) for n in SIZES]
     for kind in ("linear", *NETWORKS)
@@ -375,13 +377,13 @@ by_size = {
 figure, ax = plt.subplots(figsize=(9.5, 4.6))
 for kind, color in zip(by_size, ["linear", "mlp", "neural"], strict=True):
     gaps = [ceiling - auc for auc in by_size[kind]]
-    ax.loglog(SIZES, gaps, "o-", color=plots.COLORS[color])
-    offset = (10, 2 if kind == "network without ids" else -8)
-    ax.annotate(kind, (SIZES[-1], gaps[-1]), xytext=offset, textcoords="offset points")
-ax.set(xlabel="training listens", ylabel="AUC missing to the oracle", xlim=(4_000, 1_800_000))
+    ax.loglog(SIZES, gaps, "o-", color=plots.COLORS[color], label=kind)
+ax.set(xlabel="training listens", ylabel=missing)
 ax.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
-ax.set_yticks([0.05, 0.06, 0.07, 0.08], ["0.05", "0.06", "0.07", "0.08"])
+ax.yaxis.set_major_locator(MaxNLocator(4))
+ax.yaxis.set_major_formatter("{x:.3f}")
 ax.minorticks_off()
+ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -429,9 +431,9 @@ gaps = [ceiling - by_width[name].value for name in widths]
 ax.loglog(sizes, gaps, "o-", color=plots.COLORS["neural"])
 for size, gap, name in zip(sizes, gaps, widths, strict=True):
     ax.annotate(name, (size, gap), xytext=(6, 6), textcoords="offset points", fontsize=12)
-ax.set(xlabel="parameters", ylabel="AUC missing to the oracle", xlim=(6_000, 1e6))
-marks = np.linspace(min(gaps), max(gaps), 4).round(3)
-ax.set_yticks(marks, [f"{m:.3f}" for m in marks])
+ax.set(xlabel="parameters", ylabel=missing, xlim=(6_000, 1e6))
+ax.yaxis.set_major_locator(MaxNLocator(4))
+ax.yaxis.set_major_formatter("{x:.3f}")
 ax.minorticks_off()
 plt.show()
 

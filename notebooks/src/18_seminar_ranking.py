@@ -375,7 +375,7 @@ kinds = {"oracle": "oracle", "network": "neural", "network without ids": "neural
 colors = [plots.COLORS[kinds.get(name, "catboost")] for name in rivals]
 figure, ax = plt.subplots(figsize=(9, 4))
 plots.interval_plot(ax, {name: auc[name] for name in rivals}, colors)
-ax.set(xlabel="ROC AUC on the last four weeks, with 95 % intervals over listeners")
+ax.set(xlabel="ROC AUC in the test period, with 95 % intervals over listeners")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -623,7 +623,7 @@ plots.interval_plot(
     {name: auc[name] for name in final},
     [plots.COLORS[kinds.get(name, "catboost")] for name in final],
 )
-ax.set(xlabel="ROC AUC on the last four weeks, with 95 % intervals over listeners")
+ax.set(xlabel="ROC AUC in the test period, with 95 % intervals over listeners")
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}

@@ -1,6 +1,11 @@
-"""The contract of exercises: solved passes, blank raises in its own cell, wrong is told where."""
+"""The contract of exercises: solved passes, blank raises in its own cell, wrong is told where.
+
+In the same pass every widget's callback is called at both ends of its controls.
+"""
 
 from __future__ import annotations
+
+import re
 
 import nbformat
 import pytest
@@ -14,6 +19,24 @@ from course_utils import publish
 WITH_EXERCISES = [
     n for n in publish.names() if publish.BEGIN in (publish.SOURCES / f"{n}.py").read_text()
 ]
+
+IN_PLACE_OF_A_WIDGET = '''
+def play(callback, **controls):
+    """Call the callback with the lowest and with the highest value of every control."""
+    for end in (0, 1):
+        ends = {n: c[-end] if isinstance(c, list) else c[end] for n, c in controls.items()}
+        callback(**ends)
+
+'''
+
+
+def test_the_notebooks_of_the_plan_have_their_widgets():
+    with_widget = {
+        name
+        for name in publish.names()
+        if any(re.search(r"^play\(", c.source, re.M) for c in publish.read_source(name).cells)
+    }
+    assert with_widget >= {"01_introduction", "08_ple", "11_unified_embeddings"}
 
 
 def test_every_notebook_but_the_first_has_two_to_four_exercises():
@@ -54,7 +77,9 @@ def test_exercises(name, monkeypatch, tiny_log):
             if cell.cell_type != "code" or number - 1 in solutions:
                 continue
             if number not in solutions:
-                assert run(number) == "", f"cell {number} of the blank notebook fails"
+                widget = re.search(r"^play\(", cell.source, re.M)
+                told = run(number, IN_PLACE_OF_A_WIDGET + cell.source if widget else None)
+                assert told == "", f"cell {number} of the blank notebook fails: {told}"
                 continue
             assert run(number).startswith("NotImplementedError"), f"blank cell {number}"
             check = number + 1
