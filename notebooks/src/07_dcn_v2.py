@@ -151,7 +151,7 @@ claim(
 
 
 # %% slideshow={"slide_type": "fragment"}
-def fit_function(model, function, d, steps=500, n=4_096, lr=1e-2):
+def fit_function(model, function, d, steps=700, n=4_096, lr=1e-2):
     """Regression on fresh uniform inputs in [−1, 1]; the share of variance left on new ones."""
     random = torch.Generator().manual_seed(SEED)
     draw = lambda rows: 2 * torch.rand(rows, d, generator=random) - 1  # noqa: E731
@@ -232,7 +232,7 @@ for hidden in ([8], [32], [32, 32], [96, 64]):
         MLP(3, hidden), nn.Linear(hidden[-1], 1)
     )
 sizes = {name: count_parameters(model) for name, model in rivals.items()}
-errors = {name: fit_function(model, purchase, d=3, steps=1_200) for name, model in rivals.items()}
+errors = {name: fit_function(model, purchase, d=3, steps=2_000) for name, model in rivals.items()}
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8, 4))
