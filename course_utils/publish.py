@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = NOTEBOOKS / "src"
 EXERCISES = NOTEBOOKS / "exercises"
+RISE = {"scroll": True, "center": False}
+"""Settings of the presentation: a slide that is longer than the screen can be scrolled."""
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 CELL_SECONDS = 600
 
@@ -73,6 +75,7 @@ def read_source(name: str) -> NotebookNode:
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "rise": RISE,
     }
     after_exercise = None
     for number, cell in enumerate(notebook.cells):

@@ -53,6 +53,10 @@ class TestBuilt:
                 assert "NBVAL_CHECK_OUTPUT" in cell.source, cell.source
         assert all(c["measured"] for c in publish.claims_of(built(name)))
 
+    def test_it_can_be_presented(self, name):
+        assert built(name).metadata["rise"] == publish.RISE
+        assert publish.read_source(name).metadata["rise"] == publish.RISE
+
     def test_every_cell_has_its_slide_type(self, name):
         for cell in publish.read_source(name).cells:
             assert cell.metadata.get("slideshow", {}).get("slide_type") in SLIDES, cell.source[:80]
