@@ -177,12 +177,14 @@ def crosses(d, n_layers):
 
 # %% slideshow={"slide_type": "fragment"}
 LAYERS, DEGREES = [1, 2, 3], [1, 2, 3, 4]
-left = np.array(
-    [
-        [fit_function(crosses(4, n), lambda x, k=k: x[:, :k].prod(dim=1), d=4) for k in DEGREES]
-        for n in LAYERS
-    ]
-)
+
+
+def product_left(n_layers, k):
+    """Share of the variance of x₁ ⋯ x_k that `n_layers` cross layers leave."""
+    return fit_function(crosses(4, n_layers), lambda x: x[:, :k].prod(dim=1), d=4, lr=2e-2)
+
+
+left = np.array([[product_left(n, k) for k in DEGREES] for n in LAYERS])
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(7.5, 3.6))
