@@ -35,6 +35,7 @@ RISE = {"scroll": True, "center": False}
 """Settings of the presentation: a slide that is longer than the screen can be scrolled."""
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 CELL_SECONDS = 600
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class PublishError(RuntimeError):
@@ -236,11 +237,20 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     except Exception as error:
         raise PublishError(str(error)) from error
     seconds = time.perf_counter() - start
+    _drop_progress_bars(notebook)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise PublishError(f"cell {number} wrote to stderr: {output.text[:2_000]}")
     return seconds
+
+
+def _drop_progress_bars(notebook: NotebookNode) -> None:
+    """Remove the frozen bars of finished training and their state, a third of some files."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
 
 
 def _write(path: Path, notebook: NotebookNode) -> None:

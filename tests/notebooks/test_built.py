@@ -63,6 +63,7 @@ class TestBuilt:
 
     def test_cells_are_short_and_the_file_is_small(self, name):
         assert (publish.NOTEBOOKS / f"{name}.ipynb").stat().st_size < 1_000_000
+        assert "widgets" not in built(name).metadata, "the state of widgets is not kept"
         for cell in code_cells(built(name)):
             if "inline" not in cell.metadata.get("tags", []):
                 lines = [line for line in cell.source.splitlines() if line.strip()]

@@ -102,6 +102,7 @@ def test_doctor_reports_a_wrong_log(monkeypatch):
     [
         (["log", "nowhere"], 1, "neither a known source"),
         (["publish", "99_nowhere"], 1, "no source"),
+        (["claims", "--seeds", "0..x"], 2, "neither a seed nor a range of seeds"),
         (["log", "sim:n_listeners=20,listens_per_listener=20,n_tracks=400,days=28"], 0, "events"),
     ],
 )
