@@ -84,7 +84,7 @@ select * exclude (row, listen) from f where listen order by row
 
 def ours(events):
     """Polars expressions of `course_utils.data`."""
-    from course_utils.data import SEMINAR_COUNTERS, add_counters
+    from course_utils.data.counters import SEMINAR_COUNTERS, add_counters
 
     return add_counters(events.lazy()).select(SEMINAR_COUNTERS)
 
@@ -177,7 +177,8 @@ def as_matrix(result, names) -> np.ndarray:
 
 def compare() -> None:
     """Stop if the three do not agree on the small log."""
-    from course_utils.data import SEMINAR_COUNTERS, open_log
+    from course_utils.data.counters import SEMINAR_COUNTERS
+    from course_utils.data.log import open_log
 
     events = open_log(SMALL).events.collect()
     ours_, *others = (as_matrix(way(plain(events)), SEMINAR_COUNTERS) for way in WAYS.values())
@@ -211,7 +212,7 @@ def copied(events, copies: int):
 
 def measure(way: str, copies: int) -> str:
     """Seconds and peak megabytes of one way, in this process."""
-    from course_utils.data import open_log
+    from course_utils.data.log import open_log
 
     events = open_log(WORLD).events.collect()
     events = copied(events, copies) if copies > 1 else events

@@ -24,17 +24,15 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from course_utils import train
-from course_utils.contest import count_parameters
-from course_utils.data import open_log, ranking_task
-from course_utils.metrics import roc_auc
-from course_utils.models import (
-    MLP,
-    CrossNetwork,
-    DeepFM,
-    FactorizationMachine,
-    FieldEmbedding,
-    quantile_bins,
-)
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation.contest import count_parameters
+from course_utils.evaluation.pointwise import roc_auc
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import CrossNetwork
+from course_utils.models.ranking.fm_ffm import FactorizationMachine, FieldEmbedding
+from course_utils.models.ranking.ple import quantile_bins
+from course_utils.models.ranking.wide_deep_deepfm import DeepFM
 
 DIM, HIDDEN, BINS, BATCH = 8, [192, 96], 16, 2_048
 ROWS, TURNS, LR = 120_000, 3, 4e-3

@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from course_utils.world import YAMBDA_50M_SIZE, WorldConfig, write_world
+from course_utils.world.config import YAMBDA_50M_SIZE, WorldConfig
+from course_utils.world.simulate import write_world
 
 SIZES = {
     "1m": WorldConfig(n_listeners=2_200, listens_per_listener=450),

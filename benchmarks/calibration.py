@@ -13,9 +13,10 @@ import sys
 import numpy as np
 import polars as pl
 
-from course_utils.data import open_log
-from course_utils.publish import ROOT, fill
-from course_utils.world import SESSION_GAP
+from course_utils.authoring.publish import fill
+from course_utils.data.log import open_log
+from course_utils.schema import SESSION_GAP
+from course_utils.settings import ROOT
 
 
 def share_of_top(counts: np.ndarray, share: float) -> float:

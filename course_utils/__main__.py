@@ -44,14 +44,15 @@ def main() -> int:
     """Run one command; returns the exit status."""
     args = _parser().parse_args()
     if args.command == "doctor":
-        from course_utils.doctor import diagnose
+        from course_utils.lesson.doctor import diagnose
 
         findings = diagnose()
         print("\n".join(map(str, findings)))
         return 0 if all(f.ok for f in findings) else 1
 
-    from course_utils import publish as publishing
-    from course_utils.data import LogError, open_log
+    from course_utils.authoring import publish as publishing
+    from course_utils.data.log import open_log
+    from course_utils.schema import LogError
 
     try:
         if args.command == "log":
@@ -69,9 +70,9 @@ def main() -> int:
             for path in publishing.run(args.name, args.log, args.to):
                 print(f"written: {path}")
         elif args.command == "ladder":
-            from course_utils import ladder
+            from course_utils.lesson import ladder
 
-            ladder.measure(publishing.code_hash("import course_utils.ladder"))
+            ladder.measure(publishing.code_hash("import course_utils.lesson.ladder"))
             publishing.write_readme()
         elif args.command == "claims":
             wanted = [seed for part in args.seeds for seed in part]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -15,21 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm.auto import tqdm
 
+from course_utils.settings import course_seed
+
 Batch = dict[str, Tensor]
 """Tensors of equal length; all but `target` are the model's arguments."""
 
 
 class TrainingError(RuntimeError):
     """Training that cannot go on, with the reason and the remedy."""
-
-
-def course_seed() -> int:
-    """The variable `COURSE_SEED` (default 0); it shifts every seed of a notebook."""
-    text = os.environ.get("COURSE_SEED", "0")
-    try:
-        return int(text)
-    except ValueError as error:
-        raise TrainingError(f"COURSE_SEED must be a whole number, not {text!r}") from error
 
 
 def seed_everything(seed: int) -> int:

@@ -10,8 +10,9 @@ import pytest
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-from course_utils.data import EVENT_SCHEMA, open_log
-from course_utils.world import WorldConfig
+from course_utils.data.log import open_log
+from course_utils.schema import EVENT_SCHEMA
+from course_utils.world.config import WorldConfig
 
 TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A log for tests: the same world, a fortieth of the size."""

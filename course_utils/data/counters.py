@@ -21,10 +21,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from course_utils.world import SECONDS_PER_DAY, SESSION_GAP
-
-FINISHED_PCT = 95
-SKIPPED_PCT = 50
+from course_utils.schema import FINISHED_PCT, SECONDS_PER_DAY, SESSION_GAP, SKIPPED_PCT
 
 USER_COUNTERS = (
     "user_hist_radio_skip_fraction_before",
@@ -37,6 +34,8 @@ USER_COUNTERS = (
     "user_hist_skip_frequency_before",
     "user_hist_skip_before",
 )
+
+
 SESSION_COUNTERS = (
     "session_hist_duration_seconds_before",
     "session_hist_skip_fraction_before",
@@ -46,7 +45,11 @@ SESSION_COUNTERS = (
     "session_hist_plays_before",
     "session_start_ts",
 )
+
+
 ITEM_COUNTERS = ("item_hist_avg_played_ratio_before", "item_hist_track_finished_before")
+
+
 USER_ITEM_COUNTERS = (
     "user_item_hist_track_finished_before",
     "user_item_hist_last_ts_before",
@@ -57,6 +60,8 @@ USER_ITEM_COUNTERS = (
     "user_item_hist_plays_before",
     "user_item_hist_like_before",
 )
+
+
 SEMINAR_COUNTERS = (
     "timestamp",
     *USER_COUNTERS,
@@ -65,6 +70,7 @@ SEMINAR_COUNTERS = (
     *USER_ITEM_COUNTERS,
 )
 """The 27 numerical features of the original seminar."""
+
 
 ARTIST_COUNTERS = (
     "artist_hist_avg_played_ratio_before",
@@ -75,7 +81,9 @@ ARTIST_COUNTERS = (
     "user_artist_hist_avg_played_ratio_before",
 )
 
+
 TARGET = "target_full_play"
+
 
 _new, _tie = pl.col("_new"), pl.col("_tie")
 
@@ -86,7 +94,7 @@ def _strictly_earlier(value: pl.Expr) -> pl.Expr:
 
 
 def _sum_before(name: str, start: pl.Expr = _new) -> pl.Expr:
-    """Sum of column `name` over the strictly earlier rows since the last row where `start` holds."""
+    """Sum of `name` over the strictly earlier rows since the last row where `start` holds."""
     exclusive = pl.col(name).cast(pl.Int64).cum_sum() - pl.col(name)
     at_start = pl.when(start).then(exclusive).forward_fill()
     return _strictly_earlier(exclusive - at_start)

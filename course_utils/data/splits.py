@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from course_utils.world import SECONDS_PER_DAY
-
-from .schema import LogError
+from course_utils.schema import SECONDS_PER_DAY, LogError
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,9 @@ def time_split(
     if train_end <= first:
         days = (last - first) / SECONDS_PER_DAY
         raise LogError(
-            f"the log covers {days:.1f} days, too few for {test_days} test, {valid_days} validation "
-            f"and twice {gap_days} gap days with something left to train on; ask for fewer"
+            f"the log covers {days:.1f} days, too few for {test_days} test, "
+            f"{valid_days} validation and "
+            f"twice {gap_days} gap days with something left to train on; ask for fewer"
         )
     return TimeSplit(train_end, valid_start, valid_end, test_start)
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .config import WorldConfig
-from .names import album_names, artist_names, describe, style_names, track_names
+from course_utils.schema import SECONDS_PER_DAY
+from course_utils.world.config import WorldConfig
+from course_utils.world.names import album_names, artist_names, describe, style_names, track_names
 
-SECONDS_PER_DAY = 86_400
 SECONDS_PER_WEEK = 7 * SECONDS_PER_DAY
+
+
 ZIPF_EXPONENT = 0.9
+
+
 MISSING_CONTENT_SHARE = 0.08
 
 

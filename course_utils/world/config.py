@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 WORLD_VERSION = 1
 """Raised whenever the same configuration would write another log."""
 
+
 EFFECTS: dict[str, str] = {
     "popularity": "Zipf popularity; off: every track of a style is equally likely",
     "taste": "how well a track fits the listener moves the chance of a full play",

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .catalogue import SECONDS_PER_DAY, Catalogue
-from .config import EFFECTS, WorldConfig
-from .listeners import Listeners
+from course_utils.schema import SECONDS_PER_DAY, SESSION_GAP
+from course_utils.world.catalogue import Catalogue
+from course_utils.world.config import EFFECTS, WorldConfig
+from course_utils.world.listeners import Listeners
 
 HOUR = 3_600
-SESSION_GAP = 1_800
-"""Silence in seconds that ends a session, here and in the counters."""
+
 
 BASE_LOGIT = -1.9
+
+
 TASTE_SHARPNESS = 4.0
+
+
 EXPLORATION = 0.05
 """Share of radio choices whose style is drawn uniformly: every released track has a chance."""
 

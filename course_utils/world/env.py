@@ -7,10 +7,11 @@ from collections.abc import Callable
 import gymnasium as gym
 import numpy as np
 
-from .catalogue import SECONDS_PER_DAY, Catalogue, build_catalogue
-from .config import WorldConfig, WorldError
-from .dynamics import HOUR, Dynamics
-from .listeners import Listeners, build_listeners
+from course_utils.schema import SECONDS_PER_DAY
+from course_utils.world.catalogue import Catalogue, build_catalogue
+from course_utils.world.config import WorldConfig, WorldError
+from course_utils.world.dynamics import HOUR, Dynamics
+from course_utils.world.listeners import Listeners, build_listeners
 
 
 class RadioEnv(gym.Env):
@@ -101,7 +102,7 @@ def popularity_policy(observation: np.ndarray, env: RadioEnv) -> int:
     return int(np.searchsorted(cumulative, env.np_random.random() * cumulative[-1], side="right"))
 
 
-def play(env: RadioEnv, policy: Policy, seed: int, steps: int = 1_000) -> tuple[float, int]:
+def play_episode(env: RadioEnv, policy: Policy, seed: int, steps: int = 1_000) -> tuple[float, int]:
     """Total reward and number of steps of one episode, cut after `steps`."""
     observation, _ = env.reset(seed=seed)
     total, n = 0.0, 0

@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .catalogue import Catalogue
-from .config import WorldConfig
+from course_utils.world.catalogue import Catalogue
+from course_utils.world.config import WorldConfig
 
 MAX_INTERESTS = 4
+
+
 LISTENS_PER_SESSION = 6.4
 """Listens per planned session (measured, retention on): turns listens into sessions per day."""
 

@@ -18,18 +18,32 @@ GENRES = (
     ("soul", ("neo", "northern", "gospel", "psychedelic", "slow")),
     ("latin", ("bossa", "cumbia", "tango", "salsa", "reggaeton")),
 )
+
+
 _STARTS = tuple("Ka Lo Mi Ve Tor Sa Bri El Nu Ra Zi Or Fen Al Du Ys Ha Pel Jo Wen".split())
+
+
 _MIDDLES = tuple("li ra no ve du mi ta so ne lu ri da mo sha ki bel fa ro".split())
+
+
 _ENDS = tuple("n s ra th lle k na dor x ne ris m la vo sk ta ph nn".split())
+
+
 _KINDS = tuple("Quartet Machine Orchestra Club Sisters Parade Collective Band Theory Choir".split())
+
+
 _ADJECTIVES = tuple(
     "Silver Quiet Burning Paper Hollow Golden Distant Electric Broken Velvet Northern Salt "
     "Crooked Midnight Frozen Wild Second Patient Weightless Amber".split()
 )
+
+
 _NOUNS = tuple(
     "River Window Engine Garden Signal Harbour Lantern Mirror Summer Letter Orbit Station Bird "
     "Shadow Field Staircase Thunder Map Ocean Hour".split()
 )
+
+
 _TAILS = ("", "", "", " Again", " of Glass", " at Dusk", " Road", " for Two", " (Reprise)", " II")
 
 

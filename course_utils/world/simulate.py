@@ -10,31 +10,22 @@ import numpy as np
 import polars as pl
 from tqdm.auto import tqdm
 
-from .catalogue import (
-    SECONDS_PER_DAY,
+from course_utils.schema import EVENT_SCHEMA, EVENT_TYPES, SECONDS_PER_DAY
+from course_utils.world.catalogue import (
     Catalogue,
     build_catalogue,
     content_table,
     text_table,
     track_table,
 )
-from .config import WorldConfig
-from .dynamics import Dynamics
-from .listeners import LISTENS_PER_SESSION, Listeners, build_listeners
+from course_utils.world.config import WorldConfig
+from course_utils.world.dynamics import Dynamics
+from course_utils.world.listeners import LISTENS_PER_SESSION, Listeners, build_listeners
 
-EVENT_TYPES = ("listen", "like", "dislike", "unlike", "undislike")
 CELLS_PER_BLOCK = 3_000_000
-EVENTS_PER_PART = 4_000_000
 
-EVENT_SCHEMA = {
-    "uid": pl.UInt32,
-    "timestamp": pl.UInt32,
-    "item_id": pl.UInt32,
-    "is_organic": pl.UInt8,
-    "event_type": pl.Enum(EVENT_TYPES),
-    "played_ratio_pct": pl.UInt16,
-    "track_length_seconds": pl.UInt32,
-}
+
+EVENTS_PER_PART = 4_000_000
 
 
 def simulate_block(

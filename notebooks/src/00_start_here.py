@@ -38,7 +38,8 @@
 import matplotlib.pyplot as plt
 import polars as pl
 
-from course_utils import data, doctor, plots
+from course_utils.data.log import open_log
+from course_utils.lesson import doctor, plots
 
 plots.use_style()
 
@@ -87,7 +88,7 @@ print("ready to go" if all(f.ok for f in critical) else "please mend the lines m
 #
 
 # %% slideshow={"slide_type": "fragment"}
-log = data.open_log()
+log = open_log()
 print("this log:", log.name)
 log.events.head(3).collect()
 

@@ -46,16 +46,21 @@ import polars as pl
 import torch
 from torch import nn
 
-from course_utils import checks, data, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.models import MLP
-from course_utils.widgets import play
-from course_utils.world import SESSION_GAP
+from course_utils import train
+from course_utils.data.ids import lookup, number_ids, vocabulary
+from course_utils.data.log import open_log
+from course_utils.data.splits import split_for
+from course_utils.evaluation import intervals, pointwise, ranking
+from course_utils.lesson import plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.widgets import interactive
+from course_utils.models.mlp import MLP
+from course_utils.schema import FINISHED_PCT, SESSION_GAP
 
 plots.use_style()
 SEED = train.seed_everything(1)
 rng = np.random.default_rng(SEED)
-log = data.open_log()
+log = open_log()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The log
@@ -68,7 +73,7 @@ log = data.open_log()
 # %% slideshow={"slide_type": "fragment"}
 events = log.events.collect()
 listens = events.filter(pl.col("event_type") == "listen").with_columns(
-    finished=pl.col("played_ratio_pct") >= data.FINISHED_PCT
+    finished=pl.col("played_ratio_pct") >= FINISHED_PCT
 )
 events.head(5)
 
@@ -221,9 +226,9 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 scores = torch.tensor([[5.0, 4, 3, 2, 1]])
 loved = torch.tensor([[False, True, False, True, False]])
-print(f"Recall@3   {metrics.recall_at_k(scores, loved, 3).item():.3f}")
-print(f"NDCG@5     {metrics.ndcg_at_k(scores, loved, 5).item():.3f}")
-print(f"Coverage@3 {metrics.coverage_at_k(scores, 3):.3f}")
+print(f"Recall@3   {ranking.recall_at_k(scores, loved, 3).item():.3f}")
+print(f"NDCG@5     {ranking.ndcg_at_k(scores, loved, 5).item():.3f}")
+print(f"Coverage@3 {ranking.coverage_at_k(scores, 3):.3f}")
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### For probabilities
@@ -236,9 +241,9 @@ print(f"Coverage@3 {metrics.coverage_at_k(scores, 3):.3f}")
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-print(f"ROC AUC  {metrics.roc_auc(scores[0], loved[0].float()):.3f}")
+print(f"ROC AUC  {pointwise.roc_auc(scores[0], loved[0].float()):.3f}")
 wrong = torch.logit(torch.tensor([0.9]))
-print(f"log loss {metrics.log_loss(wrong, torch.tensor([0.0])):.3f}")
+print(f"log loss {pointwise.log_loss(wrong, torch.tensor([0.0])):.3f}")
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Check against brute force
@@ -252,7 +257,7 @@ random_scores, labels = torch.rand(300).round(decimals=1), (torch.rand(300) < 0.
 positive, negative = random_scores[labels == 1], random_scores[labels == 0]
 pairs = positive[:, None] - negative[None, :]
 slow = ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean().item()
-print("equal:", abs(slow - metrics.roc_auc(random_scores, labels)) < 1e-6)
+print("equal:", abs(slow - pointwise.roc_auc(random_scores, labels)) < 1e-6)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The task: what will be played next?
@@ -265,14 +270,14 @@ print("equal:", abs(slow - metrics.roc_auc(random_scores, labels)) < 1e-6)
 # %% slideshow={"slide_type": "fragment"}
 kept = listens["item_id"].value_counts(sort=True)["item_id"][:20_000].sort()
 users = listens["uid"].unique().sort()[:3_000]
-catalogue, people = data.vocabulary(kept), data.vocabulary(users)
+catalogue, people = vocabulary(kept), vocabulary(users)
 
 
 def matrix(table):
     """(listeners, tracks) number of finished plays."""
     table = table.filter("finished")
-    row = data.number(table["uid"].cast(pl.Int64).to_torch(), people) - 1
-    column = data.number(table["item_id"].cast(pl.Int64).to_torch(), catalogue) - 1
+    row = number_ids(table["uid"].cast(pl.Int64).to_torch(), people) - 1
+    column = number_ids(table["item_id"].cast(pl.Int64).to_torch(), catalogue) - 1
     known = (row >= 0) & (column >= 0)
     full = torch.zeros(len(people), len(catalogue))
     return full.index_put_(
@@ -289,7 +294,7 @@ def task(past, future):
     return known, wanted, rows
 
 
-split = data.split_for(listens["timestamp"])
+split = split_for(listens["timestamp"])
 before = listens.filter(pl.col("timestamp") < split.test_start)
 after = listens.filter(pl.col("timestamp") >= split.test_start)
 known, wanted, rows = task(before, after)
@@ -348,7 +353,7 @@ def new_only(scores, known):
 def evaluate(known, wanted, rows, k=20):
     """NDCG@k of each listener for each model, and the score matrices."""
     ranked = {name: new_only(model(known), known)[rows] for name, model in MODELS.items()}
-    return {name: metrics.ndcg_at_k(s, wanted[rows], k) for name, s in ranked.items()}, ranked
+    return {name: ranking.ndcg_at_k(s, wanted[rows], k) for name, s in ranked.items()}, ranked
 
 
 ndcg, ranked = evaluate(known, wanted, rows)
@@ -357,17 +362,17 @@ pl.DataFrame(
         "model": list(MODELS),
         "NDCG@20": [round(ndcg[m].mean().item(), 4) for m in MODELS],
         "Recall@100": [
-            round(metrics.recall_at_k(ranked[m], wanted[rows], 100).mean().item(), 4)
+            round(ranking.recall_at_k(ranked[m], wanted[rows], 100).mean().item(), 4)
             for m in MODELS
         ],
-        "Coverage@20": [round(metrics.coverage_at_k(ranked[m], 20), 3) for m in MODELS],
+        "Coverage@20": [round(ranking.coverage_at_k(ranked[m], 20), 3) for m in MODELS],
     }
 )
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 best = max(["item kNN", "PureSVD"], key=lambda name: ndcg[name].mean())
-gap = metrics.mean_difference(ndcg[best], ndcg["popular"])
+gap = intervals.mean_difference(ndcg[best], ndcg["popular"])
 claim("Personalised beats popular", gap.positive, f"ΔNDCG@20 {gap}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -392,7 +397,7 @@ judged = torch.nonzero(hidden.any(dim=1) & (known > 0).any(dim=1)).flatten()
 def judge(seen):
     """NDCG@20 of each model that has seen `seen`; tracks seen in either split are left out."""
     return {
-        name: metrics.ndcg_at_k(new_only(model(seen), everything_else)[judged], hidden[judged], 20)
+        name: ranking.ndcg_at_k(new_only(model(seen), everything_else)[judged], hidden[judged], 20)
         for name, model in MODELS.items()
     }
 
@@ -414,7 +419,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-flattery = {m: metrics.mean_difference(ndcg_random[m], ndcg_time[m]) for m in MODELS}
+flattery = {m: intervals.mean_difference(ndcg_random[m], ndcg_time[m]) for m in MODELS}
 ratios = {m: (ndcg_random[m].mean() / ndcg_time[m].mean()).item() for m in MODELS}
 told = ", ".join(f"{m} ×{ratios[m]:.2f}" for m in ["popular", "item kNN", "PureSVD"])
 flattered = flattery["item kNN"].positive and flattery["PureSVD"].positive
@@ -445,7 +450,7 @@ def sampled_ndcg(scores, relevant, n_negatives=100, k=20):
     some = scores.gather(1, torch.cat([positive, negative], dim=1))
     truth = torch.zeros(some.shape, dtype=torch.bool)
     truth[:, 0] = True
-    return metrics.ndcg_at_k(some, truth, k)
+    return ranking.ndcg_at_k(some, truth, k)
 
 
 sampled = {m: sampled_ndcg(ranked[m], wanted[rows]) for m in MODELS}
@@ -482,7 +487,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-artist = data.lookup(log.artists, "artist_id", catalogue)[1:]
+artist = lookup(log.artists, "artist_id", catalogue)[1:]
 
 
 def signals(known, recent):
@@ -595,8 +600,8 @@ def timed(work, *inputs):
 chosen, ms_candidates = timed(candidates)
 funnel, ms_funnel = timed(rank_candidates, chosen)
 everything, ms_all = timed(rank_all)
-ndcg_funnel = metrics.ndcg_at_k(funnel, relevant, 20)
-ndcg_all = metrics.ndcg_at_k(everything, relevant, 20)
+ndcg_funnel = ranking.ndcg_at_k(funnel, relevant, 20)
+ndcg_all = ranking.ndcg_at_k(everything, relevant, 20)
 pl.DataFrame(
     {
         "way": ["ranker on everything", "funnel", "first stage alone"],
@@ -674,7 +679,7 @@ def look(number, n=8):
 look(min(5, len(rows) - 1))
 
 # %% slideshow={"slide_type": "skip"}
-play(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
+interactive(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
@@ -696,7 +701,9 @@ def recall(ranked: list, relevant: set, k: int) -> float:
 recall(["a", "b", "c", "d", "e"], {"b", "d"}, 3)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_recall(recall)
+from course_utils.checks.introduction import check_recall
+
+check_recall(recall)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · NDCG (medium)
@@ -719,7 +726,9 @@ def ndcg_by_hand(ranked: list, relevant: set, k: int) -> float:
 ndcg_by_hand(["a", "b", "c", "d", "e"], {"b", "d"}, 5)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_ndcg(ndcg_by_hand)
+from course_utils.checks.introduction import check_ndcg
+
+check_ndcg(ndcg_by_hand)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · A split in time (medium)
@@ -741,7 +750,9 @@ def split_in_time(timestamps: np.ndarray, share: float) -> np.ndarray:
 split_in_time(np.array([3, 1, 2, 5, 4]), 0.8)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_split(split_in_time)
+from course_utils.checks.introduction import check_split
+
+check_split(split_in_time)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · A better first stage (open)

@@ -52,24 +52,28 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest, count_parameters
-from course_utils.models import (
-    MLP,
-    PiecewiseLinearEncoding,
-    Ranker,
-    Standardized,
-    TargetAttention,
-    UnifiedEmbedding,
-    quantile_bins,
-)  # fmt: skip
-from course_utils.world import familiarity
+from course_utils import train
+from course_utils.data.histories import histories
+from course_utils.data.ids import lookup, number_ids
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import pointwise
+from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.ladder import table
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import DCNv2
+from course_utils.models.ranking.fm_ffm import LogisticRegression
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
+from course_utils.models.ranking.target_attention import TargetAttention
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
+from course_utils.world.dynamics import familiarity
 
 plots.use_style()
 SEED = train.seed_everything(2)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -233,9 +237,9 @@ claim("An MLP beats a linear model on the same columns", gap.positive, f"ΔAUC {
 
 # %% slideshow={"slide_type": "subslide"}
 LENGTH, DIM = 16, 16
-past = data.histories(log.events, task.rows)
+past = histories(log.events, task.rows)
 content = (
-    data.lookup(log.vectors, "embed", task.tracks)
+    lookup(log.vectors, "embed", task.tracks)
     if log.vectors is not None
     else torch.zeros(len(task.tracks) + 1, 1)
 )
@@ -247,7 +251,7 @@ def with_history(part, batch):
     rows = torch.arange(ends[part] - len(batch["target"]), ends[part])
     seen = past.last(rows, LENGTH)
     ago = torch.log1p((time_of[rows][:, None] - seen["time"]).float()) / 10
-    plays = data.number(seen["item"], task.tracks)
+    plays = number_ids(seen["item"], task.tracks)
     return {
         **batch, "plays": plays, "finished": seen["finished"], "mask": seen["mask"], "ago": ago
     }  # fmt: skip
@@ -281,7 +285,7 @@ class Evidence(nn.Module):
         ids = UnifiedEmbedding(2_048, 8, n_features=3, n_hashes=2, dropout=0.5, seed=SEED)
         encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
         options = {"projection": 64, "deep": lambda d: MLP(d, [128, 64]), "n_extra": 3 * DIM}
-        self.ranker = Ranker(ids if "ids" in uses else None, encoding, **options)
+        self.ranker = DCNv2(ids if "ids" in uses else None, encoding, **options)
 
     def forward(self, ids, numbers, plays, finished, mask, ago):
         blank = self.content.new_zeros(len(self.content), DIM)
@@ -347,7 +351,7 @@ for kind, text in told.items():
 def ranker(w=64, rows=2_048):
     """The seminar's ranker with hidden width w and a table of `rows` rows; None leaves ids out."""
     options = {"n_features": 3, "n_hashes": 2, "dropout": 0.5, "seed": SEED}
-    return Ranker(
+    return DCNv2(
         UnifiedEmbedding(rows, 8, **options) if rows else None,
         PiecewiseLinearEncoding(EDGES, bounded=True, missing=True),
         projection=w,
@@ -369,10 +373,10 @@ for n in SIZES:
     contest.scores[f"linear, {n:,}"] = torch.from_numpy(logits)
 
 # %% slideshow={"slide_type": "fragment"}
-ceiling = 1.0 if task.oracle is None else metrics.roc_auc(task.oracle, task.target)
+ceiling = 1.0 if task.oracle is None else pointwise.roc_auc(task.oracle, task.target)
 missing = f"AUC missing to {'1' if task.oracle is None else 'the oracle'}"
 by_size = {
-    kind: [metrics.roc_auc(contest.scores[f"{kind}, {n:,}"], task.target) for n in SIZES]
+    kind: [pointwise.roc_auc(contest.scores[f"{kind}, {n:,}"], task.target) for n in SIZES]
     for kind in ("linear", *NETWORKS)
 }
 figure, ax = plt.subplots(figsize=(9.5, 4.6))
@@ -556,7 +560,7 @@ def boost(batches):
 
 
 def net(encoding):
-    return Ranker(None, encoding, projection=64, deep=lambda d: MLP(d, [128, 64]))
+    return DCNv2(None, encoding, projection=64, deep=lambda d: MLP(d, [128, 64]))
 
 
 def standardised(batches):
@@ -647,7 +651,7 @@ for name, rows, dim, dropout, decay in [
     table = UnifiedEmbedding(rows, dim, n_features=3, n_hashes=2, dropout=dropout, seed=SEED)
     encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
     curves[name] = train.fit(
-        Ranker(table, encoding, projection=64), few["train"], few["validation"], epochs=3,
+        DCNv2(table, encoding, projection=64), few["train"], few["validation"], epochs=3,
         seed=SEED, embedding_decay=decay, patience=9,
     )  # fmt: skip
 
@@ -682,7 +686,7 @@ claim(
 names = ["CatBoost, clean", "PLE, clean", "standardised, clean"]
 auc = contest.intervals(names, [("CatBoost, clean", "PLE, clean")])
 seconds |= {name: contest.histories[name].seconds for name in names[1:]}
-errors = {name: metrics.calibration_error(contest.scores[name], task.target) for name in names}
+errors = {name: pointwise.calibration_error(contest.scores[name], task.target) for name in names}
 pl.DataFrame(
     {
         "on 100,000 listens, counters only": [
@@ -756,7 +760,9 @@ def hill(x: Tensor, left: float, top: float, right: float) -> Tensor:
 hill(torch.tensor([0.0, 2.0, 3.0, 5.0, 9.0]), left=1.0, top=3.0, right=7.0)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_hill(hill)
+from course_utils.checks.why_neural_networks import check_hill
+
+check_hill(hill)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · A power law (medium)
@@ -778,7 +784,9 @@ def power_law(n: Tensor, gap: Tensor) -> tuple[float, float]:
 power_law(torch.tensor([1_000.0, 10_000.0]), torch.tensor([0.2, 0.1]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_power_law(power_law)
+from course_utils.checks.why_neural_networks import check_power_law
+
+check_power_law(power_law)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · Numbers that cannot break a network (medium)
@@ -803,7 +811,9 @@ def prepare(train: Tensor, new: Tensor) -> Tensor:
 prepare(torch.tensor([[0.0], [2.0], [torch.nan]]), torch.tensor([[1.0], [torch.nan]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_prepare(prepare)
+from course_utils.checks.why_neural_networks import check_prepare
+
+check_prepare(prepare)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · Take a reason away (open)

@@ -47,20 +47,21 @@ import torch
 from IPython.display import Markdown
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest
-from course_utils.models import (
-    CrossedLogisticRegression,
-    LogisticRegression,
-    PiecewiseLinearEncoding,
-    quantile_bins,
-)  # fmt: skip
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import intervals, pointwise
+from course_utils.evaluation.contest import Contest
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.models.ranking.fm_ffm import LogisticRegression
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
+from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression
 
 plots.use_style()
 SEED = train.seed_everything(5)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -141,7 +142,7 @@ pl.DataFrame(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.factorization import pairwise_products
+from course_utils.models.ranking.fm_ffm import pairwise_products
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -221,7 +222,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.fields import FieldEmbedding
+from course_utils.models.ranking.fm_ffm import FieldEmbedding
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -229,7 +230,7 @@ tiny = FieldEmbedding([4, 5], encoder=None, dim=2)
 tiny(torch.tensor([[1, 3], [2, 0]]), torch.empty(2, 0)).shape
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.factorization import FactorizationMachine
+from course_utils.models.ranking.fm_ffm import FactorizationMachine
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which pairs does it help?
@@ -272,11 +273,11 @@ groups = {name: mask for name, mask in groups.items() if mask.sum() > 300}
 
 def gain_over_linear(name, mask):
     fixed = {
-        m: metrics.RocAuc(contest.scores[m][mask], task.target[mask])
+        m: pointwise.RocAuc(contest.scores[m][mask], task.target[mask])
         for m in (name, "logistic regression")
     }
     pair = (name, "logistic regression")
-    return metrics.bootstrap(fixed, task.listeners[mask.numpy()], [pair])[pair]
+    return intervals.bootstrap(fixed, task.listeners[mask.numpy()], [pair])[pair]
 
 
 gains = {m: [gain_over_linear(m, mask) for mask in groups.values()] for m in ("crosses", "FM")}
@@ -303,11 +304,11 @@ rare = known & (met < 3)
 if rare.sum() < 1_000:  # a log whose test listeners are nearly all new
     rare = met < 3
 versus = {
-    m: metrics.RocAuc(contest.scores[m][rare], task.target[rare])
+    m: pointwise.RocAuc(contest.scores[m][rare], task.target[rare])
     for m in ("FM", "crosses", "logistic regression")
 }
 pairs = [("FM", "logistic regression"), ("FM", "crosses")]
-found = metrics.bootstrap(versus, task.listeners[rare.numpy()], pairs)
+found = intervals.bootstrap(versus, task.listeners[rare.numpy()], pairs)
 for other, text in [("logistic regression", "logistic regression"), ("crosses", "crosses")]:
     gap = found["FM", other]
     claim(f"On rare pairs FM beats {text}", gap.positive, f"ΔAUC {gap}")
@@ -374,7 +375,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.factorization import FieldAwareFM
+from course_utils.models.ranking.fm_ffm import FieldAwareFM
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### At equal parameters
@@ -456,7 +457,9 @@ def fm_pairs(v: Tensor) -> Tensor:
 fm_pairs(torch.tensor([[1.0], [2.0], [3.0]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_fm_pairs(fm_pairs)
+from course_utils.checks.fm_ffm import check_fm_pairs
+
+check_fm_pairs(fm_pairs)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · The gradient (medium)
@@ -478,7 +481,9 @@ def fm_gradient(v: Tensor) -> Tensor:
 fm_gradient(torch.tensor([[1.0], [2.0], [3.0]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_fm_gradient(fm_gradient)
+from course_utils.checks.fm_ffm import check_fm_gradient
+
+check_fm_gradient(fm_gradient)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · Field-aware pairs (medium)
@@ -500,7 +505,9 @@ def ffm_pairs(v: Tensor) -> Tensor:
 ffm_pairs(torch.ones(3, 3, 2))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_ffm_pairs(ffm_pairs)
+from course_utils.checks.fm_ffm import check_ffm_pairs
+
+check_ffm_pairs(ffm_pairs)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · New listeners (open)

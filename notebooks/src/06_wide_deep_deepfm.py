@@ -44,24 +44,23 @@ import torch
 from IPython.display import Markdown
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest
-from course_utils.models import (
-    MLP,
-    CrossedLogisticRegression,
-    FieldEmbedding,
-    LogisticRegression,
-    PiecewiseLinearEncoding,
-    UnifiedEmbedding,
-    pairwise_products,
-    quantile_bins,
-)  # fmt: skip
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import intervals, pointwise
+from course_utils.evaluation.contest import Contest
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.ladder import table
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.fm_ffm import LogisticRegression, pairwise_products
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
+from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression
 
 plots.use_style()
 SEED = train.seed_everything(6)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -73,7 +72,7 @@ contest = Contest(task, SEED)
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import Crosses
+from course_utils.models.ranking.wide_deep_deepfm import Crosses
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Set all weights to 1, to see who gets one: the pair (3, 5) does, a pair with a stranger (id 0) does not.
@@ -93,11 +92,11 @@ hand_made(torch.tensor([[3, 5], [0, 5]])).tolist()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import DeepRanker
+from course_utils.models.ranking.wide_deep_deepfm import MLPRanker
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-deep_alone = DeepRanker(task.n_values, None, dim=8, hidden=(16,))
+deep_alone = MLPRanker(task.n_values, None, dim=8, hidden=(16,))
 deep_alone(torch.tensor([[1, 2, 3]]), torch.empty(1, 0)).shape
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -110,7 +109,7 @@ deep_alone(torch.tensor([[1, 2, 3]]), torch.empty(1, 0)).shape
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import WideAndDeep
+from course_utils.models.ranking.wide_deep_deepfm import WideAndDeep
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Facts and rules, measured
@@ -124,7 +123,7 @@ n = task.n_values
 halves = {
     "logistic regression": lambda: LogisticRegression(n, None),
     "wide": lambda: CrossedLogisticRegression(n, None, ladder.PAIRS),
-    "deep": lambda: DeepRanker(n, None, dim=16, hidden=(96, 48)),
+    "deep": lambda: MLPRanker(n, None, dim=16, hidden=(96, 48)),
     "wide & deep": lambda: WideAndDeep(n, None, ladder.PAIRS, dim=16, hidden=(96, 48)),
 }
 for name, make in halves.items():
@@ -145,8 +144,8 @@ PAIRS += [("deep", "wide"), ("wide & deep", "deep"), ("wide & deep", "wide")]
 
 
 def gains_in(mask):
-    fixed = {m: metrics.RocAuc(contest.scores[m][mask], task.target[mask]) for m in halves}
-    return metrics.bootstrap(fixed, task.listeners[mask.numpy()], PAIRS)
+    fixed = {m: pointwise.RocAuc(contest.scores[m][mask], task.target[mask]) for m in halves}
+    return intervals.bootstrap(fixed, task.listeners[mask.numpy()], PAIRS)
 
 
 by_group = {name: gains_in(mask) for name, mask in groups.items()}
@@ -183,7 +182,7 @@ claim("On pairs never seen crosses bring nothing", not gap.positive, f"wide − 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 losses = contest.intervals(
-    [*halves], [("wide", "wide & deep"), ("deep", "wide & deep")], metrics.LogLoss
+    [*halves], [("wide", "wide & deep"), ("deep", "wide & deep")], pointwise.LogLoss
 )
 for half in ("wide", "deep"):
     gap = losses[half, "wide & deep"]
@@ -207,7 +206,7 @@ for half in ("wide", "deep"):
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import DeepFM
+from course_utils.models.ranking.wide_deep_deepfm import DeepFM
 
 # %% slideshow={"slide_type": "fragment"}
 contest.enter("DeepFM on ids", lambda: DeepFM(n, None, dim=16, hidden=(96, 48)), decays=(0.2,))
@@ -243,7 +242,7 @@ print(products[0].tolist())
 print("pairs:", [products[0, i, j].item() for i, j in [(1, 0), (2, 0), (2, 1)]])
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import DLRM
+from course_utils.models.ranking.wide_deep_deepfm import DLRM
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### With everything
@@ -393,7 +392,7 @@ def by_epoch(make, decay=0.0, reset=False, epochs=4):
             loss.backward()
             optimizer.step()
         valid = batches["validation"]
-        losses.append(metrics.log_loss(train.predict(model, valid), valid["target"]))
+        losses.append(pointwise.log_loss(train.predict(model, valid), valid["target"]))
     return losses
 
 
@@ -409,7 +408,7 @@ def by_epoch(make, decay=0.0, reset=False, epochs=4):
 
 # %% slideshow={"slide_type": "fragment"}
 def with_tables():
-    return DeepRanker(n, ple(), dim=32, hidden=(96,))
+    return MLPRanker(n, ple(), dim=32, hidden=(96,))
 
 
 class Hashed(nn.Module):
@@ -418,7 +417,7 @@ class Hashed(nn.Module):
     def __init__(self, n_rows=256):
         super().__init__()
         self.n_rows = n_rows
-        self.model = DeepRanker([n_rows + 1] * 3, ple(), dim=32, hidden=(96,))
+        self.model = MLPRanker([n_rows + 1] * 3, ple(), dim=32, hidden=(96,))
 
     def forward(self, ids, numbers):
         return self.model(torch.where(ids > 0, 1 + ids % self.n_rows, 0), numbers)
@@ -504,7 +503,9 @@ def pair_products(vectors: Tensor) -> Tensor:
 pair_products(torch.tensor([[[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_pair_products(pair_products)
+from course_utils.checks.wide_deep_deepfm import check_pair_products
+
+check_pair_products(pair_products)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · DeepFM's logit (medium)
@@ -525,7 +526,9 @@ def deepfm_logit(fields: Tensor, linear: Tensor, mlp) -> Tensor:
 deepfm_logit(torch.ones(1, 3, 2), torch.zeros(1), lambda x: x.sum(dim=1))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_deepfm_logit(deepfm_logit)
+from course_utils.checks.wide_deep_deepfm import check_deepfm_logit
+
+check_deepfm_logit(deepfm_logit)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · A key for each pair (medium)
@@ -546,7 +549,9 @@ def cross_key(a: Tensor, b: Tensor, n_b: int) -> Tensor:
 cross_key(torch.tensor([0, 1]), torch.tensor([2, 0]), n_b=3)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_cross_key(cross_key)
+from course_utils.checks.wide_deep_deepfm import check_cross_key
+
+check_cross_key(cross_key)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · Give the MLP its product (open)

@@ -49,24 +49,23 @@ import torch
 from IPython.display import Markdown
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest, count_parameters
-from course_utils.models import (
-    MLP,
-    DeepFM,
-    DenseNet,
-    PiecewiseLinearEncoding,
-    Ranker,
-    ResNet,
-    SeparateEmbeddings,
-    quantile_bins,
-)  # fmt: skip
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.ladder import draw
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import DCNv2, DenseNet, ResNet
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
+from course_utils.models.ranking.wide_deep_deepfm import DeepFM
 
 plots.use_style()
 SEED = train.seed_everything(7)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -83,7 +82,7 @@ contest = Contest(task, SEED)
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import CrossNetwork
+from course_utils.models.ranking.dcn_v2 import CrossNetwork
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -308,7 +307,7 @@ def inputs():
 
 
 def enter(name, **options):
-    return contest.enter(name, lambda: Ranker(*inputs(), **options), batches, epochs=3)
+    return contest.enter(name, lambda: DCNv2(*inputs(), **options), batches, epochs=3)
 
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -438,14 +437,14 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import CrossMixture
+from course_utils.models.ranking.dcn_v2 import CrossMixture
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Stacked or parallel, and which deep half?
 #
 # In the **parallel** form the cross network and the deep network both read $x_0$. In the **stacked** form
 # the deep network reads the crossed features. The deep half may be an MLP, a ResNet, a DenseNet. All of
-# these are options of one class, `Ranker` (shown in the seminar, notebook 18).
+# these are options of one class, `DCNv2` (shown in the seminar, notebook 18).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -497,7 +496,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-goal = count_parameters(Ranker(*inputs()))
+goal = count_parameters(DCNv2(*inputs()))
 
 
 def widened(make, widths=range(32, 1_025, 8)):
@@ -506,14 +505,14 @@ def widened(make, widths=range(32, 1_025, 8)):
 
 
 def mlp(w):
-    return Ranker(*inputs(), cross=None, deep=lambda d: MLP(d, [w, 96]))
+    return DCNv2(*inputs(), cross=None, deep=lambda d: MLP(d, [w, 96]))
 
 
 def deepfm(w):
     return DeepFM(task.n_values, inputs()[1], dim=4, hidden=(w, 96), dropout=0.2)
 
 
-contest.enter("DCN-v2", lambda: Ranker(*inputs()), epochs=2)
+contest.enter("DCN-v2", lambda: DCNv2(*inputs()), epochs=2)
 for name, make in {"MLP": mlp, "DeepFM": deepfm}.items():
     contest.enter(name, lambda make=make: make(widened(make)), epochs=2)
 contest.table(["DCN-v2", "MLP", "DeepFM"])
@@ -569,7 +568,9 @@ def cross_network(x0: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Te
 cross_network(torch.tensor([[1.0, 2.0]]), [torch.eye(2)] * 2, [torch.zeros(2)] * 2)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_cross_network(cross_network)
+from course_utils.checks.dcn_v2 import check_cross_network
+
+check_cross_network(cross_network)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · A factorization machine inside (medium)
@@ -593,7 +594,9 @@ def fm_as_cross(v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 fm_as_cross(torch.tensor([[1.0], [2.0]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_fm_as_cross(fm_as_cross)
+from course_utils.checks.dcn_v2 import check_fm_as_cross
+
+check_fm_as_cross(fm_as_cross)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · What did the layer learn? (open)

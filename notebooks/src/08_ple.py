@@ -54,16 +54,25 @@ from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest
-from course_utils.models import MLP, OneHotBins, Periodic, QuantileTransform, Ranker, signed_log1p
-from course_utils.widgets import play
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import pointwise
+from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.pointwise import log_loss
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.ladder import table
+from course_utils.lesson.widgets import interactive
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import DCNv2
+from course_utils.models.ranking.fm_ffm import LogisticRegression
+from course_utils.models.ranking.ple import OneHotBins, Periodic, QuantileTransform, signed_log1p
 
 plots.use_style()
 SEED = train.seed_everything(8)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -125,7 +134,7 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import PiecewiseLinearEncoding
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -133,7 +142,7 @@ tiny = PiecewiseLinearEncoding([torch.tensor([0.0, 1.0, 3.0, 7.0])], bounded=Tru
 tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import quantile_bins
+from course_utils.models.ranking.ple import quantile_bins
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three properties, checked
@@ -196,7 +205,7 @@ def fit_curve(encoding):
     model = OneNumber(encoding)
     batch = {"numbers": train_x, "target": train_y}
     train.fit(model, batch, batch, epochs=2, batch_size=4_096, lr=0.03, weight_decay=0.0)
-    loss = metrics.log_loss(train.predict(model, {"numbers": test_x, "target": test_y}), test_y)
+    loss = pointwise.log_loss(train.predict(model, {"numbers": test_x, "target": test_y}), test_y)
     return torch.sigmoid(train.predict(model, {"numbers": grid, "target": grid[:, 0]})), loss
 
 
@@ -232,7 +241,7 @@ def explore(asked):
     plt.show()
 
 
-play(explore, asked=(1, 200))
+interactive(explore, asked=(1, 200))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Quantile edges put the bins where the listens are: many for the first plays, few beyond the twentieth. Six in
@@ -260,7 +269,7 @@ play(explore, asked=(1, 200))
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import Standardized
+from course_utils.models.ranking.ple import Standardized
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One network, eight inputs
@@ -295,7 +304,7 @@ ENCODINGS = {
     "PLE": lambda: PiecewiseLinearEncoding(edges, bounded=True, missing=True),
 }
 for name, make in ENCODINGS.items():
-    contest.enter(name, lambda make=make: Ranker(None, make(), cross=None), batches, epochs=3)
+    contest.enter(name, lambda make=make: DCNv2(None, make(), cross=None), batches, epochs=3)
 
 # %% slideshow={"slide_type": "fragment"}
 names = list(ENCODINGS)
@@ -334,7 +343,7 @@ FINER = {
     "PLE, 48 bins, all listens": lambda: PiecewiseLinearEncoding(fine, bounded=True, missing=True),
 }
 for name, make in FINER.items():
-    contest.enter(name, lambda make=make: Ranker(None, make(), cross=None), epochs=3)
+    contest.enter(name, lambda make=make: DCNv2(None, make(), cross=None), epochs=3)
 contest.table(["log1p", "PLE", *FINER])
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -360,7 +369,7 @@ OTHER_END = {
     "PLE, other end": lambda: PiecewiseLinearEncoding(turned_edges, bounded=True, missing=True),
 }
 for name, make in OTHER_END.items():
-    contest.enter(name, lambda make=make: Ranker(None, make(), cross=None), turned, epochs=3)
+    contest.enter(name, lambda make=make: DCNv2(None, make(), cross=None), turned, epochs=3)
 contest.table(["log1p", "PLE", *OTHER_END])
 
 # %% slideshow={"slide_type": "fragment"}
@@ -379,7 +388,7 @@ claim("Counted from the other end, PLE beats the logarithm", gap.positive, f"ΔA
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import tree_bins
+from course_utils.models.ranking.ple import tree_bins
 
 # %% slideshow={"slide_type": "fragment"}
 ways = {
@@ -434,7 +443,7 @@ contest.scores["quantile bins, 16"] = contest.scores["PLE"]  # trained above
 for way, n in itertools.product(ways, asked):
     if f"{way}, {n}" not in contest.scores:
         code = PiecewiseLinearEncoding(ways[way](n), bounded=True, missing=True)
-        make = lambda code=code: Ranker(None, code, cross=None)  # noqa: E731
+        make = lambda code=code: DCNv2(None, code, cross=None)  # noqa: E731
         contest.enter(f"{way}, {n}", make, batches, epochs=3)
 
 # %% slideshow={"slide_type": "fragment"}
@@ -556,7 +565,7 @@ def auc_of(name, column):
     scored = MODELS[name][1][column] > 0 and both["test"][:, column].sum() > 0
     if not scored:
         return "–"
-    return f"{metrics.roc_auc(two_tasks[name][:, column], both['test'][:, column]):.4f}"
+    return f"{pointwise.roc_auc(two_tasks[name][:, column], both['test'][:, column]):.4f}"
 
 
 pl.DataFrame(
@@ -613,7 +622,9 @@ def encode_column(x: Tensor, edges: Tensor) -> Tensor:
 encode_column(torch.tensor([5.0, 0.5]), torch.tensor([0.0, 1.0, 3.0, 7.0]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_encode_column(encode_column)
+from course_utils.checks.ple import check_encode_column
+
+check_encode_column(encode_column)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · And back (medium)
@@ -634,7 +645,9 @@ def decode(codes: Tensor, edges: Tensor) -> Tensor:
 decode(torch.tensor([[1.0, 1.0, 0.5]]), torch.tensor([0.0, 1.0, 3.0, 7.0]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_decode(decode)
+from course_utils.checks.ple import check_decode
+
+check_decode(decode)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · Draw a broken line (medium)
@@ -655,7 +668,9 @@ def broken_line(heights: Tensor) -> tuple[Tensor, Tensor]:
 broken_line(torch.tensor([0.0, 2.0, 1.0]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_broken_line(broken_line)
+from course_utils.checks.ple import check_broken_line
+
+check_broken_line(broken_line)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · Which features deserve bins? (open)

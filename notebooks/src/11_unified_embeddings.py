@@ -46,16 +46,23 @@ import torch
 from IPython.display import Markdown
 from torch import Tensor, nn
 
-from course_utils import checks, data, ladder, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest, count_parameters
-from course_utils.models import Ranker, SeparateEmbeddings, Standardized
-from course_utils.widgets import play
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import pointwise
+from course_utils.evaluation.contest import Contest
+from course_utils.lesson import ladder, plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.ladder import table
+from course_utils.lesson.widgets import interactive
+from course_utils.models.ranking.dcn_v2 import DCNv2
+from course_utils.models.ranking.ple import Standardized
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
 
 plots.use_style()
 SEED = train.seed_everything(11)
-log = data.open_log()
-task = data.ranking_task(log)
+log = open_log()
+task = ranking_task(log)
 contest = Contest(task, SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -109,7 +116,7 @@ pl.DataFrame(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import UnifiedEmbedding
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -221,7 +228,7 @@ def unified(memory, n_hashes, seed=SEED):
 
 
 def enter(name, embedding):
-    make = lambda: Ranker(embedding(), Standardized(session), 16)  # noqa: E731
+    make = lambda: DCNv2(embedding(), Standardized(session), 16)  # noqa: E731
     return contest.enter(name, make, batches, epochs=3, decays=(2.0,), quiet=True)
 
 
@@ -240,7 +247,7 @@ for memory in BUDGETS:
         enter(f"{name}, {memory}", lambda make=make, memory=memory: make(memory))
 
 # %% slideshow={"slide_type": "fragment"}
-aucs = {n: metrics.roc_auc(contest.scores[n], task.target) for n in contest.models}
+aucs = {n: pointwise.roc_auc(contest.scores[n], task.target) for n in contest.models}
 RIVAL = {
     m: max([f"separate, by size, {m}", f"separate, evenly, {m}"], key=aucs.get) for m in BUDGETS
 }  # the better of the two ways to cut
@@ -325,7 +332,7 @@ def draw_size(n_rows):
 draw_size(2_048)
 
 # %% slideshow={"slide_type": "skip"}
-play(draw_size, n_rows=(640, 10_240, 128))
+interactive(draw_size, n_rows=(640, 10_240, 128))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # At a tenth of the memory nearly every value shares each of its rows with another, and yet hardly any shares
@@ -468,7 +475,7 @@ pl.DataFrame(
     {
         "start": ["uniform in ±0.05", "N(0, 1)"],
         "ROC AUC": [
-            round(metrics.roc_auc(contest.scores[n], task.target), 4)
+            round(pointwise.roc_auc(contest.scores[n], task.target), 4)
             for n in (quiet, "N(0, 1) at the start")
         ],
     }
@@ -517,7 +524,9 @@ def alone(n_values: int, n_rows: int) -> float:
 alone(2, 2)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_alone(alone)
+from course_utils.checks.unified_embeddings import check_alone
+
+check_alone(alone)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · A multiplexed lookup (medium)
@@ -538,7 +547,9 @@ def look_up(table: Tensor, rows: Tensor) -> Tensor:
 look_up(torch.arange(6.0).view(3, 2), torch.tensor([[[0, 2]]]))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_look_up(look_up)
+from course_utils.checks.unified_embeddings import check_look_up
+
+check_look_up(look_up)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · Twins (medium)
@@ -559,7 +570,9 @@ def expected_twins(n_values: int, n_rows: int, n_hashes: int) -> float:
 expected_twins(3_000, 1_000, 2)
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_expected_twins(expected_twins)
+from course_utils.checks.unified_embeddings import check_expected_twins
+
+check_expected_twins(expected_twins)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · The heavy ones deserve a row (open)

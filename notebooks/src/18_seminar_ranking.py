@@ -49,15 +49,32 @@ import torch
 from catboost import CatBoostClassifier, FeaturesData, Pool
 from torch import Tensor, nn
 
-from course_utils import checks, data, metrics, plots, train
-from course_utils.claims import claim, recap
-from course_utils.contest import Contest
-from course_utils.models import MLP, SeparateEmbeddings, Standardized, quantile_bins
-from course_utils.widgets import play
+from course_utils import train
+from course_utils.data.counters import (
+    ARTIST_COUNTERS,
+    ITEM_COUNTERS,
+    SESSION_COUNTERS,
+    TARGET,
+    USER_COUNTERS,
+    USER_ITEM_COUNTERS,
+)
+from course_utils.data.histories import histories
+from course_utils.data.ids import lookup, number_ids
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_rows, ranking_task
+from course_utils.evaluation import pointwise
+from course_utils.evaluation.contest import Contest
+from course_utils.lesson import plots
+from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.widgets import interactive
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.ple import Standardized, quantile_bins
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
+from course_utils.train import batches
 
 plots.use_style()
 SEED = train.seed_everything(18)
-log = data.open_log()
+log = open_log()
 log.need_negatives()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -80,9 +97,9 @@ log.events.head(4).collect()
 
 # %% slideshow={"slide_type": "fragment"}
 start = time.perf_counter()
-rows = data.ranking_rows(log)
+rows = ranking_rows(log)
 print(f"{len(rows):,} listens in {time.perf_counter() - start:.1f} s")
-rows.select("uid", "item_id", *data.USER_ITEM_COUNTERS[:3], data.TARGET).tail(3)
+rows.select("uid", "item_id", *USER_ITEM_COUNTERS[:3], TARGET).tail(3)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Split in time
@@ -92,7 +109,7 @@ rows.select("uid", "item_id", *data.USER_ITEM_COUNTERS[:3], data.TARGET).tail(3)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-task = data.ranking_task(log, rows)
+task = ranking_task(log, rows)
 parts, batches = task.frames, task.batches
 pl.DataFrame(
     {
@@ -100,7 +117,7 @@ pl.DataFrame(
         "listens": [len(p) for p in parts.values()],
         "listeners": [p["uid"].n_unique() for p in parts.values()],
         "tracks": [p["item_id"].n_unique() for p in parts.values()],
-        "played to the end": [round(p[data.TARGET].mean(), 3) for p in parts.values()],
+        "played to the end": [round(p[TARGET].mean(), 3) for p in parts.values()],
     }
 )
 
@@ -147,7 +164,7 @@ plt.show()
 contest = Contest(task, SEED)
 scores, target = contest.scores, task.target
 if "oracle" in scores:
-    print(f"oracle: ROC AUC {metrics.roc_auc(scores['oracle'], target):.4f}")
+    print(f"oracle: ROC AUC {pointwise.roc_auc(scores['oracle'], target):.4f}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## CatBoost, with an honest chance
@@ -214,7 +231,7 @@ BEST_BOOST = min(boosted, key=lambda name: boosted[name].best_score_["validation
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import PiecewiseLinearEncoding
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -251,7 +268,7 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import UnifiedEmbedding
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Collisions, counted
@@ -284,7 +301,7 @@ for k in [1, 2]:
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import CrossNetwork
+from course_utils.models.ranking.dcn_v2 import CrossNetwork
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -301,7 +318,7 @@ layer(torch.tensor([[1.0, 2.0]])).detach()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import Ranker
+from course_utils.models.ranking.dcn_v2 import DCNv2
 
 # %% slideshow={"slide_type": "fragment"}
 numbers, ids = batches["train"]["numbers"], batches["train"]["ids"]
@@ -332,8 +349,8 @@ def unified(n_rows=2_048):
 
 
 # %% slideshow={"slide_type": "fragment"}
-network = contest.enter("network", lambda: Ranker(unified(), encoding()))
-contest.enter("network without ids", lambda: Ranker(None, encoding()))
+network = contest.enter("network", lambda: DCNv2(unified(), encoding()))
+contest.enter("network without ids", lambda: DCNv2(None, encoding()))
 history = contest.histories["network"]
 BEST_NETWORK = min(contest.histories, key=lambda name: min(contest.histories[name].valid_loss))
 print("better on validation:", BEST_NETWORK)
@@ -361,7 +378,7 @@ plt.show()
 rivals = ["oracle", "network", "network without ids", "CatBoost", "CatBoost without ids"]
 rivals = [name for name in rivals if name in scores]
 auc = contest.intervals(rivals, [(BEST_NETWORK, BEST_BOOST)])
-loss = contest.intervals(rivals, metric=metrics.LogLoss)
+loss = contest.intervals(rivals, metric=pointwise.LogLoss)
 pl.DataFrame(
     {
         "model": rivals,
@@ -428,8 +445,8 @@ pl.DataFrame(
 
 # %% slideshow={"slide_type": "fragment"}
 shown = {"network": scores[BEST_NETWORK], "CatBoost": scores[BEST_BOOST]}
-curves = {name: metrics.calibration(s, target) for name, s in shown.items()}
-errors = {name: metrics.calibration_error(s, target) for name, s in shown.items()}
+curves = {name: pointwise.calibration(s, target) for name, s in shown.items()}
+errors = {name: pointwise.calibration_error(s, target) for name, s in shown.items()}
 print({name: f"calibration error {error:.4f}" for name, error in errors.items()})
 figure, ax = plt.subplots(figsize=(6, 5.4))
 reliability_colors = {"network": plots.COLORS["neural"], "CatBoost": plots.COLORS["catboost"]}
@@ -454,11 +471,11 @@ def wider(dim):
 
 
 variants = {
-    "− PLE": lambda: Ranker(unified(), Standardized(numbers)),
-    "− unified embeddings": lambda: Ranker(
+    "− PLE": lambda: DCNv2(unified(), Standardized(numbers)),
+    "− unified embeddings": lambda: DCNv2(
         SeparateEmbeddings([683] * 3, 8, dropout=0.5, seed=SEED), encoding()
     ),
-    "− cross network": lambda: Ranker(unified(), encoding(), cross=None, deep=wider),
+    "− cross network": lambda: DCNv2(unified(), encoding(), cross=None, deep=wider),
 }
 for name, make in variants.items():
     contest.enter(name, make)
@@ -512,9 +529,9 @@ claim(
 
 # %% slideshow={"slide_type": "fragment"}
 GROUPS = {
-    "user": data.USER_COUNTERS, "session": data.SESSION_COUNTERS, "track": data.ITEM_COUNTERS,
-    "user × track": data.USER_ITEM_COUNTERS, "artist": data.ARTIST_COUNTERS[:2],
-    "user × artist": data.ARTIST_COUNTERS[2:], "timestamp": ["timestamp"],
+    "user": USER_COUNTERS, "session": SESSION_COUNTERS, "track": ITEM_COUNTERS,
+    "user × track": USER_ITEM_COUNTERS, "artist": ARTIST_COUNTERS[:2],
+    "user × artist": ARTIST_COUNTERS[2:], "timestamp": ["timestamp"],
 }  # fmt: skip
 IDS = {"user id": 0, "track id": 1, "artist id": 2}
 some = torch.randperm(len(target), generator=torch.Generator().manual_seed(SEED))[:8_000]
@@ -541,9 +558,9 @@ readers = {
 }
 importance = {}
 for name, read in readers.items():
-    whole = metrics.roc_auc(read(sample), sample["target"])
+    whole = pointwise.roc_auc(read(sample), sample["target"])
     importance[name] = [
-        whole - metrics.roc_auc(read(shuffled(group)), sample["target"])
+        whole - pointwise.roc_auc(read(shuffled(group)), sample["target"])
         for group in [*GROUPS, *IDS]
     ]
 
@@ -581,13 +598,13 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import TargetAttention
+from course_utils.models.ranking.target_attention import TargetAttention
 
 # %% slideshow={"slide_type": "fragment"}
 LENGTH = 20
-past = data.histories(log.events, rows)
+past = histories(log.events, rows)
 content = (
-    data.lookup(log.vectors, "embed", task.tracks)
+    lookup(log.vectors, "embed", task.tracks)
     if log.vectors is not None
     else torch.zeros(len(task.tracks) + 1, 1)
 )
@@ -596,19 +613,19 @@ content = (
 def with_history(name, part):
     first = {"train": 0, "validation": len(parts["train"])}.get(name, len(rows) - len(part))
     seen = past.last(torch.arange(first, first + len(part)), LENGTH)
-    plays = data.number(seen["item"], task.tracks)
+    plays = number_ids(seen["item"], task.tracks)
     return {**batches[name], "plays": plays, "finished": seen["finished"], "mask": seen["mask"]}
 
 
 longer = {name: with_history(name, part) for name, part in parts.items()}
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import HistoryRanker
+from course_utils.models.ranking.target_attention import DCNv2WithHistory
 
 # %% slideshow={"slide_type": "fragment"}
 reader = contest.enter(
     "network + history",
-    lambda: HistoryRanker(unified(), encoding(), task.artist_of, content, LENGTH),
+    lambda: DCNv2WithHistory(unified(), encoding(), task.artist_of, content, LENGTH),
     batches=longer,
     epochs=2,
     embedding_decay=3.0,
@@ -647,7 +664,7 @@ segments = {"first play": plays == 0, "2nd to 5th": (plays > 0) & (plays < 5), "
 segments = {name: mask for name, mask in segments.items() if mask.sum() > 500}
 figure, ax = plt.subplots(figsize=(9, 3.8))
 for name in final:
-    values = [metrics.roc_auc(scores[name][mask], target[mask]) for mask in segments.values()]
+    values = [pointwise.roc_auc(scores[name][mask], target[mask]) for mask in segments.values()]
     color = plots.COLORS[kinds.get(name, "catboost")]
     ax.plot(list(segments), values, "o-", color=color, label=name)
 ax.set(ylabel="ROC AUC", xlabel="how often the listener has heard the track")
@@ -698,7 +715,7 @@ def explore(uid):
     plt.show()
 
 
-play(explore, uid=active[:40])
+interactive(explore, uid=active[:40])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
@@ -721,7 +738,9 @@ def encode(x: float, edges: list[float]) -> list[float]:
 encode(5.0, [0.0, 1.0, 3.0, 7.0])
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_ple(encode)
+from course_utils.checks.seminar_ranking import check_ple
+
+check_ple(encode)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · One cross layer (easy)
@@ -741,7 +760,9 @@ def cross_layer(x0: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 cross_layer(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0]]), torch.eye(2), torch.zeros(2))
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_cross_layer(cross_layer)
+from course_utils.checks.seminar_ranking import check_cross_layer
+
+check_cross_layer(cross_layer)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · A second hash that is none (medium)
@@ -769,7 +790,9 @@ print(
 )
 
 # %% slideshow={"slide_type": "skip"}
-checks.check_collisions(colliding_pairs)
+from course_utils.checks.seminar_ranking import check_collisions
+
+check_collisions(colliding_pairs)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 4 · Beat the seminar (open)

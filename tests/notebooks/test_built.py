@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from course_utils import publish
+from course_utils.authoring import publish
 
 SLIDES = {"slide", "subslide", "fragment", "skip", "notes"}
 

@@ -14,14 +14,14 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from wrong_answers import WRONG
 
-from course_utils import publish
+from course_utils.authoring import publish
 
 WITH_EXERCISES = [
     n for n in publish.names() if publish.BEGIN in (publish.SOURCES / f"{n}.py").read_text()
 ]
 
 IN_PLACE_OF_A_WIDGET = '''
-def play(callback, **controls):
+def interactive(callback, **controls):
     """Call the callback with the lowest and with the highest value of every control."""
     for end in (0, 1):
         ends = {n: c[-end] if isinstance(c, list) else c[end] for n, c in controls.items()}
@@ -34,7 +34,9 @@ def test_the_notebooks_of_the_plan_have_their_widgets():
     with_widget = {
         name
         for name in publish.names()
-        if any(re.search(r"^play\(", c.source, re.M) for c in publish.read_source(name).cells)
+        if any(
+            re.search(r"^interactive\(", c.source, re.M) for c in publish.read_source(name).cells
+        )
     }
     assert with_widget >= {"01_introduction", "08_ple", "11_unified_embeddings"}
 
@@ -77,7 +79,7 @@ def test_exercises(name, monkeypatch, tiny_log):
             if cell.cell_type != "code" or number - 1 in solutions:
                 continue
             if number not in solutions:
-                widget = re.search(r"^play\(", cell.source, re.M)
+                widget = re.search(r"^interactive\(", cell.source, re.M)
                 told = run(number, IN_PLACE_OF_A_WIDGET + cell.source if widget else None)
                 assert told == "", f"cell {number} of the blank notebook fails: {told}"
                 continue

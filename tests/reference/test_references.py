@@ -12,15 +12,13 @@ from ir_measures import nDCG
 from sklearn.metrics import log_loss, roc_auc_score
 from torch_rechub.basic import layers as rechub
 
-from course_utils import metrics
-from course_utils.models import (
-    CrossMixture,
-    CrossNetwork,
-    FieldAwareFM,
+from course_utils.evaluation import pointwise, ranking
+from course_utils.models.ranking.dcn_v2 import CrossMixture, CrossNetwork
+from course_utils.models.ranking.fm_ffm import FieldAwareFM, pairwise_products
+from course_utils.models.ranking.ple import (
     Periodic,
     PiecewiseLinearEncoding,
     Standardized,
-    pairwise_products,
     quantile_bins,
     tree_bins,
 )
@@ -124,7 +122,7 @@ def test_ndcg_and_recall_equal_ir_measures(k):
     pairs = [(q, d) for q in range(30) for d in range(50)]
     qrels = [ir_measures.Qrel(str(q), str(d), int(relevant[q, d])) for q, d in pairs]
     run = [ir_measures.ScoredDoc(str(q), str(d), scores[q, d].item()) for q, d in pairs]
-    wanted = {nDCG @ k: metrics.ndcg_at_k, ir_measures.R @ k: metrics.recall_at_k}
+    wanted = {nDCG @ k: ranking.ndcg_at_k, ir_measures.R @ k: ranking.recall_at_k}
     for row in ir_measures.iter_calc(list(wanted), qrels, run):
         ours = wanted[row.measure](scores, relevant, k)[int(row.query_id)].item()
         assert ours == pytest.approx(row.value, abs=1e-6)
@@ -136,6 +134,6 @@ def test_auc_and_log_loss_equal_scikit_learn():
         scores = rng.normal(size=3_000).round(digits)
         target = (rng.random(3_000) < 0.3).astype(np.float64)
         s, t = torch.from_numpy(scores), torch.from_numpy(target)
-        assert metrics.roc_auc(s, t) == pytest.approx(roc_auc_score(target, scores))
+        assert pointwise.roc_auc(s, t) == pytest.approx(roc_auc_score(target, scores))
         p = 1 / (1 + np.exp(-scores))
-        assert metrics.log_loss(s, t) == pytest.approx(log_loss(target, p))
+        assert pointwise.log_loss(s, t) == pytest.approx(log_loss(target, p))

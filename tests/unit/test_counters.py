@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from conftest import events_of
 
-from course_utils.data import ARTIST_COUNTERS, SEMINAR_COUNTERS, TARGET, add_counters
+from course_utils.data.counters import ARTIST_COUNTERS, SEMINAR_COUNTERS, TARGET, add_counters
 
 ARTIST = {1: 10, 2: 10, 3: 20, 4: 30}
 

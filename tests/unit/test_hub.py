@@ -14,8 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 
-from course_utils.data import SEMINAR_COUNTERS, TARGET, LogError, add_counters, ranking_rows
-from course_utils.data.hub import YAMBDA_TABLES
+from course_utils.data.counters import SEMINAR_COUNTERS, TARGET, add_counters
+from course_utils.data.sources.hub import YAMBDA_TABLES
+from course_utils.data.tasks.ranking import ranking_rows
+from course_utils.schema import LogError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -142,7 +144,8 @@ def hub(tmp_path, good_events):
 
 SCRIPT = """
 import sys
-from course_utils.data import LogError, open_log
+from course_utils.data.log import open_log
+from course_utils.schema import LogError
 try:
     log = open_log("yambda-50m")
     print("rows", log.events.collect().height, log.vectors.collect().height)
@@ -152,7 +155,9 @@ except LogError as error:
 
 
 READY = """
-from course_utils.data import histories, open_log, ranking_rows
+from course_utils.data.histories import histories
+from course_utils.data.log import open_log
+from course_utils.data.tasks.ranking import ranking_rows
 log = open_log("yambda-50m")
 rows = ranking_rows(log)
 print(rows.shape, rows.columns[:4], rows["timestamp"].is_sorted())

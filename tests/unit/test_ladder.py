@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 
-from course_utils import ladder, plots, publish
-from course_utils.data import ranking_task
+from course_utils.authoring import publish
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.lesson import ladder, plots
 
 
 def test_what_is_kept_was_measured_on_this_code():
     kept = ladder.kept()
-    assert kept["hash"] == publish.code_hash("import course_utils.ladder"), "run `make ladder`"
+    assert kept["hash"] == publish.code_hash("import course_utils.lesson.ladder"), (
+        "run `make ladder`"
+    )
     assert tuple(kept["logs"]) == ladder.LOGS
 
 

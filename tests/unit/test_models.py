@@ -7,22 +7,12 @@ import itertools
 import pytest
 import torch
 
-from course_utils.data import Histories
-from course_utils.models import (
-    MLP,
-    CrossMixture,
-    CrossNetwork,
-    DenseNet,
-    HistoryRanker,
-    PiecewiseLinearEncoding,
-    Ranker,
-    ResNet,
-    SeparateEmbeddings,
-    Standardized,
-    TargetAttention,
-    UnifiedEmbedding,
-    quantile_bins,
-)
+from course_utils.data.histories import Histories
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import CrossMixture, CrossNetwork, DCNv2, DenseNet, ResNet
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
+from course_utils.models.ranking.target_attention import DCNv2WithHistory, TargetAttention
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings, UnifiedEmbedding
 
 NAN = float("nan")
 
@@ -162,7 +152,7 @@ def test_separate_embeddings():
 def test_ranker_gives_one_logit_a_row(with_ids, stacked, cross, deep):
     numbers = torch.randn(6, 4)
     embedding = UnifiedEmbedding(20, 4, 2) if with_ids else None
-    ranker = Ranker(embedding, Standardized(numbers), 9, cross, deep, stacked)
+    ranker = DCNv2(embedding, Standardized(numbers), 9, cross, deep, stacked)
     logits = ranker(torch.randint(0, 9, (6, 2)), numbers)
     assert logits.shape == (6,)
     logits.sum().backward()
@@ -215,7 +205,7 @@ def test_history_ranker_and_histories():
     assert seen["item"].tolist() == [[0, 0, 0], [0, 0, 0], [5, 0, 0], [6, 5, 0]]
     assert seen["mask"].sum(1).tolist() == [0, 0, 1, 2]
     numbers = torch.randn(4, 2)
-    model = HistoryRanker(
+    model = DCNv2WithHistory(
         None, Standardized(numbers), torch.arange(9), torch.randn(9, 5), length=3, dim=8, n_rows=30
     )
     ids = torch.tensor([[1, 2, 2]] * 4)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import doctor, publish
+from course_utils.authoring import publish
+from course_utils.lesson import doctor
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ import shutil
 import nbformat
 import pytest
 
-from course_utils import publish
-from course_utils.publish import PublishError
+from course_utils.authoring import publish
+from course_utils.authoring.publish import PublishError
 
 SOURCE = '''# ---
 # jupyter:

@@ -7,29 +7,31 @@ import itertools
 import pytest
 import torch
 
-from course_utils.models import (
-    DLRM,
-    CrossedLogisticRegression,
-    Crosses,
-    CrossMixture,
-    DeepFM,
-    DeepRanker,
-    DenseNet,
+from course_utils.models.ranking.dcn_v2 import CrossMixture, DenseNet, ResNet
+from course_utils.models.ranking.fm_ffm import (
     FactorizationMachine,
     FieldAwareFM,
     FieldEmbedding,
     LogisticRegression,
+    pairwise_products,
+)
+from course_utils.models.ranking.ple import (
     OneHotBins,
     Periodic,
     PiecewiseLinearEncoding,
     QuantileTransform,
-    ResNet,
     Standardized,
-    WideAndDeep,
-    pairwise_products,
     quantile_bins,
     signed_log1p,
     tree_bins,
+)
+from course_utils.models.ranking.wide_deep_deepfm import (
+    DLRM,
+    CrossedLogisticRegression,
+    Crosses,
+    DeepFM,
+    MLPRanker,
+    WideAndDeep,
 )
 
 NAN = float("nan")
@@ -54,7 +56,7 @@ RANKERS = {
     "CrossedLogisticRegression": lambda e: CrossedLogisticRegression(N_VALUES, e, PAIRS, 64),
     "FactorizationMachine": lambda e: FactorizationMachine(N_VALUES, e, dim=4),
     "FieldAwareFM": lambda e: FieldAwareFM(N_VALUES, e, dim=2),
-    "DeepRanker": lambda e: DeepRanker(N_VALUES, e, hidden=(8,)),
+    "MLPRanker": lambda e: MLPRanker(N_VALUES, e, hidden=(8,)),
     "WideAndDeep": lambda e: WideAndDeep(N_VALUES, e, PAIRS, 64, hidden=(8,)),
     "DeepFM": lambda e: DeepFM(N_VALUES, e, dim=4, hidden=(8,)),
     "DLRM": lambda e: DLRM(N_VALUES, e, dim=4, bottom=(6,), top=(8,)),

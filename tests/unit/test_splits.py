@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.data import LogError, split_for, time_split
+from course_utils.data.splits import split_for, time_split
+from course_utils.schema import LogError
 
 
 @settings(deadline=None)

@@ -6,14 +6,18 @@ import polars as pl
 import pytest
 import torch
 
-from course_utils import data
-from course_utils.contest import Contest, count_parameters
-from course_utils.models import Ranker, Standardized
+from course_utils.data.counters import TARGET
+from course_utils.data.histories import histories
+from course_utils.data.tasks.ranking import PARTS, ranking_task
+from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.models.ranking.dcn_v2 import DCNv2
+from course_utils.models.ranking.ple import Standardized
+from course_utils.schema import LogError
 
 
 @pytest.fixture(scope="module")
 def task(tiny_log):
-    return data.ranking_task(tiny_log)
+    return ranking_task(tiny_log)
 
 
 def test_parts_follow_each_other_and_lose_nothing(task):
@@ -22,9 +26,7 @@ def test_parts_follow_each_other_and_lose_nothing(task):
     assert sum(map(len, task.frames.values())) == len(task.rows)
     for name, part in task.frames.items():
         assert task.batches[name]["numbers"].shape == (len(part), len(task.numbers))
-        assert torch.equal(
-            task.batches[name]["target"], part[data.TARGET].cast(pl.Float32).to_torch()
-        )
+        assert torch.equal(task.batches[name]["target"], part[TARGET].cast(pl.Float32).to_torch())
 
 
 def test_ids_are_numbered_by_training_and_strangers_are_unknown(task):
@@ -33,7 +35,7 @@ def test_ids_are_numbered_by_training_and_strangers_are_unknown(task):
     assert {int(i) for i, item in zip(ids[:, 1], items, strict=True) if item not in known} <= {0}
     assert all(i > 0 for i, item in zip(ids[:, 1], items, strict=True) if item in known)
     assert torch.equal(ids[:, 2], task.artist_of[ids[:, 1]])
-    for name in data.task.PARTS:
+    for name in PARTS:
         top = task.batches[name]["ids"].max(dim=0).values
         assert (top < torch.tensor(task.n_values)).all()
 
@@ -57,15 +59,15 @@ def test_pairs_are_counted_in_training(task):
 
 def test_rows_that_are_no_listens_of_the_log_are_refused(tiny_log):
     strange = pl.DataFrame({"uid": [1], "timestamp": [2**31]})
-    with pytest.raises(data.LogError, match="1 of 1 rows are no listens of this log"):
-        data.histories(tiny_log.events, strange)
+    with pytest.raises(LogError, match="1 of 1 rows are no listens of this log"):
+        histories(tiny_log.events, strange)
 
 
 def test_positive_only_logs_are_refused(tiny_log):
     from dataclasses import replace
 
-    with pytest.raises(data.LogError, match="cannot be used for ranking: only likes"):
-        data.ranking_task(replace(tiny_log, positive_only="only likes"))
+    with pytest.raises(LogError, match="cannot be used for ranking: only likes"):
+        ranking_task(replace(tiny_log, positive_only="only likes"))
 
 
 def test_a_contest_trains_compares_and_tells(task, capsys):
@@ -74,7 +76,7 @@ def test_a_contest_trains_compares_and_tells(task, capsys):
     for width in (4, 16):
         contest.enter(
             f"width {width}",
-            lambda width=width: Ranker(None, Standardized(numbers), width, cross=None),
+            lambda width=width: DCNv2(None, Standardized(numbers), width, cross=None),
             epochs=1,
         )
     table = contest.table()

@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import claims, metrics, train
-from course_utils.data import as_batch, histories, lookup, number, vocabulary
-from course_utils.metrics import MetricError
+from course_utils import train
+from course_utils.data.histories import histories
+from course_utils.data.ids import lookup, number_ids, vocabulary
+from course_utils.data.tasks.ranking import as_batch
+from course_utils.evaluation import intervals, pointwise, ranking
+from course_utils.evaluation.pointwise import MetricError
+from course_utils.lesson import claims
 
 NAN = float("nan")
 
@@ -34,8 +38,8 @@ def test_fit_learns_and_restores_the_best_epoch():
     data, valid = separable(), separable(seed=1)
     model = Linear(3)
     history = train.fit(model, data, valid, epochs=5, batch_size=100, lr=0.05, progress=False)
-    assert metrics.roc_auc(train.predict(model, valid), valid["target"]) > 0.9
-    kept = metrics.log_loss(train.predict(model, valid), valid["target"])
+    assert pointwise.roc_auc(train.predict(model, valid), valid["target"]) > 0.9
+    kept = pointwise.log_loss(train.predict(model, valid), valid["target"])
     assert kept == pytest.approx(min(history.valid_loss), abs=1e-5)
     assert history.valid_loss[history.best_epoch] == min(history.valid_loss)
 
@@ -86,42 +90,42 @@ def test_course_seed_shifts_every_seed(monkeypatch):
 def test_a_score_that_is_not_finite_is_an_error_in_every_metric(bad):
     row = torch.tensor([0.1, bad, 0.3])
     target = torch.tensor([0.0, 1.0, 1.0])
-    for metric in (metrics.roc_auc, metrics.log_loss, metrics.calibration):
+    for metric in (pointwise.roc_auc, pointwise.log_loss, pointwise.calibration):
         with pytest.raises(MetricError, match="NaN or infinite"):
             metric(row, target)
-    for metric in (metrics.recall_at_k, metrics.ndcg_at_k):
+    for metric in (ranking.recall_at_k, ranking.ndcg_at_k):
         with pytest.raises(MetricError, match="NaN or infinite"):
             metric(row[None], target[None].bool(), 2)
     with pytest.raises(MetricError, match="NaN or infinite"):
-        metrics.coverage_at_k(row[None], 2)
+        ranking.coverage_at_k(row[None], 2)
 
 
 def test_metrics_refuse_what_has_no_answer():
     with pytest.raises(MetricError, match="at least one positive"):
-        metrics.roc_auc(torch.rand(3), torch.zeros(3))
+        pointwise.roc_auc(torch.rand(3), torch.zeros(3))
     with pytest.raises(MetricError, match="0 or 1"):
-        metrics.roc_auc(torch.rand(2), torch.tensor([0.0, 0.5]))
+        pointwise.roc_auc(torch.rand(2), torch.tensor([0.0, 0.5]))
     with pytest.raises(MetricError, match="at least one relevant"):
-        metrics.ndcg_at_k(torch.rand(1, 3), torch.zeros(1, 3, dtype=torch.bool), 2)
+        ranking.ndcg_at_k(torch.rand(1, 3), torch.zeros(1, 3, dtype=torch.bool), 2)
     with pytest.raises(MetricError, match="differ in shape"):
-        metrics.recall_at_k(torch.rand(1, 3), torch.ones(1, 2, dtype=torch.bool), 2)
+        ranking.recall_at_k(torch.rand(1, 3), torch.ones(1, 2, dtype=torch.bool), 2)
 
 
 def test_a_masked_candidate_is_out_of_the_ranking():
     scores = torch.tensor([[-torch.inf, 2.0, 1.0]])
     relevant = torch.tensor([[True, False, True]])
-    assert metrics.recall_at_k(scores, relevant, 2).item() == 0.5
+    assert ranking.recall_at_k(scores, relevant, 2).item() == 0.5
 
 
 def test_weighted_auc_equals_repeated_rows():
     torch.manual_seed(0)
     scores, target = torch.rand(200).round(decimals=1), (torch.rand(200) < 0.4).float()
     weight = torch.randint(0, 4, (200,))
-    repeated = metrics.roc_auc(scores.repeat_interleave(weight), target.repeat_interleave(weight))
-    assert metrics.RocAuc(scores, target)(weight) == pytest.approx(repeated)
+    repeated = pointwise.roc_auc(scores.repeat_interleave(weight), target.repeat_interleave(weight))
+    assert pointwise.RocAuc(scores, target)(weight) == pytest.approx(repeated)
     logits = torch.logit(scores.clamp(0.05, 0.95))
-    again = metrics.log_loss(logits.repeat_interleave(weight), target.repeat_interleave(weight))
-    assert metrics.LogLoss(logits, target)(weight) == pytest.approx(again, abs=1e-6)
+    again = pointwise.log_loss(logits.repeat_interleave(weight), target.repeat_interleave(weight))
+    assert pointwise.LogLoss(logits, target)(weight) == pytest.approx(again, abs=1e-6)
 
 
 def test_bootstrap_intervals_cover():
@@ -130,7 +134,7 @@ def test_bootstrap_intervals_cover():
     held = 0
     for seed in range(100):
         x = torch.from_numpy(rng.normal(0, 1, 150))
-        interval = metrics.mean_difference(x, torch.zeros(150), n=400, seed=seed)
+        interval = intervals.mean_difference(x, torch.zeros(150), n=400, seed=seed)
         held += interval.low <= 0 <= interval.high
     assert 88 <= held <= 100
 
@@ -142,8 +146,8 @@ def test_paired_bootstrap_sees_what_two_intervals_hide():
     target = torch.from_numpy((rng.random(6_000) < 1 / (1 + np.exp(-taste))).astype(np.float32))
     good = torch.from_numpy(taste + rng.normal(0, 1.0, 6_000))
     worse = good + 0.4 * torch.randn(6_000, generator=torch.Generator().manual_seed(0))
-    auc = {"good": metrics.RocAuc(good, target), "worse": metrics.RocAuc(worse, target)}
-    result = metrics.bootstrap(auc, users, [("good", "worse"), ("worse", "good")])
+    auc = {"good": pointwise.RocAuc(good, target), "worse": pointwise.RocAuc(worse, target)}
+    result = intervals.bootstrap(auc, users, [("good", "worse"), ("worse", "good")])
     assert result["good"].low < result["worse"].high, "the intervals overlap"
     assert result["good", "worse"].positive and not result["worse", "good"].positive
     assert result["good", "worse"].low == pytest.approx(-result["worse", "good"].high)
@@ -154,9 +158,9 @@ def test_calibration_of_true_probabilities():
     p = rng.random(50_000)
     target = torch.from_numpy((rng.random(50_000) < p).astype(np.float32))
     logits = torch.logit(torch.from_numpy(p))
-    assert metrics.calibration_error(logits, target) < 0.01
-    assert metrics.calibration_error(logits * 3, target) > 0.05
-    assert metrics.share_of_the_way(0.7, 0.5, 0.9) == pytest.approx(0.5)
+    assert pointwise.calibration_error(logits, target) < 0.01
+    assert pointwise.calibration_error(logits * 3, target) > 0.05
+    assert pointwise.share_of_the_way(0.7, 0.5, 0.9) == pytest.approx(0.5)
 
 
 def test_claims_raise_only_on_the_default_log(monkeypatch, capsys):
@@ -181,7 +185,7 @@ def test_tensors_from_tables():
     batch = as_batch(frame, ["uid"], ["x"], "y")
     assert batch["ids"].tolist() == [[3], [1]] and torch.isnan(batch["numbers"][0, 0])
     known = vocabulary(pl.Series([9, 4, 4]))
-    assert number(torch.tensor([[4, 9], [5, 100]]), known).tolist() == [[1, 2], [0, 0]]
+    assert number_ids(torch.tensor([[4, 9], [5, 100]]), known).tolist() == [[1, 2], [0, 0]]
     table = pl.LazyFrame({"item_id": [9, 9, 7], "artist_id": [8, 6, 1]})
     assert lookup(table, "artist_id", known).tolist() == [0, 0, 6]
     assert lookup(None, "x", known).tolist() == [0, 0, 0]

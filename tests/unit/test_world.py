@@ -10,23 +10,16 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from course_utils import metrics
-from course_utils.data import EVENT_SCHEMA, TARGET, add_counters, open_log
-from course_utils.world import (
-    EFFECTS,
-    RadioEnv,
-    WorldConfig,
-    WorldError,
-    build_catalogue,
-    build_listeners,
-    familiarity,
-    play,
-    popularity_policy,
-    random_policy,
-    satiation,
-    write_world,
-)
-from course_utils.world.dynamics import Dynamics
+from course_utils.data.counters import TARGET, add_counters
+from course_utils.data.log import open_log
+from course_utils.evaluation import pointwise
+from course_utils.schema import EVENT_SCHEMA
+from course_utils.world.catalogue import build_catalogue
+from course_utils.world.config import EFFECTS, WorldConfig, WorldError
+from course_utils.world.dynamics import Dynamics, familiarity, satiation
+from course_utils.world.env import RadioEnv, play_episode, popularity_policy, random_policy
+from course_utils.world.listeners import build_listeners
+from course_utils.world.simulate import write_world
 
 SMALL = WorldConfig(n_listeners=60, n_tracks=600, days=42, listens_per_listener=60)
 
@@ -71,7 +64,7 @@ def test_outcomes_match_the_true_probabilities_in_every_decile(tiny_log):
     listens = tiny_log.events.filter(pl.col("event_type") == "listen").collect()
     p = torch.from_numpy(tiny_log.truth.collect()["probability"].to_numpy().copy()).double()
     full = torch.from_numpy((listens["played_ratio_pct"] >= 95).to_numpy().copy()).float()
-    curve = metrics.calibration(torch.logit(p.clamp(1e-6, 1 - 1e-6)), full)
+    curve = pointwise.calibration(torch.logit(p.clamp(1e-6, 1 - 1e-6)), full)
     assert ((curve["observed"] - curve["predicted"]).abs() < 4 * curve["error"] + 0.005).all()
 
 
@@ -85,8 +78,8 @@ def test_no_model_beats_the_oracle(tiny_log):
     model = HistGradientBoostingClassifier(max_iter=100).fit(x[:border], y[:border])
     guess = torch.from_numpy(model.predict_proba(x[border:])[:, 1])
     target = torch.from_numpy(y[border:].astype(np.float32))
-    oracle = metrics.roc_auc(torch.from_numpy(p[border:].copy()), target)
-    assert 0.6 < metrics.roc_auc(guess, target) < oracle
+    oracle = pointwise.roc_auc(torch.from_numpy(p[border:].copy()), target)
+    assert 0.6 < pointwise.roc_auc(guess, target) < oracle
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -195,10 +188,10 @@ def test_policies_in_the_environment():
     env = RadioEnv(dataclasses.replace(SMALL, n_listeners=200, n_tracks=2_000))
     rates = {}
     for policy in (random_policy, popularity_policy):
-        results = [play(env, policy, seed, steps=200) for seed in range(40)]
+        results = [play_episode(env, policy, seed, steps=200) for seed in range(40)]
         rates[policy] = sum(r for r, _ in results) / sum(n for _, n in results)
     assert 0.05 < rates[random_policy] < rates[popularity_policy] < 0.9
-    assert play(env, random_policy, 7, 100) == play(env, random_policy, 7, 100)
+    assert play_episode(env, random_policy, 7, 100) == play_episode(env, random_policy, 7, 100)
 
 
 def test_the_oracle_of_the_environment_is_true():

@@ -1,0 +1,1 @@
+"""From source to built notebook, exercises and README (extra `authoring`)."""

@@ -1,0 +1,87 @@
+"""`open_log()`: one door to every source of the course.
+
+`COURSE_LOG` chooses the source, `COURSE_DATA` the folder for generated and downloaded files
+(default: `data/` of the project). A source that cannot be had says why; none stands in for
+another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from course_utils.schema import LogError
+from course_utils.settings import chosen_log
+from course_utils.world.config import WorldConfig
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log and the tables beside it, all lazy.
+
+    Attributes:
+        name: the source, as given.
+        events: the log (schema of `course_utils.schema`), sorted by time.
+        artists, albums: pairs (`artist_id` | `album_id`, `item_id`), or None.
+        vectors: content vectors (`item_id`, `embed`), or None.
+        texts: (`item_id`, `title`, `artist`, `album`, `text`), or None.
+        truth: (`uid`, `timestamp`, `item_id`, `probability`, `propensity`), or None.
+        world: what wrote a simulated log, or None.
+        positive_only: why the log has no negative responses, or None if it has.
+    """
+
+    name: str
+    events: pl.LazyFrame
+    artists: pl.LazyFrame | None = None
+    albums: pl.LazyFrame | None = None
+    vectors: pl.LazyFrame | None = None
+    texts: pl.LazyFrame | None = None
+    truth: pl.LazyFrame | None = None
+    world: WorldConfig | None = None
+    positive_only: str | None = None
+
+    def need_negatives(self) -> None:
+        """Refuse a log without negative responses.
+
+        Raises:
+            LogError: the log holds positive events only.
+        """
+        if self.positive_only:
+            raise LogError(
+                f"the log {self.name!r} cannot be used for ranking: {self.positive_only}; "
+                "choose another, e.g. COURSE_LOG=sim or COURSE_LOG=movielens"
+            )
+
+
+def open_log(source: str | None = None) -> Log:
+    """Open a log.
+
+    Args:
+        source: `sim` (generated on first use), `sim:name=value,…` (another world: any field of
+            `WorldConfig`, effects joined by `+`, e.g. `sim:seed=1,without=mood+drift`),
+            `yambda-50m`, `yambda-500m`, `yambda-5b`, `movielens`, `grocery`, or the path of a
+            Parquet file or folder. Default: the variable `COURSE_LOG`, else `sim`.
+
+    Raises:
+        LogError: the source is not known, cannot be had, or is not a valid log.
+    """
+    from course_utils.data.sources import files, hub, packaged, sim  # they make a `Log`
+
+    name = source or chosen_log()
+    kind, _, options = name.partition(":")
+    if kind == "sim":
+        return sim.open_sim(name, options)
+    if kind.startswith("yambda-") and kind.removeprefix("yambda-") in hub.YAMBDA_SIZES:
+        return hub.open_yambda(kind)
+    if kind in packaged.PACKAGED:
+        return packaged.PACKAGED[kind]()
+    path = Path(name).expanduser()
+    if path.exists():
+        return files.open_path(path)
+    known = ["sim", *(f"yambda-{size}" for size in hub.YAMBDA_SIZES), *packaged.PACKAGED]
+    raise LogError(
+        f"COURSE_LOG={name!r} is neither a known source ({', '.join(known)}) "
+        f"nor an existing file or folder"
+    )

@@ -1,0 +1,1 @@
+"""Where logs come from, a module a kind."""

@@ -1,0 +1,84 @@
+"""The simulated world as a log: generated once, on first use, into the data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+
+from course_utils.data.log import Log
+from course_utils.data.sources.files import read_folder, read_table
+from course_utils.schema import LogError
+from course_utils.settings import data_folder
+from course_utils.world.config import WORLD_VERSION, WorldConfig, WorldError
+from course_utils.world.simulate import write_world
+
+
+def parse_world(options: str) -> WorldConfig:
+    """The world that `sim:OPTIONS` names.
+
+    Raises:
+        LogError: an option is unknown or its value does not fit.
+    """
+    kinds = {f.name: f.type for f in fields(WorldConfig)}
+    chosen: dict = {}
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key not in kinds:
+            raise LogError(f"unknown option {key!r} of sim; it has {sorted(kinds)}")
+        try:
+            chosen[key] = (
+                tuple(filter(None, value.split("+")))
+                if key == "without"
+                else {"int": int, "float": float}[kinds[key]](value)
+            )
+        except ValueError as error:
+            raise LogError(f"sim: option {key} needs a number, got {value!r}") from error
+    try:
+        return WorldConfig(**chosen)
+    except WorldError as error:
+        raise LogError(f"sim: {error}") from error
+
+
+def sim_folder(config: WorldConfig) -> Path:
+    """Where the log of this world lies; another configuration or version has another folder."""
+    digest = hashlib.sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
+    return data_folder() / f"sim-v{WORLD_VERSION}-{digest[:10]}"
+
+
+@contextmanager
+def _written_whole(target: Path):
+    """Yield an empty folder that becomes `target` only if the block ends well.
+
+    Processes that ask for the same target wait for each other; what an interrupted one left
+    behind is removed by the next.
+    """
+    from filelock import FileLock
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        if target.exists():
+            yield None
+            return
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            partial.replace(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def open_sim(name: str, options: str) -> Log:
+    config = parse_world(options)
+    folder = sim_folder(config)
+    if not folder.exists():
+        with _written_whole(folder) as partial:
+            if partial is not None:
+                write_world(config, partial)
+    log = read_folder(name, folder, check=False)
+    return replace(log, truth=read_table(folder / "truth"), world=config)

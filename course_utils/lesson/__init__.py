@@ -1,0 +1,1 @@
+"""What a notebook calls beside the models: claims, plots, widgets, the ladder."""

@@ -1,0 +1,1 @@
+"""Rankers. All are called as `model(ids, numbers)` and return logits (B,)."""

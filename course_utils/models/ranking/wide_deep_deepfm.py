@@ -1,0 +1,186 @@
+"""Wide & Deep, DeepFM and DLRM: deep rankers over field vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.fm_ffm import FieldEmbedding, LogisticRegression, pairwise_products
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
+
+
+class Crosses(nn.Module):
+    """One weight for every *pair* of values of the chosen ids: crosses made by hand.
+
+    The pair (u, v) is one value of a new feature, hashed into a table of `n_rows` weights. A pair
+    with an unknown member has the weight 0.
+
+    Args:
+        pairs: which columns of the ids are crossed. n_rows: weights in the table.
+
+    Shapes: ids (B, F) → (B,).
+
+    Source: Cheng et al. (2016), "Wide & Deep Learning for Recommender Systems", section 3.1.
+    """
+
+    def __init__(self, pairs: list[tuple[int, int]], n_rows: int = 2**17) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.weights = UnifiedEmbedding(n_rows, 1, len(pairs), n_hashes=1)
+        nn.init.zeros_(self.weights.table.weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        crossed = []
+        for i, j in self.pairs:
+            key = (ids[:, i] * 1_000_003 + ids[:, j]) % (UnifiedEmbedding.PRIME - 1) + 1
+            crossed.append(torch.where((ids[:, i] > 0) & (ids[:, j] > 0), key, 0))
+        return self.weights(torch.stack(crossed, dim=1)).sum(dim=(1, 2))
+
+
+class CrossedLogisticRegression(nn.Module):
+    """Logistic regression with hand-made crosses of ids; the "wide" half of Wide & Deep.
+
+    Args:
+        n_values, encoder: as for `FieldEmbedding`. pairs, n_rows: as for `Crosses`.
+
+    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+    """
+
+    def __init__(
+        self,
+        n_values: list[int],
+        encoder: nn.Module | None,
+        pairs: list[tuple[int, int]],
+        n_rows: int = 2**17,
+    ) -> None:
+        super().__init__()
+        self.linear = LogisticRegression(n_values, encoder)
+        self.crosses = Crosses(pairs, n_rows)
+
+    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
+        return self.linear(ids, numbers) + self.crosses(ids)
+
+
+class MLPRanker(nn.Module):
+    """The "deep" half alone: field vectors side by side, through an MLP.
+
+    Args:
+        n_values, encoder, dim: as for `FieldEmbedding`. hidden, dropout: of the MLP.
+
+    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+    """
+
+    def __init__(
+        self,
+        n_values: list[int],
+        encoder: nn.Module | None,
+        dim: int = 8,
+        hidden: tuple[int, ...] = (192, 96),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.vectors = FieldEmbedding(n_values, encoder, dim)
+        self.mlp = MLP(self.vectors.n_fields * dim, list(hidden), dropout)
+        self.head = nn.Linear(hidden[-1], 1)
+
+    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
+        return self.head(self.mlp(self.vectors(ids, numbers).flatten(1))).squeeze(1)
+
+
+class WideAndDeep(nn.Module):
+    """A wide linear model with hand-made crosses plus a deep one, trained together.
+
+    Args:
+        n_values, encoder, dim, hidden, dropout: as for `MLPRanker`.
+        pairs, n_rows: as for `CrossedLogisticRegression`.
+
+    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+
+    Source: Cheng et al. (2016), "Wide & Deep Learning for Recommender Systems", section 3.
+    """
+
+    def __init__(
+        self,
+        n_values: list[int],
+        encoder: nn.Module | None,
+        pairs: list[tuple[int, int]],
+        n_rows: int = 2**17,
+        **deep: object,
+    ) -> None:
+        super().__init__()
+        self.wide = CrossedLogisticRegression(n_values, encoder, pairs, n_rows)
+        self.deep = MLPRanker(n_values, encoder, **deep)
+
+    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
+        return self.wide(ids, numbers) + self.deep(ids, numbers)
+
+
+class DeepFM(nn.Module):
+    """An FM and an MLP over *the same* field vectors: no cross is made by hand.
+
+    Args:
+        n_values, encoder, dim, hidden, dropout: as for `MLPRanker`.
+
+    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+
+    Source: Guo et al. (2017), "DeepFM: A Factorization-Machine based Neural Network for CTR
+    Prediction", section 2.1.
+    """
+
+    def __init__(self, n_values: list[int], encoder: nn.Module | None, **deep: object) -> None:
+        super().__init__()
+        self.linear = LogisticRegression(n_values, encoder)
+        self.deep = MLPRanker(n_values, encoder, **deep)
+
+    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
+        fields = self.deep.vectors(ids, numbers)
+        deep = self.deep.head(self.deep.mlp(fields.flatten(1))).squeeze(1)
+        return self.linear(ids, numbers) + pairwise_products(fields) + deep
+
+
+class DLRM(nn.Module):
+    """DLRM: the numbers become one vector, all pairs of vectors are multiplied, an MLP decides.
+
+    z = bottom(encoded numbers); the top MLP reads z and the dot products of all pairs among z and
+    the id vectors.
+
+    Args:
+        n_values: values of each id. encoder: of the numbers. dim: length of the vectors.
+        bottom, top: hidden widths. dropout: in the top MLP.
+
+    Shapes: ids (B, F), numbers (B, D) → logits (B,).
+
+    Source: Naumov et al. (2019), "Deep Learning Recommendation Model for Personalization and
+    Recommendation Systems", section 2.
+    """
+
+    def __init__(
+        self,
+        n_values: list[int],
+        encoder: nn.Module,
+        dim: int = 16,
+        bottom: tuple[int, ...] = (192,),
+        top: tuple[int, ...] = (192, 96),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tables = FieldEmbedding(n_values, None, dim)
+        self.bottom = nn.Sequential(
+            MLP(encoder.out_features, list(bottom)), nn.Linear(bottom[-1], dim)
+        )
+        n = len(n_values) + 1
+        self.register_buffer("pairs", torch.tril_indices(n, n, offset=-1))
+        self.top = MLP(dim + n * (n - 1) // 2, list(top), dropout)
+        self.head = nn.Linear(top[-1], 1)
+
+    def interact(self, vectors: Tensor) -> Tensor:
+        """Dot products of all pairs: (B, n, d) → (B, n (n − 1) / 2)."""
+        products = vectors @ vectors.transpose(1, 2)
+        return products[:, self.pairs[0], self.pairs[1]]
+
+    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
+        dense = self.bottom(self.encoder(numbers))
+        vectors = torch.cat([dense.unsqueeze(1), self.tables(ids, numbers)], dim=1)
+        return self.head(self.top(torch.cat([dense, self.interact(vectors)], dim=1))).squeeze(1)
