@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python -m course_utils
 SEEDS ?= 0..4
 NB ?=
-LOG ?= sim
+LOG ?=
+export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks pull run claims ladder bench doctor clean
+.PHONY: help lab test lint format typecheck notebooks preview pull new run claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,27 +23,35 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(VENV)/.installed ## set up, generate the default log, open JupyterLab at the first notebook
-	$(RUN) log
-	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
-		$(if $(filter 0,$(shell id -u)),--allow-root)
+	$(RUN) lab
 
-lint: $(VENV)/.installed ## ruff
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: $(VENV)/.installed ## ruff and the type checker
+	$(RUN) lint
 
-test: lint ## ruff, unit tests, reference checks, and every notebook from top to bottom
-	$(RUN) log
-	$(BIN)/pytest tests
-	TQDM_DISABLE=1 COURSE_HEADLESS=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/*.ipynb
+format: $(VENV)/.installed ## let ruff format and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+typecheck: $(VENV)/.installed ## the type checker alone
+	$(RUN) typecheck
+
+test: $(VENV)/.installed ## lint, unit tests, reference checks, and every notebook from top to bottom
+	$(RUN) test
 
 notebooks: $(VENV)/.installed ## build the notebooks whose sources changed, and the README's tables
 	$(RUN) publish $(NB)
 
+preview: $(VENV)/.installed ## execute a notebook on a tiny log and open its page: make preview NB=07_dcn_v2
+	$(RUN) preview "$$NB"
+
 pull: $(VENV)/.installed ## carry edits of a built notebook into its source: make pull NB=01_introduction
-	$(RUN) pull $(NB)
+	$(RUN) pull "$$NB"
+
+new: $(VENV)/.installed ## start a notebook: source, checks, planted wrong answers: make new NB=03_youtube_dnn
+	$(RUN) new "$$NB"
 
 run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
-	$(RUN) run $(NB) --log $(LOG)
+	$(RUN) run "$$NB" $(if $(LOG),--log "$$LOG")
 
 claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS=0..4 NB=07_dcn_v2
 	$(RUN) claims --seeds $(SEEDS) $(if $(NB),--names $(NB))

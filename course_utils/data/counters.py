@@ -71,6 +71,14 @@ SEMINAR_COUNTERS = (
 )
 """The 27 numerical features of the original seminar."""
 
+TIMES = (
+    "timestamp",
+    "user_hist_last_ts_before",
+    "session_start_ts",
+    "user_item_hist_last_ts_before",
+)
+"""Those that are moments, in seconds of the log; the others are counts, lengths and shares."""
+
 
 ARTIST_COUNTERS = (
     "artist_hist_avg_played_ratio_before",

@@ -2,52 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from IPython.display import Markdown, display
 
-from course_utils.data.sources.sim import parse_world
-from course_utils.settings import DEFAULT_LOG, chosen_log
+from course_utils.data.log import Log
 from course_utils.world.config import WorldConfig
 
-_measured: list[dict] = []
+TABLES = {
+    "artists": "artists",
+    "albums": "albums",
+    "vectors": "content vectors",
+    "texts": "texts",
+    "truth": "true probabilities",
+}
+"""What a log may have beside its events, in words."""
 
 
 class ClaimFailed(AssertionError):
     """A claim that does not hold on the default log."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of this error: the sentence alone."""
+        return [str(self)]
 
-def _on_default_log() -> bool:
-    kind, _, options = chosen_log().partition(":")
-    return kind == DEFAULT_LOG and parse_world(options) == WorldConfig()
+
+@dataclass(frozen=True)
+class Record:
+    """One measured claim: the sentence, whether it holds, and the values behind it."""
+
+    claim: str
+    holds: bool
+    measured: str
+
+    @property
+    def mark(self) -> str:
+        """✔ or ✘."""
+        return "✔" if self.holds else "✘"
+
+    @property
+    def line(self) -> str:
+        """✔ and the sentence, or ✘, the sentence and what was measured instead."""
+        told = "" if self.holds else f"  (measured: {self.measured or 'not given'})"
+        return f"{self.mark} {self.claim}{told}"
 
 
-def claim(text: str, holds: bool, measured: str = "", expected: bool = True) -> None:
-    """Print one line: ✔ and the claim if it holds, ✘ and the claim if not.
+class Claims:
+    """The claims of one notebook, bound to the log that it opened.
+
+    Called as `claim(sentence, holds, measured)`. A claim that is measured again, because its cell
+    was run twice, takes the place of the earlier one.
 
     Args:
-        text: the claim, one sentence without numbers that vary from machine to machine.
-        holds: whether it was found true.
-        measured: the values behind it, for the table of results; not printed.
-        expected: False for a claim of the literature that this course measured to be false here;
-            the notebook then says why, and the line is ✘ wherever it runs.
-
-    Raises:
-        ClaimFailed: the claim does not hold, or one expected to fail does, on the default log.
+        log: what the claims are measured on. On the default log a false claim raises; on any other
+            it is reported, and the notebook goes on.
     """
-    holds = bool(holds)
-    line = f"{'✔' if holds else '✘'} {text}"
-    record = {"claim": text, "holds": holds, "measured": measured}
-    _measured.append(record)
-    display({"text/plain": line}, raw=True, metadata={"course": record})
-    if holds != expected and _on_default_log():
-        raise ClaimFailed(
-            f"{line}  (measured: {measured or 'not given'}) — expected to "
-            f"{'hold' if expected else 'fail'} on the default log"
+
+    def __init__(self, log: Log) -> None:
+        self.enforced = log.world == WorldConfig()
+        self.records: dict[str, Record] = {}
+        if absent := [words for table, words in TABLES.items() if getattr(log, table) is None]:
+            print(f"This log has no {', no '.join(absent)}: what rests on them is left out.")
+
+    def __call__(
+        self, sentence: str, holds: object, measured: str = "", expected: bool = True
+    ) -> None:
+        """Print one line: ✔ and the claim if it holds, ✘ with what was measured if not.
+
+        Args:
+            sentence: the claim, without numbers that vary from machine to machine.
+            holds: whether it was found true (anything with a truth value).
+            measured: the values behind it, for the recap and the table of results.
+            expected: False for a claim of the literature that this course measured to be false
+                here; the notebook then says why, and the line is ✘ wherever it runs.
+
+        Raises:
+            ClaimFailed: the claim does not hold, or one expected to fail does, on the default log.
+        """
+        record = Record(sentence, bool(holds), measured)
+        self.records[sentence] = record
+        metadata = {"claim": sentence, "holds": record.holds, "measured": measured}
+        display({"text/plain": record.line}, raw=True, metadata={"course": metadata})
+        if record.holds != expected and self.enforced:
+            raise ClaimFailed(
+                f"{record.line} — expected to {'hold' if expected else 'fail'} on the default log; "
+                f"measured: {measured or 'not given'}"
+            )
+
+    def recap(self) -> None:
+        """Show all claims that this notebook has measured so far, as a table."""
+        rows = "\n".join(
+            f"| {r.mark} | {cell_of_table(r.claim)} | {cell_of_table(r.measured)} |"
+            for r in self.records.values()
         )
+        display(Markdown(f"| | claim | measured |\n|---|---|---|\n{rows}"))
 
 
-def recap() -> None:
-    """Show all claims that this notebook has measured so far, as a table."""
-    rows = "\n".join(
-        f"| {'✔' if c['holds'] else '✘'} | {c['claim']} | {c['measured']} |" for c in _measured
-    )
-    display(Markdown(f"| | claim | measured |\n|---|---|---|\n{rows}"))
+def cell_of_table(text: str) -> str:
+    """Text that keeps within one cell of a Markdown table: no line breaks, bars escaped."""
+    return " ".join(text.split()).replace("|", "\\|")

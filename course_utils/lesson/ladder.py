@@ -47,37 +47,44 @@ DECAYS = (1.0, 10.0)
 """Weight decays of embedding tables among which validation chooses, for every model."""
 
 
-PAIRS = [(0, 1), (0, 2)]
-"""Crosses made by hand: listener × track and listener × artist."""
+CROSSES = [("listener", "track"), ("listener", "artist")]
+"""Crosses made by hand."""
+MEASURED = "from course_utils.lesson.ladder import measure"
+"""The code whose hash is kept beside the measurements."""
 
 
 def rungs(task: RankingTask, seed: int = 0) -> dict[str, Callable[[], nn.Module]]:
     """The models of the ladder, from the lowest rung up, by name."""
-    numbers, n = task.batches["train"]["numbers"], task.n_values
+    numbers, n, pairs = task.batches["train"]["numbers"], task.n_values, crosses(task)
     edges = quantile_bins(numbers, n_bins=16)
 
     def ple() -> PiecewiseLinearEncoding:
         return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
 
     def separate() -> SeparateEmbeddings:
-        return SeparateEmbeddings([2_048] * 3, dim=16, dropout=0.5, seed=seed)
+        return SeparateEmbeddings([2_048] * len(n), dim=16, dropout=0.5, seed=seed)
 
     def unified() -> UnifiedEmbedding:
-        return UnifiedEmbedding(2_048, 8, n_features=3, n_hashes=2, dropout=0.5, seed=seed)
+        return UnifiedEmbedding(2_048, 8, len(n), n_hashes=2, dropout=0.5, seed=seed)
 
     return {
         "logistic regression": lambda: LogisticRegression(n, Standardized(numbers)),
         "… on binned numbers": lambda: LogisticRegression(n, ple()),
-        "… with crosses": lambda: CrossedLogisticRegression(n, ple(), PAIRS),
+        "… with crosses": lambda: CrossedLogisticRegression(n, ple(), pairs),
         "FM": lambda: FactorizationMachine(n, ple()),
         "FFM": lambda: FieldAwareFM(n, ple()),
         "MLP": lambda: MLPRanker(n, ple()),
-        "Wide & Deep": lambda: WideAndDeep(n, ple(), PAIRS),
+        "Wide & Deep": lambda: WideAndDeep(n, ple(), pairs),
         "DeepFM": lambda: DeepFM(n, ple()),
         "DLRM": lambda: DLRM(n, ple()),
         "DCN-v2": lambda: DCNv2(separate(), ple()),
         "DCN-v2, unified": lambda: DCNv2(unified(), ple()),
     }
+
+
+def crosses(task: RankingTask) -> list[tuple[str, str]]:
+    """The crosses made by hand of whose fields the log knows both."""
+    return [pair for pair in CROSSES if set(pair) <= set(task.fields)]
 
 
 def milliseconds(model: nn.Module, batch: train.Batch, n: int = 1_000, times: int = 9) -> float:

@@ -35,11 +35,8 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
-import matplotlib.pyplot as plt
-import polars as pl
-
 from course_utils.data.log import open_log
-from course_utils.lesson import doctor, plots
+from course_utils.lesson import doctor, plots, syllabus
 
 plots.use_style()
 
@@ -106,36 +103,8 @@ log.events.head(3).collect()
 # ## The course on one page
 #
 
-# %% slideshow={"slide_type": "skip"}
-COURSE = {
-    "1 · Introduction": ["00 start here", "01 introduction", "02 why neural networks"],
-    "2 · Candidates": ["03 YouTube DNN", "04 two towers"],
-    "3 · Ranking": ["05 FM, FFM", "06 Wide & Deep, DeepFM", "07 DCN-v2", "08 PLE"],
-    "4 · Frontier": [
-        "09 SASRec", "10 memory", "11 unified embeddings", "12 million items", "13 reinforcement learning",
-        "14 VAE", "15 GAN", "16 semantic IDs", "17 LLM",
-    ],
-    "5 · Seminar": ["18 ranking on Yambda", "19 the bitter lesson"],
-}  # fmt: skip
-written = {path.name[:2] for path in (doctor.ROOT / "notebooks" / "src").glob("*.py")}
-
 # %% slideshow={"slide_type": "fragment"}
-figure, ax = plt.subplots(figsize=(11, 5.2))
-for column, (part, topics) in enumerate(COURSE.items()):
-    color = plots.PALETTE[column]
-    ax.text(column, 0, part, ha="center", va="center", weight="bold", color=color, fontsize=13)
-    for row, topic in enumerate(topics, start=1):
-        here = topic[:2] in written
-        box = {
-            "boxstyle": "round,pad=0.35",
-            "facecolor": color if here else "white",
-            "edgecolor": color,
-        }
-        ink = "white" if here else "#444444"
-        ax.text(column, row, topic, ha="center", va="center", color=ink, fontsize=11.5, bbox=box)
-ax.set(xlim=(-0.6, 4.6), ylim=(9.6, -0.6), title="filled: written · outlined: planned")
-ax.axis("off")
-plt.show()
+syllabus.draw_map()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where to go now

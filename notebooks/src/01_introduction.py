@@ -47,12 +47,13 @@ import torch
 from torch import nn
 
 from course_utils import train
-from course_utils.data.ids import lookup, number_ids, vocabulary
+from course_utils.data.ids import number_ids, vocabulary
 from course_utils.data.log import open_log
 from course_utils.data.splits import split_for
+from course_utils.data.tasks.ranking import artist_numbers
 from course_utils.evaluation import intervals, pointwise, ranking
 from course_utils.lesson import plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.schema import FINISHED_PCT, SESSION_GAP
@@ -61,6 +62,7 @@ plots.use_style()
 SEED = train.seed_everything(1)
 rng = np.random.default_rng(SEED)
 log = open_log()
+claim = Claims(log)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The log
@@ -487,12 +489,13 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-artist = lookup(log.artists, "artist_id", catalogue)[1:]
+artist = artist_numbers(log, catalogue)[1:]  # 0: none is known
 
 
 def signals(known, recent):
     """(listeners, tracks, 7): what is known of each pair at one moment."""
     by_artist = torch.zeros(len(known), int(artist.max()) + 1).index_add_(1, artist, known)
+    by_artist[:, 0] = 0
     raw = [
         item_knn(known), pure_svd(known), pure_svd(known, rank=96), torch.log1p(popular(known)),
         torch.log1p((recent > 0).float().sum(dim=0)).expand_as(known),
@@ -712,8 +715,10 @@ check_recall(recall)
 # can be had within k places.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import numpy as np
+
+
 def ndcg_by_hand(ranked: list, relevant: set, k: int) -> float:
     """Normalised discounted cumulative gain with binary relevance."""
     ### BEGIN SOLUTION
@@ -737,8 +742,10 @@ check_ndcg(ndcg_by_hand)
 # with equal timestamps.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import numpy as np
+
+
 def split_in_time(timestamps: np.ndarray, share: float) -> np.ndarray:
     """(N,) bool, True for training rows."""
     ### BEGIN SOLUTION
@@ -766,7 +773,7 @@ check_split(split_in_time)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

@@ -60,11 +60,10 @@ from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.contest import Contest, count_parameters
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import table
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DCNv2
-from course_utils.models.ranking.fm_ffm import LogisticRegression
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
 from course_utils.models.ranking.target_attention import TargetAttention
 from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
@@ -73,6 +72,7 @@ from course_utils.world.dynamics import familiarity
 plots.use_style()
 SEED = train.seed_everything(2)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -92,12 +92,11 @@ contest = Contest(task, SEED)
 
 # %% slideshow={"slide_type": "fragment"}
 PLAYS, LABEL = "user_item_hist_plays_before", "earlier plays of the track by the listener"
-if task.frames["train"][PLAYS].max() == 0:  # ratings: nobody rates a film twice
+if task.frame("train")[PLAYS].max() == 0:  # ratings: nobody rates a film twice
     PLAYS, LABEL = "item_hist_track_finished_before", "earlier full plays of the track by anyone"
-column = task.numbers.index(PLAYS)
 one = {
-    part: {**batch, "numbers": batch["numbers"][:, [column]].nan_to_num(0)}
-    for part, batch in task.batches.items()
+    part: {**batch, "numbers": batch["numbers"].nan_to_num(0)}
+    for part, batch in task.with_numbers([PLAYS]).items()
 }
 
 
@@ -127,7 +126,7 @@ for name, make in fits.items():
     contest.enter(name, make, one, epochs=2, lr=2e-2 if "line" in name else 4e-3)
 
 # %% slideshow={"slide_type": "fragment"}
-x_test = one["test"]["numbers"][:, 0]
+x_test = one["test"]["numbers"].flatten()
 chance = torch.sigmoid(task.oracle) if task.oracle is not None else task.target
 by_plays = (
     pl.DataFrame({"x": x_test.numpy(), "chance": chance.numpy()})
@@ -137,7 +136,7 @@ by_plays = (
     .sort("x")
 )
 grid = torch.tensor(by_plays["x"].to_numpy())[:, None]
-no_ids = torch.zeros(len(grid), 3, dtype=torch.int64)
+no_ids = torch.zeros(len(grid), len(task.fields), dtype=torch.int64)
 with torch.no_grad():
     drawn = {name: torch.sigmoid(contest.models[name](no_ids, grid)).numpy() for name in fits}
 
@@ -238,23 +237,18 @@ claim("An MLP beats a linear model on the same columns", gap.positive, f"ΔAUC {
 # %% slideshow={"slide_type": "subslide"}
 LENGTH, DIM = 16, 16
 past = histories(log.events, task.rows)
-content = (
-    lookup(log.vectors, "embed", task.tracks)
-    if log.vectors is not None
-    else torch.zeros(len(task.tracks) + 1, 1)
-)
+content = lookup(log.vectors, "embed", task.tracks)
 time_of = torch.from_numpy(task.rows["timestamp"].cast(pl.Int64).to_numpy().copy())
-ends = dict(zip(task.frames, np.cumsum([len(part) for part in task.frames.values()]), strict=True))
 
 
 def with_history(part, batch):
-    rows = torch.arange(ends[part] - len(batch["target"]), ends[part])
+    rows = task.positions[part][-len(batch["target"]) :]
     seen = past.last(rows, LENGTH)
     ago = torch.log1p((time_of[rows][:, None] - seen["time"]).float()) / 10
     plays = number_ids(seen["item"], task.tracks)
-    return {
-        **batch, "plays": plays, "finished": seen["finished"], "mask": seen["mask"], "ago": ago
-    }  # fmt: skip
+    track = task.ids("track", part)[-len(batch["target"]) :]
+    past_plays = {"plays": plays, "finished": seen["finished"], "mask": seen["mask"], "ago": ago}
+    return {**batch, "track": track, **past_plays}
 
 
 longer = {part: with_history(part, batch) for part, batch in task.recent(60_000).items()}
@@ -282,16 +276,16 @@ class Evidence(nn.Module):
         self.heard = nn.Linear(content.shape[1], DIM)
         self.when = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), nn.Linear(16, DIM))
         self.attention = TargetAttention(DIM, LENGTH, n_heads=2)
-        ids = UnifiedEmbedding(2_048, 8, n_features=3, n_hashes=2, dropout=0.5, seed=SEED)
+        ids = UnifiedEmbedding(2_048, 8, len(task.fields), n_hashes=2, dropout=0.5, seed=SEED)
         encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
         options = {"projection": 64, "deep": lambda d: MLP(d, [128, 64]), "n_extra": 3 * DIM}
         self.ranker = DCNv2(ids if "ids" in uses else None, encoding, **options)
 
-    def forward(self, ids, numbers, plays, finished, mask, ago):
+    def forward(self, ids, numbers, track, plays, finished, mask, ago):
         blank = self.content.new_zeros(len(self.content), DIM)
         own = self.track(self.names).flatten(1) if "ids" in self.uses else blank
         vectors = own + (self.heard(self.content) if "content" in self.uses else blank)
-        candidate, read = vectors[ids[:, 1]], blank[ids[:, 1]]
+        candidate, read = vectors[track], blank[track]
         if "history" in self.uses:
             told = nn.functional.embedding(plays, vectors) + self.when(ago.unsqueeze(2))
             read = self.attention(candidate, told, finished, mask)
@@ -350,9 +344,9 @@ for kind, text in told.items():
 # %% slideshow={"slide_type": "fragment"}
 def ranker(w=64, rows=2_048):
     """The seminar's ranker with hidden width w and a table of `rows` rows; None leaves ids out."""
-    options = {"n_features": 3, "n_hashes": 2, "dropout": 0.5, "seed": SEED}
+    options = {"n_hashes": 2, "dropout": 0.5, "seed": SEED}
     return DCNv2(
-        UnifiedEmbedding(rows, 8, **options) if rows else None,
+        UnifiedEmbedding(rows, 8, len(task.fields), **options) if rows else None,
         PiecewiseLinearEncoding(EDGES, bounded=True, missing=True),
         projection=w,
         deep=lambda d: MLP(d, [2 * w, w]),
@@ -746,8 +740,11 @@ Markdown(ladder.table(HERE))
 # stays there. Use only sums and multiples of `torch.relu`.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def hill(x: Tensor, left: float, top: float, right: float) -> Tensor:
     """(N,) → (N,): a triangle over [left, right] with its top at 1."""
     ### BEGIN SOLUTION
@@ -771,8 +768,12 @@ check_hill(hill)
 # Then use your function on the curve above: how many listens would halve the gap of the network?
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import numpy as np
+import torch
+from torch import Tensor
+
+
 def power_law(n: Tensor, gap: Tensor) -> tuple[float, float]:
     """(K,), (K,) → a and b of gap = a · n^(−b)."""
     ### BEGIN SOLUTION
@@ -796,8 +797,11 @@ check_power_law(power_law)
 # whether it was unknown.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def prepare(train: Tensor, new: Tensor) -> Tensor:
     """(N, D), (B, D) with NaN for unknown → (B, 2 · D)."""
     ### BEGIN SOLUTION
@@ -828,7 +832,7 @@ check_prepare(prepare)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

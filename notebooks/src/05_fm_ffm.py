@@ -53,14 +53,14 @@ from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import intervals, pointwise
 from course_utils.evaluation.contest import Contest
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
-from course_utils.models.ranking.fm_ffm import LogisticRegression
+from course_utils.lesson.claims import Claims
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
-from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
 plots.use_style()
 SEED = train.seed_everything(5)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -97,13 +97,12 @@ torch.sigmoid(torch.outer(listener, artist)).round(decimals=2)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-ids = task.batches["train"]["ids"]
-n_listeners, n_tracks, n_artists = (n - 1 for n in task.n_values)
 shares = {}
-for name, column, n in [("track", 1, n_tracks), ("artist", 2, n_artists)]:
-    seen = len(ids[:, [0, column]].unique(dim=0))
-    new = (task.seen(0, column) == 0).float().mean().item()
-    shares[f"listener × {name}"] = (n_listeners * n, seen / (n_listeners * n), new)
+for field in task.fields[1:]:
+    pairs = torch.stack([task.ids("listener", "train"), task.ids(field, "train")])
+    possible = (task.n_values["listener"] - 1) * (task.n_values[field] - 1)
+    new = (task.seen("listener", field) == 0).float().mean().item()
+    shares[f"listener × {field}"] = (possible, pairs.unique(dim=1).shape[1] / possible, new)
 pl.DataFrame(
     [(name, f"{n:,}", f"{seen:.1%}", f"{new:.0%}") for name, (n, seen, new) in shares.items()],
     schema=["pair", "possible", "seen in training", "test listens with a new pair"],
@@ -226,8 +225,16 @@ from course_utils.models.ranking.fm_ffm import FieldEmbedding
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-tiny = FieldEmbedding([4, 5], encoder=None, dim=2)
-tiny(torch.tensor([[1, 3], [2, 0]]), torch.empty(2, 0)).shape
+tiny = FieldEmbedding({"listener": 4, "artist": 5}, encoder=None, dim=2)
+tiny(torch.tensor([[1, 3], [2, 0]])).shape
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# All models here see a row in this way: they encode the numbers once, and then make something of ids and
+# codes. Logistic regression makes the least of them: every vector has a single number, its weight.
+#
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.fm_ffm import FieldRanker, LogisticRegression
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.fm_ffm import FactorizationMachine
@@ -243,12 +250,14 @@ from course_utils.models.ranking.fm_ffm import FactorizationMachine
 #
 # Each is trained by `fit` for eight epochs; the best one on the validation slice counts.
 #
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression, Crosses
 
 # %% slideshow={"slide_type": "fragment"}
 n = task.n_values
 by_ids = {
     "logistic regression": lambda: LogisticRegression(n, None),
-    "crosses": lambda: CrossedLogisticRegression(n, None, ladder.PAIRS),
+    "crosses": lambda: CrossedLogisticRegression(n, None, ladder.crosses(task)),
     "FM": lambda: FactorizationMachine(n, None, dim=16),
 }
 for name, make in by_ids.items():
@@ -262,8 +271,9 @@ contest.table([*by_ids])
 #
 
 # %% slideshow={"slide_type": "fragment"}
-met = task.seen(0, 2)
-known = task.batches["test"]["ids"].min(dim=1).values > 0
+OTHER = "artist" if "artist" in task.fields else "track"
+met = task.seen("listener", OTHER)
+known = task.known()
 groups = {
     "never": known & (met == 0), "1–2": (met > 0) & (met < 3), "3–9": (met > 2) & (met < 10),
     "10–49": (met > 9) & (met < 50), "50 and more": met > 49,
@@ -293,7 +303,7 @@ for (name, values), shift in zip(gains.items(), [-0.06, 0.06], strict=True):
     )
 ax.axhline(0, color=plots.COLORS["linear"])
 ax.set_xticks(range(len(groups)), groups)
-ax.set(xlabel="how often training saw the listener with the artist")
+ax.set(xlabel=f"how often training saw the listener with the {OTHER}")
 ax.set_ylabel("AUC minus that of\nlogistic regression")
 ax.legend()
 plt.show()
@@ -391,10 +401,7 @@ CHOSEN = [
     "user_item_hist_plays_before", "user_item_hist_avg_played_ratio_before",
     "user_item_hist_time_since_last_event_seconds", "artist_hist_avg_played_ratio_before",
 ]  # fmt: skip
-columns = [task.numbers.index(c) for c in CHOSEN if c in task.numbers]
-few = {
-    name: {**batch, "numbers": batch["numbers"][:, columns]} for name, batch in task.batches.items()
-}
+few = task.with_numbers(CHOSEN)
 edges = quantile_bins(few["train"]["numbers"], n_bins=12)
 
 
@@ -402,7 +409,7 @@ def ple():
     return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
 
 
-fields = len(columns) + 3
+fields = len(edges) + len(task.fields)
 mixed = {
     "linear, 8 counters": lambda: LogisticRegression(n, ple()),
     "FM, 8 counters": lambda: FactorizationMachine(n, ple(), dim=4 * fields),
@@ -445,8 +452,11 @@ Markdown(ladder.table(HERE))
 # Write the sum over all pairs of inner products, without a loop over pairs. `v` is (n, d).
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def fm_pairs(v: Tensor) -> Tensor:
     """Sum over i < j of the inner products of the rows of v."""
     ### BEGIN SOLUTION
@@ -469,8 +479,11 @@ check_fm_pairs(fm_pairs)
 # meet?)
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def fm_gradient(v: Tensor) -> Tensor:
     """Gradient of the sum over pairs with respect to v: (n, d) → (n, d)."""
     ### BEGIN SOLUTION
@@ -491,8 +504,11 @@ check_fm_gradient(fm_gradient)
 # `v[i, j]` is the vector of field i for meeting field j: (n, n, d). Write the sum of FFM.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def ffm_pairs(v: Tensor) -> Tensor:
     """Sum over i < j of ⟨v[i, j], v[j, i]⟩."""
     ### BEGIN SOLUTION
@@ -522,7 +538,7 @@ check_ffm_pairs(ffm_pairs)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

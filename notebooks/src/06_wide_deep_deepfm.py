@@ -50,16 +50,22 @@ from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import intervals, pointwise
 from course_utils.evaluation.contest import Contest
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import table
 from course_utils.models.mlp import MLP
-from course_utils.models.ranking.fm_ffm import LogisticRegression, pairwise_products
+from course_utils.models.ranking.fm_ffm import (
+    FieldEmbedding,
+    FieldRanker,
+    LogisticRegression,
+    pairwise_products,
+)
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
-from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
 plots.use_style()
 SEED = train.seed_everything(6)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -80,9 +86,12 @@ from course_utils.models.ranking.wide_deep_deepfm import Crosses
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-hand_made = Crosses([(0, 1)], n_rows=64)
+hand_made = Crosses(["listener", "track"], [("listener", "track")], n_rows=64)
 nn.init.ones_(hand_made.weights.table.weight)
 hand_made(torch.tensor([[3, 5], [0, 5]])).tolist()
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegression
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The deep half: rules
@@ -97,7 +106,7 @@ from course_utils.models.ranking.wide_deep_deepfm import MLPRanker
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 deep_alone = MLPRanker(task.n_values, None, dim=8, hidden=(16,))
-deep_alone(torch.tensor([[1, 2, 3]]), torch.empty(1, 0)).shape
+deep_alone(torch.ones(1, len(task.fields), dtype=torch.int64), torch.empty(1, 0)).shape
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Together
@@ -122,30 +131,30 @@ from course_utils.models.ranking.wide_deep_deepfm import WideAndDeep
 n = task.n_values
 halves = {
     "logistic regression": lambda: LogisticRegression(n, None),
-    "wide": lambda: CrossedLogisticRegression(n, None, ladder.PAIRS),
+    "wide": lambda: CrossedLogisticRegression(n, None, ladder.crosses(task)),
     "deep": lambda: MLPRanker(n, None, dim=16, hidden=(96, 48)),
-    "wide & deep": lambda: WideAndDeep(n, None, ladder.PAIRS, dim=16, hidden=(96, 48)),
+    "wide & deep": lambda: WideAndDeep(n, None, ladder.crosses(task), dim=16, hidden=(96, 48)),
 }
 for name, make in halves.items():
     contest.enter(name, make, decays=(0.2,))
 contest.table([*halves])
 
 # %% slideshow={"slide_type": "fragment"}
-met = task.seen(0, 2)
-known = task.batches["test"]["ids"].min(dim=1).values > 0
+OTHER = "artist" if "artist" in task.fields else "track"
+met, known = task.seen("listener", OTHER), task.known()
 if (known & (met == 0)).sum() < 1_000:  # a log whose test listeners are nearly all new
     known = torch.ones_like(known)
 groups = {
     "never": known & (met == 0), "1–9": (met > 0) & (met < 10), "10 and more": met > 9,
 }  # fmt: skip
 groups = {name: mask for name, mask in groups.items() if mask.sum() > 300}
-PAIRS = [(m, "logistic regression") for m in halves if m != "logistic regression"]
-PAIRS += [("deep", "wide"), ("wide & deep", "deep"), ("wide & deep", "wide")]
+VERSUS = [(m, "logistic regression") for m in halves if m != "logistic regression"]
+VERSUS += [("deep", "wide"), ("wide & deep", "deep"), ("wide & deep", "wide")]
 
 
 def gains_in(mask):
     fixed = {m: pointwise.RocAuc(contest.scores[m][mask], task.target[mask]) for m in halves}
-    return intervals.bootstrap(fixed, task.listeners[mask.numpy()], PAIRS)
+    return intervals.bootstrap(fixed, task.listeners[mask.numpy()], VERSUS)
 
 
 by_group = {name: gains_in(mask) for name, mask in groups.items()}
@@ -163,7 +172,7 @@ for (name, key), shift in zip(styles.items(), [-0.08, 0, 0.08], strict=True):
     )  # fmt: skip
 ax.axhline(0, color=plots.COLORS["linear"])
 ax.set_xticks(range(len(groups)), groups)
-ax.set(xlabel="how often training saw the listener with the artist")
+ax.set(xlabel=f"how often training saw the listener with the {OTHER}")
 ax.set_ylabel("AUC minus that of\nlogistic regression")
 ax.legend()
 plt.show()
@@ -260,7 +269,7 @@ def ple():
 
 
 whole = {
-    "Wide & Deep": lambda: WideAndDeep(n, ple(), ladder.PAIRS),
+    "Wide & Deep": lambda: WideAndDeep(n, ple(), ladder.crosses(task)),
     "DeepFM": lambda: DeepFM(n, ple()),
     "DLRM": lambda: DLRM(n, ple()),
 }
@@ -302,20 +311,17 @@ def dot_error(n_users, hidden, steps=1_200):
     """RMSE of an MLP on the dot products of new users and items."""
     torch.manual_seed(SEED)
     random = torch.Generator().manual_seed(SEED)
-    x, y, _ = dot_examples(n_users, random)
-    fresh, _, exact = dot_examples(100, random)
-    model = nn.Sequential(MLP(2 * D, hidden), nn.Linear(hidden[-1], 1))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    for _ in range(steps):
-        rows = torch.randint(len(x), (512,), generator=random)
-        loss = (model(x[rows]).squeeze(1) - y[rows]).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        return (model(fresh).squeeze(1) - exact).square().mean().sqrt().item()
+    parts = [dot_examples(size, random) for size in (n_users, 100, 100)]
+    training, validation = ({"input": x, "target": noisy} for x, noisy, _ in parts[:2])
+    model = nn.Sequential(MLP(2 * D, hidden), nn.Linear(hidden[-1], 1), nn.Flatten(0))
+    epochs = -(-steps * 512 // len(training["target"]))
+    train.fit(
+        model, training, validation, loss=train.squared_error, lr=3e-3, batch_size=512,
+        epochs=epochs, patience=epochs, seed=SEED,
+    )  # fmt: skip
+    fresh, _, exact = parts[2]
+    error = train.predict(model, {"input": fresh}) - exact
+    return error.square().mean().sqrt().item()
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -372,28 +378,18 @@ claim(
 def by_epoch(make, decay=0.0, reset=False, epochs=4):
     """Validation loss after each epoch; `reset` draws the id tables anew before every epoch."""
     torch.manual_seed(SEED)
-    model, losses = make(), []
-    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
-    rest = [p for p in model.parameters() if all(p is not t for t in tables)]
-    random = torch.Generator().manual_seed(SEED)
-    optimizer = torch.optim.AdamW(
-        [{"params": rest}, {"params": tables, "weight_decay": decay}], lr=2e-3
-    )
-    for epoch in range(epochs):
-        if reset and epoch:
-            for table in tables:
-                nn.init.uniform_(table, -0.05, 0.05)
-                optimizer.state.pop(table, None)
-        model.train()
-        for batch in train.batches(batches["train"], 1_024, random):
-            logits = model(batch["ids"], batch["numbers"])
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, batch["target"])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        valid = batches["validation"]
-        losses.append(pointwise.log_loss(train.predict(model, valid), valid["target"]))
-    return losses
+
+    def draw_anew(model, epoch):
+        for module in model.modules():
+            if reset and epoch and isinstance(module, nn.Embedding):
+                nn.init.uniform_(module.weight, -0.05, 0.05)
+
+    history = train.fit(
+        make(), batches["train"], batches["validation"], schedule="constant", lr=2e-3,
+        batch_size=1_024, epochs=epochs, patience=epochs, embedding_decay=decay, seed=SEED,
+        before_epoch=draw_anew,
+    )  # fmt: skip
+    return history.valid_loss
 
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -417,7 +413,7 @@ class Hashed(nn.Module):
     def __init__(self, n_rows=256):
         super().__init__()
         self.n_rows = n_rows
-        self.model = MLPRanker([n_rows + 1] * 3, ple(), dim=32, hidden=(96,))
+        self.model = MLPRanker(dict.fromkeys(n, n_rows + 1), ple(), dim=32, hidden=(96,))
 
     def forward(self, ids, numbers):
         return self.model(torch.where(ids > 0, 1 + ids % self.n_rows, 0), numbers)
@@ -489,8 +485,11 @@ Markdown(ladder.table(HERE))
 # Write all dot products of pairs of vectors, each pair once, in the order (1, 0), (2, 0), (2, 1), (3, 0), …
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def pair_products(vectors: Tensor) -> Tensor:
     """(B, n, d) → (B, n (n − 1) / 2)."""
     ### BEGIN SOLUTION
@@ -514,9 +513,16 @@ check_pair_products(pair_products)
 # (B,), compute the logit of DeepFM.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
-def deepfm_logit(fields: Tensor, linear: Tensor, mlp) -> Tensor:
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_utils.models.ranking.fm_ffm import pairwise_products
+
+
+def deepfm_logit(fields: Tensor, linear: Tensor, mlp: Callable[[Tensor], Tensor]) -> Tensor:
     """Linear part + pairs + MLP: (B,)."""
     ### BEGIN SOLUTION
     return linear + pairwise_products(fields) + mlp(fields.flatten(1))
@@ -537,8 +543,11 @@ check_deepfm_logit(deepfm_logit)
 # 0 … n_b − 1, so that no two pairs share it.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def cross_key(a: Tensor, b: Tensor, n_b: int) -> Tensor:
     """(B,), (B,) → (B,) integers, different for different pairs."""
     ### BEGIN SOLUTION
@@ -565,7 +574,7 @@ check_cross_key(cross_key)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

@@ -40,6 +40,7 @@ import bisect
 import itertools
 import math
 import time
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,10 +55,10 @@ from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation.contest import Contest, count_parameters
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import draw
 from course_utils.models.mlp import MLP
-from course_utils.models.ranking.dcn_v2 import DCNv2, DenseNet, ResNet
+from course_utils.models.ranking.dcn_v2 import DenseNet, ResNet
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
 from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
 from course_utils.models.ranking.wide_deep_deepfm import DeepFM
@@ -65,6 +66,7 @@ from course_utils.models.ranking.wide_deep_deepfm import DeepFM
 plots.use_style()
 SEED = train.seed_everything(7)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -150,28 +152,22 @@ claim(
 
 
 # %% slideshow={"slide_type": "fragment"}
-def fit_function(model, function, d, steps=700, n=4_096, lr=1e-2):
-    """Regression on fresh uniform inputs in [−1, 1]; the share of variance left on new ones."""
+def fit_function(model, function, d, epochs=44, lr=1e-2):
+    """Regression on uniform inputs in [−1, 1]; the share of variance left on new ones."""
     random = torch.Generator().manual_seed(SEED)
-    draw = lambda rows: 2 * torch.rand(rows, d, generator=random) - 1  # noqa: E731
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    train_x, test_x = draw(n), draw(n)
-    for step in range(steps):
-        x = train_x[(step * 256) % n :][:256]
-        loss = (model(x).squeeze(1) - function(x)).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        y = function(test_x)
-        return ((model(test_x).squeeze(1) - y).square().mean() / y.var()).item()
+    drawn = [2 * torch.rand(4_096, d, generator=random) - 1 for _ in range(3)]
+    training, validation, test = ({"input": x, "target": function(x)} for x in drawn)
+    train.fit(
+        model, training, validation, loss=train.squared_error, lr=lr, weight_decay=0.0,
+        batch_size=256, epochs=epochs, patience=epochs, seed=SEED, progress=False,
+    )  # fmt: skip
+    error = train.predict(model, test) - test["target"]
+    return (error.square().mean() / test["target"].var()).item()
 
 
 def crosses(d, n_layers):
     torch.manual_seed(SEED)
-    return nn.Sequential(CrossNetwork(d, n_layers), nn.Linear(d, 1))
+    return nn.Sequential(CrossNetwork(d, n_layers), nn.Linear(d, 1), nn.Flatten(0))
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -230,10 +226,10 @@ rivals = {"one cross layer": crosses(3, 1)}
 for hidden in ([8], [32], [32, 32], [96, 64]):
     torch.manual_seed(SEED)
     rivals[f"MLP {'–'.join(map(str, hidden))}"] = nn.Sequential(
-        MLP(3, hidden), nn.Linear(hidden[-1], 1)
+        MLP(3, hidden), nn.Linear(hidden[-1], 1), nn.Flatten(0)
     )
 sizes = {name: count_parameters(model) for name, model in rivals.items()}
-errors = {name: fit_function(model, purchase, d=3, steps=2_000) for name, model in rivals.items()}
+errors = {name: fit_function(model, purchase, d=3, epochs=125) for name, model in rivals.items()}
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8, 4))
@@ -295,6 +291,9 @@ plt.show()
 # sweeps short, they train on the last 80,000 listens before the validation slice.
 #
 
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.ranking.dcn_v2 import DCNv2
+
 # %% slideshow={"slide_type": "fragment"}
 batches = task.recent(80_000)
 edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
@@ -302,7 +301,7 @@ edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
 
 def inputs():
     """Embedding of the ids and encoding of the numbers, new for each model."""
-    embedding = SeparateEmbeddings([1_024] * 3, dim=16, dropout=0.5, seed=SEED)
+    embedding = SeparateEmbeddings([1_024] * len(task.fields), dim=16, dropout=0.5, seed=SEED)
     return embedding, PiecewiseLinearEncoding(edges, bounded=True, missing=True)
 
 
@@ -553,8 +552,11 @@ Markdown(ladder.table(HERE))
 # Write a cross network of any number of layers as a function. `weights` and `biases` are lists.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def cross_network(x0: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
     """x0 (B, d), weights (d, d), biases (d,) → (B, d)."""
     ### BEGIN SOLUTION
@@ -580,8 +582,11 @@ check_cross_network(cross_network)
 # that the sum is `top · cross(x)`. (Mind the $+x$ and the diagonal.)
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def fm_as_cross(v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """weight (n, n), bias (n,), top (n,) of a cross layer that computes the FM's pairs."""
     ### BEGIN SOLUTION
@@ -612,7 +617,7 @@ check_fm_as_cross(fm_as_cross)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

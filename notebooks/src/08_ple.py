@@ -42,6 +42,7 @@
 
 # %% slideshow={"slide_type": "skip"}
 import itertools
+import math
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
@@ -59,19 +60,18 @@ from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.contest import Contest
-from course_utils.evaluation.pointwise import log_loss
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import table
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DCNv2
-from course_utils.models.ranking.fm_ffm import LogisticRegression
-from course_utils.models.ranking.ple import OneHotBins, Periodic, QuantileTransform, signed_log1p
+from course_utils.models.ranking.ple import signed_log1p
 
 plots.use_style()
 SEED = train.seed_everything(8)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -84,10 +84,10 @@ contest = Contest(task, SEED)
 
 # %% slideshow={"slide_type": "fragment"}
 NAME, LABEL = "user_item_hist_plays_before", "earlier plays of the track by the listener"
-if task.frames["train"][NAME].max() == 0:  # ratings: nobody rates a film twice
+if task.frame("train")[NAME].max() == 0:  # ratings: nobody rates a film twice
     NAME, LABEL = "item_hist_track_finished_before", "earlier full plays of the track by anyone"
-column = task.numbers.index(NAME)
-train_x, test_x = (task.batches[part]["numbers"][:, [column]] for part in ("train", "test"))
+one = task.with_numbers([NAME])
+train_x, test_x = one["train"]["numbers"], one["test"]["numbers"]
 train_y, test_y = task.batches["train"]["target"], task.target
 grid = torch.arange(0, 41.0)[:, None]
 
@@ -143,6 +143,9 @@ tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import quantile_bins
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.ple import OneHotBins
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three properties, checked
@@ -270,6 +273,9 @@ interactive(explore, asked=(1, 200))
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import Standardized
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.ple import Periodic, QuantileTransform
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One network, eight inputs
@@ -532,12 +538,31 @@ class Extraction(nn.Module):
 
 
 # %% slideshow={"slide_type": "fragment"}
-border, end = len(task.frames["train"]), len(task.rows)
-places = {"train": slice(border - 120_000 if border > 120_000 else 0, border)}
-places["test"] = slice(end - len(task.frames["test"]), end)
 both = {
-    part: torch.stack([batches[part]["target"], liked[at]], dim=1) for part, at in places.items()
+    part: {
+        "numbers": batch["numbers"],
+        "target": torch.stack(
+            [batch["target"], liked[task.positions[part][-len(batch["target"]) :]]], dim=1
+        ),
+    }
+    for part, batch in batches.items()
 }
+
+
+# %% slideshow={"slide_type": "fragment"}
+def weighted(weights):
+    """The log losses of the two targets, weighted."""
+    weight = torch.tensor(weights)
+
+    def loss(model, batch):
+        losses = nn.functional.binary_cross_entropy_with_logits(
+            model(batch["numbers"]), batch["target"], reduction="none"
+        )
+        return (losses.mean(dim=0) * weight.to(losses)).sum()
+
+    return loss
+
+
 MODELS = {
     "full play alone": (1, (1.0, 0.0)), "like alone": (1, (0.0, 1.0)),
     "MMoE": (3, (1.0, 1.0)), "PLE (extraction)": (1, (1.0, 1.0)),
@@ -546,26 +571,19 @@ two_tasks = {}
 for name, (n_shared, weights) in MODELS.items():
     torch.manual_seed(SEED)
     model = Extraction(ENCODINGS["PLE"](), n_shared, n_own=1 if "PLE" in name else 0)
-    batch = {"numbers": numbers, "target": both["train"]}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(2):
-        for part in train.batches(batch, 2_048, torch.Generator().manual_seed(SEED)):
-            losses = nn.functional.binary_cross_entropy_with_logits(
-                model(part["numbers"]), part["target"], reduction="none"
-            ).mean(dim=0)
-            optimizer.zero_grad()
-            (losses * torch.tensor(weights)).sum().backward()
-            optimizer.step()
-    logits = train.predict(model, {"numbers": batches["test"]["numbers"], "target": both["test"]})
-    two_tasks[name] = logits.double()
+    train.fit(
+        model, both["train"], both["validation"], loss=weighted(weights), lr=2e-3,
+        schedule="constant", epochs=2, seed=SEED,
+    )  # fmt: skip
+    two_tasks[name] = train.predict(model, both["test"]).double()
 
 
 # %% slideshow={"slide_type": "fragment"}
 def auc_of(name, column):
-    scored = MODELS[name][1][column] > 0 and both["test"][:, column].sum() > 0
+    scored = MODELS[name][1][column] > 0 and both["test"]["target"][:, column].sum() > 0
     if not scored:
         return "–"
-    return f"{pointwise.roc_auc(two_tasks[name][:, column], both['test'][:, column]):.4f}"
+    return f"{pointwise.roc_auc(two_tasks[name][:, column], both['test']['target'][:, column]):.4f}"
 
 
 pl.DataFrame(
@@ -610,8 +628,11 @@ Markdown(ladder.table(HERE))
 # `edges` is (T + 1,).
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def encode_column(x: Tensor, edges: Tensor) -> Tensor:
     """Piecewise linear encoding: (N,), (T + 1,) → (N, T)."""
     ### BEGIN SOLUTION
@@ -633,8 +654,11 @@ check_encode_column(encode_column)
 # edges, return the numbers.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def decode(codes: Tensor, edges: Tensor) -> Tensor:
     """The numbers that have these codes: (N, T), (T + 1,) → (N,)."""
     ### BEGIN SOLUTION
@@ -656,8 +680,11 @@ check_decode(decode)
 # of the linear model on the code that draws it.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def broken_line(heights: Tensor) -> tuple[Tensor, Tensor]:
     """Bias and weights (T,) of the broken line through (T + 1,) heights."""
     ### BEGIN SOLUTION
@@ -684,7 +711,7 @@ check_broken_line(broken_line)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

@@ -37,6 +37,7 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -47,21 +48,22 @@ from IPython.display import Markdown
 from torch import Tensor, nn
 
 from course_utils import train
+from course_utils.data.counters import SESSION_COUNTERS
 from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.contest import Contest
 from course_utils.lesson import ladder, plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import table
 from course_utils.lesson.widgets import interactive
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import Standardized
-from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
 
 plots.use_style()
 SEED = train.seed_everything(11)
 log = open_log()
+claim = Claims(log)
 task = ranking_task(log)
 contest = Contest(task, SEED)
 
@@ -79,7 +81,7 @@ def gigabytes(n_values, dim=64, numbers_each=3):
 
 
 sizes = {
-    "this log's tracks": task.n_values[1],
+    "this log's tracks": task.n_values["track"],
     "Yambda-50M's tracks": 934_057,
     "Yambda-5B's tracks": 9_390_623,
     "10 million rows": 10_000_000,
@@ -159,10 +161,10 @@ claim(
 # %% slideshow={"slide_type": "fragment"}
 def collisions(n_rows):
     """Pairs of values of our log that share a row, within and between features."""
-    table = UnifiedEmbedding(n_rows, 1, n_features=3, n_hashes=1, seed=SEED)
+    table = UnifiedEmbedding(n_rows, 1, len(task.fields), n_hashes=1, seed=SEED)
     load = []
-    for f, n in enumerate(task.n_values):
-        ids = torch.zeros(n - 1, 3, dtype=torch.long)
+    for f, n in enumerate(task.n_values.values()):
+        ids = torch.zeros(n - 1, len(task.fields), dtype=torch.long)
         ids[:, f] = torch.arange(1, n)
         load.append(torch.bincount(table.rows(ids)[:, f, 0], minlength=n_rows).double())
     within = sum((rows * (rows - 1) / 2).sum() for rows in load)
@@ -170,8 +172,9 @@ def collisions(n_rows):
     return int(within), int((total * (total - 1) / 2).sum() - within)
 
 
+VALUES = sum(n - 1 for n in task.n_values.values())
 within, between = collisions(2_048)
-print(f"{sum(task.n_values) - 3:,} values in 2,048 rows:")
+print(f"{VALUES:,} values in 2,048 rows:")
 print(f"{within:,} pairs collide within a feature, {between:,} between features")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -195,26 +198,26 @@ print(f"{within:,} pairs collide within a feature, {between:,} between features"
 # To let the ids speak, the numbers are only those of the session; who likes what must come from the ids.
 #
 
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
+
 # %% slideshow={"slide_type": "fragment"}
-columns = [i for i, c in enumerate(task.numbers) if c.startswith("session_hist")]
-batches = {
-    name: {**batch, "numbers": batch["numbers"][:, columns]}
-    for name, batch in task.recent(150_000).items()
-}
+batches = task.with_numbers(list(SESSION_COUNTERS), n=150_000)
 session = batches["train"]["numbers"]
-WIDTH = 16
+WIDTH, ALL = 16, sum(task.n_values.values())
 
 
 def by_size(memory):
-    """Three tables with together `memory` numbers, rows in proportion to the values."""
-    return [max(1, memory // WIDTH * n // sum(task.n_values)) for n in task.n_values]
+    """Tables with together `memory` numbers, rows in proportion to the values."""
+    return [max(1, memory // WIDTH * n // ALL) for n in task.n_values.values()]
 
 
 def evenly(memory):
     """The same rows for all, none more than its values; the tracks get the rest."""
-    share = [min(n, memory // WIDTH // 3) for n in task.n_values]
-    share[1] = memory // WIDTH - share[0] - share[2]
-    return share
+    rows = memory // WIDTH
+    share = {field: min(n, rows // len(task.fields)) for field, n in task.n_values.items()}
+    share["track"] += rows - sum(share.values())
+    return list(share.values())
 
 
 def separate(rows):
@@ -224,7 +227,7 @@ def separate(rows):
 def unified(memory, n_hashes, seed=SEED):
     """One table of `memory` numbers, read in `n_hashes` places."""
     dim = WIDTH // n_hashes
-    return UnifiedEmbedding(memory // dim, dim, 3, n_hashes, dropout=0.3, seed=seed)
+    return UnifiedEmbedding(memory // dim, dim, len(task.fields), n_hashes, dropout=0.3, seed=seed)
 
 
 def enter(name, embedding):
@@ -240,7 +243,7 @@ WAYS = {
     "2 hashes": lambda m: unified(m, 2),
     "4 hashes": lambda m: unified(m, 4),
 }
-FULL = sum(task.n_values) * WIDTH
+FULL = ALL * WIDTH
 BUDGETS = [FULL // 40, FULL // 10, FULL // 2]
 for memory in BUDGETS:
     for name, make in WAYS.items():
@@ -298,7 +301,7 @@ claim(
 # %% slideshow={"slide_type": "fragment"}
 def sharing(n_rows, n_hashes):
     """Share of the log's values that agree in all rows with some other value."""
-    others = sum(task.n_values) - 4
+    others = VALUES - 1
     return 1 - (1 - 1.0 / n_rows**n_hashes) ** others
 
 
@@ -370,31 +373,37 @@ class SharedLinear(nn.Module):
         return self.bias + (self.embedding(ids) * self.weights).sum(dim=(1, 2))
 
     def angles(self):
-        """Degrees between the weight vectors of features 0–1, 0–2, 1–2."""
+        """Degrees between the weight vectors of each pair of features."""
         unit = nn.functional.normalize(self.weights.detach(), dim=1)
-        cosines = (unit @ unit.T)[[0, 0, 1], [1, 2, 2]].clamp(-1, 1)
+        first, second = zip(*itertools.combinations(range(len(unit)), 2), strict=True)
+        cosines = (unit @ unit.T)[list(first), list(second)].clamp(-1, 1)
         return torch.rad2deg(torch.acos(cosines)).tolist()
 
 
 # %% slideshow={"slide_type": "fragment"}
 torch.manual_seed(SEED)
-shared = SharedLinear(n_rows=1_024, dim=8, n_features=3)
-optimizer = torch.optim.Adam(shared.parameters(), lr=3e-3)
-random, path = torch.Generator().manual_seed(SEED), [shared.angles()]
-for _ in range(4):
-    for batch in train.batches(task.batches["train"], 4_096, random):
-        loss = nn.functional.binary_cross_entropy_with_logits(
-            shared(batch["ids"], batch["numbers"]), batch["target"]
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        path.append(shared.angles())
+shared = SharedLinear(n_rows=1_024, dim=8, n_features=len(task.fields))
+path = []
+
+
+def watched(model, batch):
+    """The log loss, and on the way the angles before each step."""
+    if model.training:
+        path.append(model.angles())
+    return train.log_loss(model, batch)
+
+
+train.fit(
+    shared, task.batches["train"], task.batches["validation"], loss=watched, schedule="constant",
+    lr=3e-3, batch_size=4_096, epochs=4, patience=4, weight_decay=0.0, embedding_decay=0.0,
+    seed=SEED,
+)  # fmt: skip
 path = np.array(path)
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8.5, 3.9))
-for k, name in enumerate(["listener – track", "listener – artist", "track – artist"]):
+NAMES = [f"{one} – {other}" for one, other in itertools.combinations(task.fields, 2)]
+for k, name in enumerate(NAMES):
     ax.plot(path[:, k], label=name, color=plots.PALETTE[k])
 ax.axhline(90, color=plots.COLORS["muted"], linestyle=":")
 ax.set(xlabel="training steps", ylabel="angle (degrees)", ylim=(0, 100))
@@ -406,8 +415,7 @@ plt.show()
 claim(
     "The weight vectors of features that share a table turn apart: from 0° to beyond 50°",
     path[0].max() < 1 and path[-1].min() > 50,
-    f"listener against track and artist {path[-1][0]:.0f}° and {path[-1][1]:.0f}°, "
-    f"track against artist {path[-1][2]:.0f}°",
+    ", ".join(f"{name} {angle:.0f}°" for name, angle in zip(NAMES, path[-1], strict=True)),
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -429,12 +437,12 @@ with torch.no_grad():
         torch.sigmoid(train.predict(shared, task.batches["train"]))
         - task.batches["train"]["target"]
     )
-ids = task.batches["train"]["ids"]
 by_row = {}
-for f in range(3):
-    strength = torch.zeros(task.n_values[f]).index_add(0, ids[:, f], residual)
-    place = torch.zeros(task.n_values[f], dtype=torch.long).index_copy(0, ids[:, f], rows[:, f])
-    for value in range(1, task.n_values[f]):
+for f, (field, n) in enumerate(task.n_values.items()):
+    ids = task.ids(field, "train")
+    strength = torch.zeros(n).index_add(0, ids, residual)
+    place = torch.zeros(n, dtype=torch.long).index_copy(0, ids, rows[:, f])
+    for value in range(1, n):
         gradient = strength[value] * shared.weights[f].detach()
         by_row.setdefault(int(place[value]), []).append((f, gradient))
 same, other = [], []
@@ -535,8 +543,11 @@ check_alone(alone)
 # Return (B, F, k · d), the k rows of a value side by side.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def look_up(table: Tensor, rows: Tensor) -> Tensor:
     """(M, d), (B, F, k) → (B, F, k · d)."""
     ### BEGIN SOLUTION
@@ -586,7 +597,7 @@ check_expected_twins(expected_twins)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

@@ -61,20 +61,19 @@ from course_utils.data.counters import (
 from course_utils.data.histories import histories
 from course_utils.data.ids import lookup, number_ids
 from course_utils.data.log import open_log
-from course_utils.data.tasks.ranking import ranking_rows, ranking_task
+from course_utils.data.tasks.ranking import PARTS, ranking_rows, ranking_task
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.contest import Contest
 from course_utils.lesson import plots
-from course_utils.lesson.claims import claim, recap
+from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.ple import Standardized, quantile_bins
-from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
-from course_utils.train import batches
 
 plots.use_style()
 SEED = train.seed_everything(18)
 log = open_log()
+claim = Claims(log)
 log.need_negatives()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -110,7 +109,7 @@ rows.select("uid", "item_id", *USER_ITEM_COUNTERS[:3], TARGET).tail(3)
 
 # %% slideshow={"slide_type": "fragment"}
 task = ranking_task(log, rows)
-parts, batches = task.frames, task.batches
+parts, batches = {part: task.frame(part) for part in PARTS}, task.batches
 pl.DataFrame(
     {
         "part": list(parts),
@@ -321,7 +320,7 @@ layer(torch.tensor([[1.0, 2.0]])).detach()
 from course_utils.models.ranking.dcn_v2 import DCNv2
 
 # %% slideshow={"slide_type": "fragment"}
-numbers, ids = batches["train"]["numbers"], batches["train"]["ids"]
+numbers = batches["train"]["numbers"]
 EDGES = quantile_bins(numbers, n_bins=16)
 
 
@@ -330,7 +329,7 @@ def encoding():
 
 
 def unified(n_rows=2_048):
-    return UnifiedEmbedding(n_rows, dim=8, n_features=3, n_hashes=2, dropout=0.5, seed=SEED)
+    return UnifiedEmbedding(n_rows, 8, len(task.fields), n_hashes=2, dropout=0.5, seed=SEED)
 
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -465,6 +464,10 @@ plt.show()
 #
 
 
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings
+
+
 # %% slideshow={"slide_type": "fragment"}
 def wider(dim):
     return MLP(dim, [320, 128])
@@ -473,7 +476,10 @@ def wider(dim):
 variants = {
     "− PLE": lambda: DCNv2(unified(), Standardized(numbers)),
     "− unified embeddings": lambda: DCNv2(
-        SeparateEmbeddings([683] * 3, 8, dropout=0.5, seed=SEED), encoding()
+        SeparateEmbeddings(
+            [2_048 // len(task.fields) + 1] * len(task.fields), 8, dropout=0.5, seed=SEED
+        ),
+        encoding(),
     ),
     "− cross network": lambda: DCNv2(unified(), encoding(), cross=None, deep=wider),
 }
@@ -530,10 +536,12 @@ claim(
 # %% slideshow={"slide_type": "fragment"}
 GROUPS = {
     "user": USER_COUNTERS, "session": SESSION_COUNTERS, "track": ITEM_COUNTERS,
-    "user × track": USER_ITEM_COUNTERS, "artist": ARTIST_COUNTERS[:2],
-    "user × artist": ARTIST_COUNTERS[2:], "timestamp": ["timestamp"],
+    "user × track": USER_ITEM_COUNTERS,
+    "artist": [name for name in ARTIST_COUNTERS if name.startswith("artist")],
+    "user × artist": [name for name in ARTIST_COUNTERS if name.startswith("user_artist")],
+    "timestamp": ["timestamp"],
 }  # fmt: skip
-IDS = {"user id": 0, "track id": 1, "artist id": 2}
+IDS = {f"{field} id": column for column, field in enumerate(task.fields)}
 some = torch.randperm(len(target), generator=torch.Generator().manual_seed(SEED))[:8_000]
 sample = {name: values[some] for name, values in batches["test"].items()}
 shuffle = torch.randperm(len(some), generator=torch.Generator().manual_seed(SEED + 1))
@@ -603,21 +611,16 @@ from course_utils.models.ranking.target_attention import TargetAttention
 # %% slideshow={"slide_type": "fragment"}
 LENGTH = 20
 past = histories(log.events, rows)
-content = (
-    lookup(log.vectors, "embed", task.tracks)
-    if log.vectors is not None
-    else torch.zeros(len(task.tracks) + 1, 1)
-)
+content = lookup(log.vectors, "embed", task.tracks)
 
 
-def with_history(name, part):
-    first = {"train": 0, "validation": len(parts["train"])}.get(name, len(rows) - len(part))
-    seen = past.last(torch.arange(first, first + len(part)), LENGTH)
-    plays = number_ids(seen["item"], task.tracks)
-    return {**batches[name], "plays": plays, "finished": seen["finished"], "mask": seen["mask"]}
+def with_history(part):
+    seen = past.last(task.positions[part], LENGTH)
+    plays = {"plays": number_ids(seen["item"], task.tracks), "track": task.ids("track", part)}
+    return {**batches[part], **plays, "finished": seen["finished"], "mask": seen["mask"]}
 
 
-longer = {name: with_history(name, part) for name, part in parts.items()}
+longer = {part: with_history(part) for part in PARTS}
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.target_attention import DCNv2WithHistory
@@ -725,8 +728,10 @@ interactive(explore, uid=active[:40])
 # Write the encoding of one number, cut off to [0, 1] on both sides.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import itertools
+
+
 def encode(x: float, edges: list[float]) -> list[float]:
     """Piecewise linear encoding of x: one number for each bin."""
     ### BEGIN SOLUTION
@@ -748,8 +753,11 @@ check_ple(encode)
 # Write $x_0 \odot (W x + b) + x$ for a batch: `x0` and `x` are (B, d), `weight` is (d, d).
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
 def cross_layer(x0: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """One cross layer of DCN-v2."""
     ### BEGIN SOLUTION
@@ -772,8 +780,13 @@ check_cross_layer(cross_layer)
 # hash, and for the independent hashes of `UnifiedEmbedding`.
 #
 
-
 # %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
+
+
 def colliding_pairs(first: Tensor, second: Tensor) -> int:
     """Number of pairs of values whose rows agree under both hashes; first, second: (N,)."""
     ### BEGIN SOLUTION
@@ -808,7 +821,7 @@ check_collisions(colliding_pairs)
 #
 
 # %% slideshow={"slide_type": "fragment"}
-recap()
+claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## References

@@ -209,5 +209,7 @@ def test_history_ranker_and_histories():
         None, Standardized(numbers), torch.arange(9), torch.randn(9, 5), length=3, dim=8, n_rows=30
     )
     ids = torch.tensor([[1, 2, 2]] * 4)
-    logits = model(ids, numbers, seen["item"], seen["finished"], seen["mask"])
+    logits = model(
+        ids, numbers, torch.tensor([2] * 4), seen["item"], seen["finished"], seen["mask"]
+    )
     assert logits.shape == (4,)

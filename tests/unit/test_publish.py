@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import base64
+import os
+import subprocess
+import sys
 
 import nbformat
 import pytest
 
-from course_utils.authoring import publish
-from course_utils.authoring.publish import PublishError
+from course_utils.authoring import new, publish, pull, readme, run, source
+from course_utils.authoring.source import PublishError
 
 SOURCE = '''# ---
 # jupyter:
@@ -28,10 +31,14 @@ SOURCE = '''# ---
 # %% slideshow={"slide_type": "skip"}
 from torch import nn
 
-from course_utils.claims import claim
+from course_utils.data.log import open_log
+from course_utils.lesson.claims import Claims
+
+claim = Claims(open_log("sim:n_listeners=20,listens_per_listener=20,n_tracks=400,days=28"))
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models import MLP
+from course_utils.models.mlp import MLP
+
 
 # %% slideshow={"slide_type": "skip"}
 def double(x):
@@ -54,33 +61,73 @@ claim("Two is more than one", 2 > 1, "2 against 1")
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A course of one notebook in a folder of its own."""
-    for name, folder in [("NOTEBOOKS", ""), ("SOURCES", "src"), ("EXERCISES", "exercises")]:
-        monkeypatch.setattr(publish, name, tmp_path / folder)
-        (tmp_path / folder).mkdir(exist_ok=True)
-    (tmp_path / "src" / "90_tiny.py").write_text(SOURCE)
-    return tmp_path
+    """A course of one notebook in a folder of its own, whose name is none of the easy ones."""
+    root = tmp_path / "My course [2026] курс"
+    places = {
+        "NOTEBOOKS": root,
+        "SOURCES": root / "src",
+        "EXERCISES": root / "exercises",
+        "ASSETS": root / "assets",
+        "ROOT": root,
+    }
+    for module in (source, publish, pull, run):
+        for name, place in places.items():
+            if hasattr(module, name) and not (module is source and name == "ROOT"):
+                monkeypatch.setattr(module, name, place)
+    (root / "src").mkdir(parents=True)
+    (root / "src" / "90_tiny.py").write_text(SOURCE, encoding="utf-8", newline="\n")
+    return root
 
 
 @pytest.fixture
-def built(course):
-    assert publish.publish("90_tiny")
-    return nbformat.read(course / "90_tiny.ipynb", as_version=4)
+def pretend(course):
+    """The notebook as published, without the seconds that a kernel takes."""
+    notebook = source.read_source("90_tiny")
+    for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
+        cell.execution_count = number + 1
+        cell.outputs = [nbformat.v4.new_output("stream", text=f"output {number}\n")]
+    notebook.metadata["course"] = {
+        "hash": publish.code_hash(publish.code_of(notebook)),
+        "seconds": 1,
+        "cells": [publish.cell_hash(cell) for cell in notebook.cells],
+    }
+    save(notebook, course)
+    blank = source.without_solutions(notebook)
+    publish.write_whole({course / "exercises" / "90_tiny.ipynb": publish.as_text(blank)})
+    assert publish.state("90_tiny") == "current"
+    return notebook
 
 
-def test_a_built_notebook_shows_real_code_and_is_executed(built, course):
+def save(notebook, course):
+    publish.write_whole({course / "90_tiny.ipynb": publish.as_text(notebook)})
+
+
+def text_of(course):
+    return (course / "src" / "90_tiny.py").read_text(encoding="utf-8")
+
+
+def rewrite(course, old, new_text):
+    assert old in text_of(course)
+    path = course / "src" / "90_tiny.py"
+    path.write_text(text_of(course).replace(old, new_text), encoding="utf-8", newline="\n")
+
+
+# Building
+
+
+def test_a_built_notebook_shows_real_code_and_is_executed(course):
+    assert publish.publish("90_tiny") == "executed"
+    built = publish.read_built("90_tiny")
     code = [c for c in built.cells if c.cell_type == "code"]
-    assert code[1].source.startswith("class MLP(nn.Sequential):")
+    first, second = code[1].source.splitlines()[:2]
+    assert first == "# This code stands in course_utils/models/mlp.py"
+    assert second == "class MLP(nn.Sequential):"
     assert [c.execution_count for c in code] == [1, 2, 3, 4, 5]
-    assert publish.claims_of(built) == [
+    assert readme.claims_of(built) == [
         {"claim": "Two is more than one", "holds": True, "measured": "2 against 1"}
     ]
-    assert "| ✔ | 2 against 1 |" in publish.results_table()
-    assert not publish.publish("90_tiny"), "nothing changed, nothing is built"
-    assert not list(course.glob(".*partial"))
-
-
-def test_the_exercise_has_no_solution_and_no_outputs(built, course):
+    assert publish.publish("90_tiny") == "current", "nothing changed, nothing is built"
+    assert not list(course.rglob("*.partial"))
     blank = nbformat.read(course / "exercises" / "90_tiny.ipynb", as_version=4)
     text = "\n".join(c.source for c in blank.cells)
     assert "return 2 * x" not in text and "SOLUTION" not in text
@@ -90,68 +137,231 @@ def test_the_exercise_has_no_solution_and_no_outputs(built, course):
     assert exercise["solution"] and check["grade"] and check["locked"]
 
 
-def test_a_changed_source_is_built_again(built, course):
+def test_new_words_keep_the_outputs(pretend, course):
+    rewrite(course, "Some text.", "Other text.")
+    rewrite(course, '"""Twice x."""', '"""Two times x."""')
+    rewrite(course, '"slide_type": "subslide"', '"slide_type": "slide"')
+    assert publish.state("90_tiny") == "prose"
+    assert publish.publish("90_tiny") == "text"
+    built = publish.read_built("90_tiny")
+    assert "Other text." in built.cells[0].source
+    assert built.cells[2].metadata["slideshow"]["slide_type"] == "slide"
+    outputs = [c.outputs for c in built.cells if c.cell_type == "code"]
+    assert outputs == [c.outputs for c in pretend.cells if c.cell_type == "code"]
+    assert publish.state("90_tiny") == "current" and publish.edited_cells("90_tiny") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new_text"),
+    [
+        ("double(4)\n\n# %%", "double(5)\n\n# %%"),
+        ("2 > 1", "2 > 0"),
+        ("return 2 * x", "return x + x"),
+    ],
+)
+def test_new_code_makes_it_stale(pretend, course, old, new_text):
+    rewrite(course, old, new_text)
+    assert publish.state("90_tiny") == "stale"
+
+
+def test_windows_line_ends_change_nothing(pretend, course):
     path = course / "src" / "90_tiny.py"
-    path.write_text(path.read_text().replace("Some text.", "Other text."))
-    assert not publish.is_current("90_tiny")
-    assert publish.publish("90_tiny")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    built = course / "90_tiny.ipynb"
+    built.write_bytes(built.read_bytes().replace(b"\n", b"\r\n"))
+    assert publish.state("90_tiny") == "current" and publish.edited_cells("90_tiny") == []
 
 
-def test_edits_are_never_destroyed_and_can_be_pulled(built, course):
-    built.cells[0].source += "\n\nAn edit."
-    nbformat.write(built, course / "90_tiny.ipynb")
-    with pytest.raises(PublishError, match=r"edited in cells \[0\].*make pull NB=90_tiny"):
-        publish.publish("90_tiny")
-    publish.pull("90_tiny")
-    text = (course / "src" / "90_tiny.py").read_text()
-    assert text == SOURCE.replace("# Some text.\n", "# Some text.\n#\n# An edit.\n")
-    assert publish.publish("90_tiny")
-
-
-def test_an_edited_inlined_class_is_not_pulled(built, course):
-    built.cells[2].source += "\n# an edit"
-    nbformat.write(built, course / "90_tiny.ipynb")
-    with pytest.raises(PublishError, match="cell 2 holds inlined code"):
-        publish.pull("90_tiny")
-    assert (course / "src" / "90_tiny.py").read_text() == SOURCE
+def test_opening_a_notebook_is_no_edit(pretend, course):
+    pretend.metadata["kernelspec"]["display_name"] = "Python 3.12 (my laptop)"
+    pretend.metadata["language_info"] = {"name": "python", "version": "3.12.9"}
+    pretend.cells[0].metadata["editable"] = True
+    pretend.cells[1].metadata["jp-MarkdownHeadingCollapsed"] = True
+    save(pretend, course)
+    assert publish.edited_cells("90_tiny") == [] and publish.publish("90_tiny") == "current"
 
 
 def test_a_failing_cell_builds_nothing(course):
-    path = course / "src" / "90_tiny.py"
-    path.write_text(SOURCE.replace("assert double(4) == 8", "assert double(4) == 9"))
+    rewrite(course, "assert double(4) == 8", "assert double(4) == 9")
     with pytest.raises(PublishError, match="AssertionError"):
         publish.publish("90_tiny")
     assert not (course / "90_tiny.ipynb").exists()
-    assert not (course / "exercises" / "90_tiny.ipynb").exists()
+    assert not (course / "exercises").exists()
 
 
 def test_stderr_is_an_error(course):
-    path = course / "src" / "90_tiny.py"
-    path.write_text(SOURCE + "\n# %%\nimport warnings\nwarnings.warn('mind this')\n")
+    added = "\n# %%\nimport warnings\nwarnings.warn('mind this')\n"
+    (course / "src" / "90_tiny.py").write_text(SOURCE + added, encoding="utf-8")
     with pytest.raises(PublishError, match=r"wrote to stderr.*mind this"):
         publish.publish("90_tiny")
 
 
-def test_running_leaves_a_copy_and_a_page(course, tmp_path):
-    shutil.rmtree(course / "exercises")
-    notebook, page = publish.run("90_tiny", "movielens", tmp_path / "build")
-    assert notebook.name == "90_tiny-movielens.ipynb" and "A title" in page.read_text()
-    assert not (course / "90_tiny.ipynb").exists()
+def test_all_files_are_written_or_none(tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "folder" / "bad"
+    (tmp_path / "folder").write_text("in the way", encoding="utf-8")
+    with pytest.raises(OSError, match="folder"):
+        publish.write_whole({good: b"1", bad: b"2"})
+    assert not good.exists() and not list(tmp_path.glob(".*"))
+
+
+# Carrying edits back
+
+
+def test_edits_are_never_destroyed_and_can_be_pulled(pretend, course):
+    pretend.cells[0].source += "\n\nAn edit."
+    save(pretend, course)
+    with pytest.raises(PublishError, match=r"edited in cells \[0\].*make pull NB=90_tiny"):
+        publish.publish("90_tiny")
+    pull.pull("90_tiny")
+    assert text_of(course) == SOURCE.replace("# Some text.\n", "# Some text.\n#\n# An edit.\n")
+    assert publish.publish("90_tiny") == "text"
+
+
+def test_a_pull_without_edits_leaves_the_source_as_it_is(pretend, course):
+    pull.pull("90_tiny")
+    assert text_of(course) == SOURCE
+
+
+def test_slide_types_tags_and_points_are_pulled(pretend, course):
+    pretend.cells[0].metadata["slideshow"]["slide_type"] = "subslide"
+    pretend.cells[1].metadata["tags"] = ["picture"]
+    pretend.cells[4].metadata["nbgrader"]["points"] = 3
+    save(pretend, course)
+    assert publish.edited_cells("90_tiny") == [0, 1, 4]
+    pull.pull("90_tiny")
+    again = source.read_source("90_tiny")
+    assert again.cells[0].metadata["slideshow"]["slide_type"] == "subslide"
+    assert again.cells[1].metadata["tags"] == ["picture"]
+    assert again.cells[4].metadata["nbgrader"] == pretend.cells[4].metadata["nbgrader"]
+    assert "grade_id" not in text_of(course), "only what was changed stands in the source"
+    assert publish.state("90_tiny") == "prose" or publish.state("90_tiny") == "current"
+    assert publish.edited_cells("90_tiny") == []
+
+
+def test_a_pasted_picture_becomes_an_asset(pretend, course):
+    pretend.cells[0].source += "\n\n![a cat](attachment:my cat.png)"
+    picture = base64.b64encode(b"a picture").decode()
+    pretend.cells[0]["attachments"] = {"my cat.png": {"image/png": picture}}
+    save(pretend, course)
+    _, asset = pull.pull("90_tiny")
+    assert asset.parent == course / "assets" and asset.read_bytes() == b"a picture"
+    assert f"![a cat](assets/{asset.name})" in text_of(course)
+    assert publish.publish("90_tiny") == "text"
+
+
+def test_a_pasted_file_of_another_kind_is_refused(pretend, course):
+    pretend.cells[0]["attachments"] = {"film.mp4": {"video/mp4": "AAAA"}}
+    save(pretend, course)
+    with pytest.raises(PublishError, match=r"cell 0: the pasted file 'film.mp4' is of type video"):
+        pull.pull("90_tiny")
+    assert text_of(course) == SOURCE
+
+
+def test_an_edited_inlined_class_is_not_pulled(pretend, course):
+    pretend.cells[2].source += "\n# an edit"
+    save(pretend, course)
+    with pytest.raises(PublishError, match="cell 2 holds inlined code"):
+        pull.pull("90_tiny")
+    assert text_of(course) == SOURCE
+
+
+@pytest.mark.parametrize(
+    "name", ["99_nowhere", "", "..", "../90_tiny", "src/90_tiny", "90_tiny.py"]
+)
+@pytest.mark.parametrize("action", [publish.publish, pull.pull, source.read_source, publish.state])
+def test_unknown_names(course, action, name):
+    with pytest.raises(PublishError, match=r"no source of a notebook .*90_tiny"):
+        action(name)
+
+
+def test_a_notebook_that_was_never_built_cannot_be_pulled(course):
+    with pytest.raises(PublishError, match="has not been built; run `make notebooks`"):
+        pull.pull("90_tiny")
+
+
+# Reading sources
 
 
 def test_an_inline_cell_holds_imports_only():
     with pytest.raises(PublishError, match="may only import from course_utils"):
-        publish.inlined("import torch")
+        source.inlined("import torch")
+    with pytest.raises(PublishError, match=r"course_utils\.models\.mlp has no Perceptron"):
+        source.inlined("from course_utils.models.mlp import Perceptron")
+
+
+def test_an_empty_cell_is_refused(course):
+    (course / "src" / "90_tiny.py").write_text(SOURCE + "\n# %%\n\n# %%\n1\n", encoding="utf-8")
+    with pytest.raises(PublishError, match=r"90_tiny.py: cell 6 is empty"):
+        source.read_source("90_tiny")
+
+
+# Copies
+
+
+def test_running_leaves_a_copy_and_a_page_and_follows_the_variable(course, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_LOG", "movielens")
+    monkeypatch.setattr(
+        run, "execute", lambda notebook, folder, **variables: seen.append(variables)
+    )
+    seen = []
+    copy, page = run.run("90_tiny", None, tmp_path / "build")
+    assert copy.name == "90_tiny-movielens.ipynb"
+    assert "A title" in page.read_text(encoding="utf-8")
+    copy, _ = run.run("90_tiny", "grocery", tmp_path / "build")
+    assert copy.name == "90_tiny-grocery.ipynb"
+    monkeypatch.chdir(tmp_path)
+    one, _ = run.run("90_tiny", "a b.parquet", tmp_path / "build")
+    two, _ = run.run("90_tiny", "a-b.parquet", tmp_path / "build")
+    assert one != two, "two logs never share a copy"
+    assert [v["COURSE_LOG"] for v in seen][:2] == ["movielens", "grocery"]
+    assert seen[2]["COURSE_LOG"] == str(tmp_path / "a b.parquet")
+    assert not (course / "90_tiny.ipynb").exists()
+
+
+# A new notebook
+
+
+def test_a_new_notebook_runs_and_touches_no_list(tmp_path, monkeypatch):
+    for folder in ("notebooks/src", "course_utils/checks", "tests/notebooks/wrong"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "course.toml").write_text(
+        'parts = ["One"]\n[notebooks]\n03_planned = { part = 1, title = "x", state = "planned" }\n'
+        '05_later = { part = 1, title = "y", state = "written" }\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(new, "ROOT", tmp_path)
+    monkeypatch.setattr(source, "SOURCES", tmp_path / "notebooks" / "src")
+    assert len(new.new("03_planned")) == 4 and new.new("04_fresh")
+    course = (tmp_path / "course.toml").read_text(encoding="utf-8").splitlines()
+    assert course[2] == '03_planned = { part = 1, title = "x", state = "draft" }'
+    assert course[3].startswith('04_fresh = { part = 4, title = "fresh"')
+    notebook = source.read_source("04_fresh")
+    assert any(source.BEGIN in cell.source for cell in notebook.cells)
+    with pytest.raises(PublishError, match="exists; choose another name"):
+        new.new("04_fresh")
+    for name in ("fresh", "4_fresh", "04-fresh", "04_Fresh", "../04_fresh", ""):
+        with pytest.raises(PublishError, match="not of the form NN_topic"):
+            new.new(name)
+
+
+# README and console
 
 
 def test_the_readme_marks_are_needed():
-    assert publish.fill("a\n<!-- x -->\nold\n<!-- /x -->\nb", "x", "new") == (
+    assert readme.fill("a\n<!-- x -->\nold\n<!-- /x -->\nb", "x", "new") == (
         "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
     )
     with pytest.raises(PublishError, match="marks"):
-        publish.fill("nothing", "x", "new")
+        readme.fill("nothing", "x", "new")
 
 
-def test_unknown_notebook():
-    with pytest.raises(PublishError, match="no source"):
-        publish.read_source("99_nowhere")
+@pytest.mark.parametrize("encoding", ["cp1251", "ascii", "utf-8"])
+def test_any_console_can_show_what_is_said(encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "course_utils", "doctor"],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        cwd=source.ROOT, capture_output=True, check=False,
+    )  # fmt: skip
+    assert b"Traceback" not in done.stderr
+    said = done.stdout.decode(encoding)
+    assert ("✔ Python" if encoding == "utf-8" else "[ok] Python") in said

@@ -35,13 +35,13 @@ from course_utils.models.ranking.wide_deep_deepfm import (
 )
 
 NAN = float("nan")
-N_VALUES, PAIRS = [5, 7], [(0, 1)]
+N_VALUES, PAIRS = {"listener": 5, "track": 7}, [("listener", "track")]
 
 
 @pytest.fixture
 def batch():
     torch.manual_seed(0)
-    ids = torch.stack([torch.randint(0, n, (40,)) for n in N_VALUES], dim=1)
+    ids = torch.stack([torch.randint(0, n, (40,)) for n in N_VALUES.values()], dim=1)
     numbers = torch.randn(40, 3)
     numbers[::7, 1] = NAN
     return {"ids": ids, "numbers": numbers}
@@ -78,11 +78,37 @@ def test_rankers_work_on_ids_alone(name, batch):
     assert RANKERS[name](None)(**batch).shape == (40,)
 
 
+@pytest.mark.parametrize("name", RANKERS)
+def test_every_ranker_encodes_the_numbers_once(name, batch):
+    class Counted(PiecewiseLinearEncoding):
+        calls = 0
+
+        def forward(self, x):
+            Counted.calls += 1
+            return super().forward(x)
+
+    edges = quantile_bins(batch["numbers"], 4)
+    RANKERS[name](Counted(edges, bounded=True, missing=True))(**batch)
+    assert Counted.calls == 1
+
+
+def test_crosses_go_by_the_names_of_the_fields():
+    ids = torch.tensor([[3, 9, 5], [0, 9, 5]])
+    one = Crosses(["listener", "track", "artist"], [("listener", "artist")], n_rows=64)
+    other = Crosses(["artist", "listener"], [("listener", "artist")], n_rows=64)
+    for crosses in (one, other):
+        torch.nn.init.normal_(crosses.weights.table.weight, generator=torch.manual_seed(0))
+    assert torch.equal(one(ids), other(ids[:, [2, 0]]))
+    with pytest.raises(ValueError, match="album"):
+        Crosses(["listener"], [("listener", "album")])
+
+
 def test_a_field_vector_is_a_sum_of_its_codes(batch):
     torch.manual_seed(1)
     codes = encoder(batch["numbers"])
     fields = FieldEmbedding(N_VALUES, codes, dim=6)
-    out, e = fields(**batch), codes(batch["numbers"])
+    e = codes(batch["numbers"])
+    out = fields(batch["ids"], e)
     assert out.shape == (40, 5, 6)
     for row, j in itertools.product(range(40), range(3)):
         own = (codes.owner == j).nonzero().flatten()
@@ -95,11 +121,12 @@ def test_fm_equals_the_double_sum(batch):
     torch.manual_seed(2)
     model = FactorizationMachine(N_VALUES, encoder(batch["numbers"]), dim=4).double()
     batch["numbers"] = batch["numbers"].double()
-    v = model.vectors(**batch)
+    codes = model.encoder(batch["numbers"])
+    v = model.vectors(batch["ids"], codes)
     pairs = sum(
         (v[:, i] * v[:, j]).sum(dim=1) for i, j in itertools.combinations(range(v.shape[1]), 2)
     )
-    linear = model.linear.bias + model.linear.weights(**batch).sum(dim=(1, 2))
+    linear = model.linear.bias + model.linear.weights(batch["ids"], codes).sum(dim=(1, 2))
     assert torch.allclose(model(**batch), linear + pairs)
     assert torch.allclose(pairwise_products(v), pairs)
 
@@ -108,7 +135,8 @@ def test_ffm_equals_the_double_sum(batch):
     torch.manual_seed(3)
     model = FieldAwareFM(N_VALUES, encoder(batch["numbers"]), dim=2).double()
     batch["numbers"] = batch["numbers"].double()
-    v = model.vectors(**batch).unflatten(2, (5, 2))
+    codes = model.encoder(batch["numbers"])
+    v = model.vectors(batch["ids"], codes).unflatten(2, (5, 2))
     pairs = sum(
         (v[:, i, j] * v[:, j, i]).sum(dim=1) for i, j in itertools.combinations(range(5), 2)
     )
@@ -116,7 +144,7 @@ def test_ffm_equals_the_double_sum(batch):
 
 
 def test_crosses_have_a_weight_for_each_pair_and_none_for_strangers():
-    crosses = Crosses([(0, 1)], n_rows=10_000)
+    crosses = Crosses(["listener", "track"], PAIRS, n_rows=10_000)
     torch.nn.init.normal_(crosses.weights.table.weight)
     grid = torch.cartesian_prod(torch.arange(20), torch.arange(30))
     weights = crosses(grid).detach()

@@ -8,6 +8,7 @@ import torch
 
 from course_utils.data.counters import TARGET
 from course_utils.data.histories import histories
+from course_utils.data.log import Log
 from course_utils.data.tasks.ranking import PARTS, ranking_task
 from course_utils.evaluation.contest import Contest, count_parameters
 from course_utils.models.ranking.dcn_v2 import DCNv2
@@ -21,39 +22,107 @@ def task(tiny_log):
 
 
 def test_parts_follow_each_other_and_lose_nothing(task):
-    ends = [(part["timestamp"][0], part["timestamp"][-1]) for part in task.frames.values()]
+    ends = [(part["timestamp"][0], part["timestamp"][-1]) for part in map(task.frame, PARTS)]
     assert ends[0][1] < ends[1][0] <= ends[1][1] < ends[2][0]
-    assert sum(map(len, task.frames.values())) == len(task.rows)
-    for name, part in task.frames.items():
+    assert sum(map(len, task.positions.values())) == len(task.rows)
+    for name, part in ((name, task.frame(name)) for name in PARTS):
         assert task.batches[name]["numbers"].shape == (len(part), len(task.numbers))
         assert torch.equal(task.batches[name]["target"], part[TARGET].cast(pl.Float32).to_torch())
 
 
 def test_ids_are_numbered_by_training_and_strangers_are_unknown(task):
-    known = set(task.frames["train"]["item_id"].to_list())
-    ids, items = task.batches["test"]["ids"], task.frames["test"]["item_id"].to_list()
-    assert {int(i) for i, item in zip(ids[:, 1], items, strict=True) if item not in known} <= {0}
-    assert all(i > 0 for i, item in zip(ids[:, 1], items, strict=True) if item in known)
-    assert torch.equal(ids[:, 2], task.artist_of[ids[:, 1]])
+    assert task.fields == ["listener", "track", "artist"]
+    known = set(task.frame("train")["item_id"].to_list())
+    track, items = task.ids("track"), task.frame("test")["item_id"].to_list()
+    for number, item in zip(track.tolist(), items, strict=True):
+        assert (number > 0) == (item in known)
+        assert not number or task.tracks[number - 1] == item
+    assert torch.equal(task.ids("artist"), task.artist_of[track])
     for name in PARTS:
-        top = task.batches[name]["ids"].max(dim=0).values
-        assert (top < torch.tensor(task.n_values)).all()
+        for field, n in task.n_values.items():
+            assert task.ids(field, name).min() >= 0 and task.ids(field, name).max() < n
+
+
+def test_positions_are_the_rows_of_the_parts(task):
+    assert torch.equal(torch.cat(list(task.positions.values())), torch.arange(len(task.rows)))
+    for name in PARTS:
+        target = task.rows[TARGET].to_torch()[task.positions[name]]
+        assert torch.equal(target.float(), task.batches[name]["target"])
+
+
+def test_columns_are_asked_for_by_name(task):
+    wanted = ["user_hist_skip_before", "no such column", "timestamp"]
+    some = task.with_numbers(wanted, n=20)["train"]
+    whole = task.batches["train"]
+    for place, name in enumerate(["user_hist_skip_before", "timestamp"]):
+        column = whole["numbers"][-20:, task.numbers.index(name)]
+        assert torch.equal(some["numbers"][:, place].nan_to_num(-1), column.nan_to_num(-1))
+    assert len(some["target"]) == 20 and some["numbers"].shape[1] == 2
+    with pytest.raises(LogError, match="knows no album of its tracks; the fields are"):
+        task.ids("album")
+
+
+def own(tiny_log, **tables):
+    """The tiny log as somebody's own: events, and the tables that are given."""
+    return Log("own", tiny_log.events, **tables)
+
+
+def test_a_log_without_artists_has_no_artist_field(tiny_log, task):
+    bare = ranking_task(own(tiny_log))
+    assert bare.fields == ["listener", "track"] and bare.oracle is None
+    assert bare.artist_of.max() == 0
+    assert not [name for name in bare.numbers if "artist" in name]
+    for name in PARTS:
+        assert torch.equal(bare.batches[name]["ids"], task.batches[name]["ids"][:, :2])
+
+
+def test_artist_zero_is_an_artist_and_no_artist_is_none(tiny_log):
+    tracks = tiny_log.artists.collect()["item_id"].unique().sort()
+    table = pl.DataFrame({"item_id": tracks, "artist_id": tracks % 3})
+    log = own(tiny_log, artists=table.filter(pl.col("item_id") > 100).lazy())
+    task = ranking_task(log)
+    assert task.n_values["artist"] == 4
+    found = task.artist_of[1:]
+    expected = torch.where(task.tracks > 100, task.tracks % 3 + 1, 0)
+    assert torch.equal(found, expected)
+
+
+def test_times_keep_their_seconds_whatever_they_count_from(tiny_log, task):
+    """Seconds since 1970 have no place in float32; the task counts from the log's first day."""
+    days = 20_000 * 86_400
+    later = tiny_log.events.with_columns(pl.col("timestamp") + days)
+    moved = ranking_task(Log("own", later, artists=tiny_log.artists))
+    assert moved.numbers == task.numbers
+    for name in PARTS:
+        same = moved.batches[name]["numbers"].nan_to_num(-1)
+        assert torch.equal(same, task.batches[name]["numbers"].nan_to_num(-1))
+
+
+def test_a_period_with_one_outcome_is_refused(tiny_log):
+    listens = pl.col("event_type") == "listen"
+    last = tiny_log.events.collect()["timestamp"].max()
+    full = pl.when(listens & (pl.col("timestamp") > last - 28 * 86_400)).then(100)
+    events = tiny_log.events.with_columns(
+        played_ratio_pct=full.otherwise(pl.col("played_ratio_pct")).cast(pl.UInt16)
+    )
+    with pytest.raises(LogError, match=r"all of the .* listens of its (validation|test) period"):
+        ranking_task(Log("own", events))
 
 
 def test_the_truth_belongs_to_the_test_rows(task, tiny_log):
     truth = tiny_log.truth.collect()
-    last = truth.tail(len(task.frames["test"]))
-    assert last["item_id"].to_list() == task.frames["test"]["item_id"].to_list()
+    last = truth.tail(len(task.frame("test")))
+    assert last["item_id"].to_list() == task.frame("test")["item_id"].to_list()
     assert torch.allclose(task.oracle.sigmoid(), last["probability"].to_torch().double())
 
 
 def test_pairs_are_counted_in_training(task):
-    frame = task.frames["train"]
+    frame = task.frame("train")
     counts = {row[:2]: row[2] for row in frame.group_by("uid", "item_id").len().rows()}
-    pairs = task.frames["test"].select("uid", "item_id").rows()
+    pairs = task.frame("test").select("uid", "item_id").rows()
     wanted = [counts.get(pair, 0) for pair in pairs]
-    known = task.batches["test"]["ids"].min(dim=1).values > 0
-    assert torch.equal(task.seen(0, 1)[known], torch.tensor(wanted)[known])
+    known = task.known()
+    assert torch.equal(task.seen("listener", "track")[known], torch.tensor(wanted)[known])
     assert len(task.recent(50)["train"]["target"]) == 50
 
 

@@ -19,30 +19,40 @@ def quantile_bins(values: Tensor, n_bins: int) -> list[Tensor]:
             different values gets fewer bins, and a constant feature gets one.
 
     Returns:
-        D sorted tensors of edges, each with at least two.
+        D sorted tensors of edges, each with at least two; float64 for integers, else as the values.
 
     Raises:
-        ValueError: a value is infinite, or a feature has no known value.
+        ValueError: a value is infinite, a feature has no known value, or there is no bin.
 
     Source: Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
     Learning", section 3.2.1.
     """
-    if torch.isinf(values).any():
-        column = int(torch.isinf(values).any(dim=0).nonzero()[0])
-        raise ValueError(f"feature {column} has an infinite value; clip it or make it NaN")
+    if values.ndim != 2 or n_bins < 1:
+        raise ValueError(f"need (N, D) values and a bin, got {tuple(values.shape)}, {n_bins} bins")
+    values = values if values.is_floating_point() else values.double()
     edges = []
     for column, x in enumerate(values.T):
         known = x[~torch.isnan(x)].sort().values
         if not len(known):
             raise ValueError(f"feature {column} has no known value to take quantiles of; drop it")
-        position = torch.linspace(0, len(known) - 1, n_bins + 1).round().long()
-        unique = known[position].unique()
-        edges.append(unique if len(unique) > 1 else torch.stack([unique[0] - 1, unique[0]]))
+        if torch.isinf(known[[0, -1]]).any():
+            raise ValueError(f"feature {column} has an infinite value; clip it or make it NaN")
+        steps = torch.arange(n_bins + 1) * (len(known) - 1)  # in integers: float32 ends at 2²⁴
+        place, rest = steps // n_bins, steps % n_bins
+        place += 2 * rest + place % 2 > n_bins  # rounded, halves to the even neighbour
+        unique = known[place].unique()
+        if len(unique) == 1:  # a constant: the edge below it differs however large it is
+            below = torch.nextafter(unique, torch.full_like(unique, -torch.inf))
+            unique = torch.cat([torch.minimum(unique - 1, below), unique])
+        edges.append(unique)
     return edges
 
 
 def tree_bins(values: Tensor, target: Tensor, n_bins: int, min_leaf: int = 64) -> list[Tensor]:
     """Bin edges of each feature where a decision tree on this feature alone splits the target.
+
+    The tree sees the ranks of the values, so that no scale is too small or too large for it. As
+    in any tree a value at or below the middle of two neighbours goes with the lower one.
 
     Args:
         values: (N, D) training values; NaN means unknown and is left out.
@@ -53,20 +63,25 @@ def tree_bins(values: Tensor, target: Tensor, n_bins: int, min_leaf: int = 64) -
         D sorted tensors of edges, each with at least two: the extremes and the tree's thresholds.
 
     Raises:
-        ValueError: a value is infinite, or a feature has no known value.
+        ValueError: a value is infinite, a feature has no known value, or there is no bin.
 
     Source: Gorishniy et al. (2022), section 3.2.2.
     """
     edges = []
-    for x, ends in zip(values.T, quantile_bins(values, 1), strict=True):
+    for x, ends in zip(values.T, quantile_bins(values, min(n_bins, 1)), strict=True):
         known = ~torch.isnan(x)
+        levels, rank = x[known].to(ends.dtype).unique(return_inverse=True)
         tree = DecisionTreeClassifier(
             max_leaf_nodes=max(2, n_bins), min_samples_leaf=min_leaf, random_state=0
         )
-        tree.fit(x[known].unsqueeze(1).numpy(), target[known].numpy())
-        inner = tree.tree_.feature >= 0
-        thresholds = torch.from_numpy(tree.tree_.threshold[inner].copy()).to(x.dtype)
-        edges.append(torch.cat([ends, thresholds if n_bins > 1 else thresholds[:0]]).unique())
+        tree.fit(rank.unsqueeze(1).numpy(), target[known].numpy())
+        cuts = tree.tree_.threshold[tree.tree_.feature >= 0] if n_bins > 1 else []
+        lower = torch.as_tensor(cuts).long().clamp(max=len(levels) - 2)
+        low, high = levels[lower], levels[lower + 1]
+        middle = low.double() / 2 + high.double() / 2
+        edge = middle.to(low.dtype)  # then the smallest number above the middle
+        edge = torch.where(edge > middle, edge, torch.nextafter(edge, high))
+        edges.append(torch.cat([ends, edge.clamp(max=high)]).unique())
     return edges
 
 
@@ -86,10 +101,10 @@ class PiecewiseLinearEncoding(nn.Module):
         bounded: cut off outside the training range too.
         missing: add the D indicator numbers at the end.
 
-    Shapes: (B, D) → (B, ΣT) or, with `missing`, (B, ΣT + D).
+    Shapes: (B, D) → (B, ΣT) or, with `missing`, (B, ΣT + D), finite and of the module's dtype.
 
     Raises:
-        ValueError: fewer than two edges, or edges that do not grow.
+        ValueError: fewer than two edges, or edges that do not grow or are not finite.
 
     Source: Gorishniy et al. (2022), section 3.2, equation 1.
     """
@@ -97,16 +112,18 @@ class PiecewiseLinearEncoding(nn.Module):
     def __init__(self, edges: list[Tensor], bounded: bool = False, missing: bool = False) -> None:
         super().__init__()
         for column, e in enumerate(edges):
-            if len(e) < 2 or not (e.diff() > 0).all():
+            if len(e) < 2 or not (e.diff() > 0).all() or torch.isinf(e).any():
                 raise ValueError(f"feature {column} needs at least two growing edges, got {e}")
+        if any(torch.isinf(e.diff()).any() for e in edges):
+            edges = [e.double() for e in edges]  # too far apart for a difference in float32
         self.missing = missing
         counts = torch.tensor([len(e) - 1 for e in edges])
         low = torch.zeros(int(counts.sum()))
         high = torch.ones(int(counts.sum()))
         if not bounded:
             last = counts.cumsum(0) - 1
-            low[last - counts + 1] = -torch.inf
-            high[last] = torch.inf
+            low[last - counts + 1] = torch.finfo(low.dtype).min
+            high[last] = torch.finfo(high.dtype).max
         self.register_buffer("feature", torch.arange(len(edges)).repeat_interleave(counts))
         extra = torch.arange(len(edges) if missing else 0)
         self.register_buffer("owner", torch.cat([self.feature, extra]))
@@ -118,24 +135,30 @@ class PiecewiseLinearEncoding(nn.Module):
         self.out_features = len(self.owner)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x if x.is_floating_point() else x.double()
         unknown = torch.isnan(x)
         known = torch.where(unknown, self.first, x)  # the first edge has the code 0, …, 0
         progress = (known.index_select(1, self.feature) - self.left) / self.width
-        encoded = progress.clamp(self.low, self.high)
-        return torch.cat([encoded, unknown.to(x.dtype)], dim=1) if self.missing else encoded
+        encoded = progress.to(self.low.dtype).clamp(self.low, self.high)
+        return torch.cat([encoded, unknown.to(encoded)], dim=1) if self.missing else encoded
 
 
 class Standardized(nn.Module):
     """Each feature minus its mean, over its standard deviation, cut off at ±10.
 
-    A NaN becomes 0, the mean, and D further numbers say where the NaNs were.
+    A NaN becomes 0, the mean, and D further numbers say where the NaNs were. The statistics are
+    taken in float64, and the mean is kept as two float32 numbers: with one alone a timestamp
+    would be off by up to 64 s.
 
     Args:
         values: (N, D) training values.
         before: applied to the values first, such as `signed_log1p`.
         after: applied to the scaled numbers, such as `torch.sigmoid`.
 
-    Shapes: (B, D) → (B, 2 D).
+    Shapes: (B, D) → (B, 2 D), finite and of the module's dtype.
+
+    Raises:
+        ValueError: a training value is infinite, or too large for float32.
     """
 
     def __init__(
@@ -146,18 +169,28 @@ class Standardized(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.after = before or nn.Identity(), after or nn.Identity()
-        values = self.before(values)
-        mean = values.nanmean(dim=0).nan_to_num()
-        deviation = (values - mean).square().nanmean(dim=0).nan_to_num().sqrt()
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation.clamp(min=1e-6))
+        means, deviations = [], []
+        for column, x in enumerate(self.before(values).T):
+            if torch.isinf(x.float()).any():
+                raise ValueError(f"feature {column} has an infinite value; clip it or make it NaN")
+            known = x[~torch.isnan(x)].double()
+            means.append(known.mean().nan_to_num())
+            deviations.append((known - means[-1]).square().mean().sqrt().nan_to_num())
+        mean, deviation = torch.stack(means), torch.stack(deviations)
+        tiny = torch.finfo(torch.float32).tiny
+        least = (1e-12 * mean.abs()).clamp(min=tiny)  # less is the rounding of a constant
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("rest", (mean - mean.float()).float())
+        self.register_buffer("deviation", deviation.maximum(least).float())
         self.register_buffer("owner", torch.arange(len(mean)).repeat(2))
         self.out_features = len(self.owner)
 
     def forward(self, x: Tensor) -> Tensor:
-        scaled = ((self.before(x) - self.mean) / self.deviation).clamp(-10, 10)
-        scaled = self.after(scaled.nan_to_num(nan=0.0))
-        return torch.cat([scaled, torch.isnan(x).to(x.dtype)], dim=1)
+        x = self.before(x if x.is_floating_point() else x.double())
+        scaled = ((x - self.mean - self.rest) / self.deviation).clamp(-10, 10)
+        unknown = torch.isnan(scaled)
+        scaled = self.after(scaled.nan_to_num(nan=0.0).to(self.mean.dtype))
+        return torch.cat([scaled, unknown.to(scaled)], dim=1)
 
 
 def signed_log1p(x: Tensor) -> Tensor:
@@ -180,44 +213,46 @@ class QuantileTransform(nn.Module):
     def __init__(self, edges: list[Tensor]) -> None:
         super().__init__()
         self.codes = PiecewiseLinearEncoding(edges, bounded=True)
-        counts = torch.bincount(self.codes.feature)
-        self.register_buffer("share", 1.0 / counts[self.codes.feature])
+        self.register_buffer("n_bins", torch.bincount(self.codes.feature))
         self.register_buffer("owner", torch.arange(len(edges)).repeat(2))
         self.out_features = len(self.owner)
 
     def forward(self, x: Tensor) -> Tensor:
-        unknown = torch.isnan(x).to(x.dtype)
-        place = torch.zeros_like(x).index_add(1, self.codes.feature, self.codes(x) * self.share)
-        return torch.cat([place + 0.5 * unknown, unknown], dim=1)
+        codes = self.codes(x)
+        unknown = torch.isnan(x).to(codes)
+        passed = torch.zeros_like(unknown).index_add(1, self.codes.feature, codes)
+        return torch.cat([passed / self.n_bins + 0.5 * unknown, unknown], dim=1)
 
 
 class OneHotBins(nn.Module):
     """One-hot code of the bin that a number falls into; what lies outside counts for the end bins.
 
-    A NaN is a bin of its own.
+    A bin holds its left edge and not its right one. A NaN is a bin of its own.
 
     Args:
         edges: sorted edges of each feature (`quantile_bins`).
 
     Shapes: (B, D) → (B, ΣT + D).
+
+    Raises:
+        ValueError: fewer than two edges, or edges that do not grow or are not finite.
     """
 
     def __init__(self, edges: list[Tensor]) -> None:
         super().__init__()
         self.codes = PiecewiseLinearEncoding(edges, bounded=True)
-        owner = self.codes.feature
-        self.register_buffer("first", torch.cat([torch.ones(1), owner.diff()]) > 0)
-        last = torch.cat([owner.diff(), torch.ones(1)]) > 0
-        right = self.codes.left + self.codes.width
-        self.register_buffer("low", torch.where(self.first, -torch.inf, self.codes.left))
-        self.register_buffer("high", torch.where(last, torch.inf, right))
-        self.register_buffer("owner", torch.cat([owner, torch.arange(len(edges))]))
+        end = torch.full((1,), torch.inf)
+        self.register_buffer("left", torch.cat([torch.cat([-end, e[1:-1]]) for e in edges]))
+        self.register_buffer("right", torch.cat([torch.cat([e[1:-1], end]) for e in edges]))
+        self.register_buffer("owner", torch.cat([self.codes.feature, torch.arange(len(edges))]))
         self.out_features = len(self.owner)
 
     def forward(self, x: Tensor) -> Tensor:
-        each = x[:, self.codes.feature]
-        inside = (each >= self.low) & (each < self.high)
-        return torch.cat([inside, torch.isnan(x)], dim=1).to(x.dtype)
+        x = x if x.is_floating_point() else x.double()
+        finite = x.nan_to_num(nan=torch.nan)  # an infinity becomes the largest number
+        each = finite.index_select(1, self.codes.feature)
+        inside = (each >= self.left) & (each < self.right)
+        return torch.cat([inside, torch.isnan(x)], dim=1).to(self.codes.low.dtype)
 
 
 class Periodic(nn.Module):

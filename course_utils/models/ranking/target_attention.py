@@ -27,6 +27,13 @@ class TargetAttention(nn.Module):
     Source: Zhou et al. (2018), "Deep Interest Network for Click-Through Rate Prediction",
     section 4.3, with the softmax attention of Vaswani et al. (2017); Xia et al. (2023),
     "TransAct", section 3, for the action embeddings.
+
+    A history without a play reads "nothing" alone:
+
+    >>> read = TargetAttention(dim=8, length=3)
+    >>> plays, finished, mask = torch.randn(1, 3, 8), torch.zeros(1, 3), torch.zeros(1, 3).bool()
+    >>> read.weights(torch.randn(1, 8), read.memory(plays, finished), mask)[0, 0].tolist()
+    [1.0, 0.0, 0.0, 0.0]
     """
 
     def __init__(self, dim: int, length: int, n_heads: int = 4) -> None:
@@ -66,14 +73,17 @@ class DCNv2WithHistory(nn.Module):
     a projection of the track's content vector.
 
     Args:
-        embedding, numerical, **ranker: as for `DCNv2`.
+        embedding, numerical: as for `DCNv2`.
         artist: (n + 1,) the artist of each numbered track. content: (n + 1, c) its content vector,
             zeros where there is none.
         length: L. dim: width of the track vectors. n_rows: of the table of (track, artist).
 
-    Shapes: ids (B, F) whose column 1 is the track's number, numbers (B, D), plays (B, L) track
+    Shapes: ids (B, F), numbers (B, D), track (B,) the candidate's number, plays (B, L) track
         numbers, finished (B, L), mask (B, L) → logits (B,).
     """
+
+    artist: Tensor
+    content: Tensor
 
     def __init__(
         self,
@@ -84,7 +94,6 @@ class DCNv2WithHistory(nn.Module):
         length: int,
         dim: int = 32,
         n_rows: int = 16_384,
-        **ranker: object,
     ) -> None:
         super().__init__()
         self.table = UnifiedEmbedding(n_rows, dim // 2, n_features=2, n_hashes=1)
@@ -92,7 +101,7 @@ class DCNv2WithHistory(nn.Module):
         self.register_buffer("content", content)
         self.heard = nn.Linear(content.shape[1], dim)
         self.attention = TargetAttention(dim, length)
-        self.ranker = DCNv2(embedding, numerical, n_extra=2 * dim, **ranker)
+        self.ranker = DCNv2(embedding, numerical, n_extra=2 * dim)
 
     def tracks(self, track: Tensor) -> Tensor:
         """Vectors of tracks: numbers (N,) → (N, dim)."""
@@ -100,9 +109,15 @@ class DCNv2WithHistory(nn.Module):
         return self.table(ids).flatten(1) + self.heard(self.content[track])
 
     def forward(
-        self, ids: Tensor, numbers: Tensor, plays: Tensor, finished: Tensor, mask: Tensor
+        self,
+        ids: Tensor,
+        numbers: Tensor,
+        track: Tensor,
+        plays: Tensor,
+        finished: Tensor,
+        mask: Tensor,
     ) -> Tensor:
-        candidate = self.tracks(ids[:, 1])
+        candidate = self.tracks(track)
         past = self.tracks(plays.flatten()).unflatten(0, plays.shape)
         read = self.attention(candidate, past, finished, mask)
         return self.ranker(ids, numbers, torch.cat([read, read * candidate], dim=1))

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.models.mlp import MLP
-from course_utils.models.ranking.fm_ffm import FieldEmbedding, LogisticRegression, pairwise_products
+from course_utils.models.ranking.fm_ffm import (
+    FieldEmbedding,
+    FieldRanker,
+    LogisticRegression,
+    pairwise_products,
+)
 from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
 
@@ -17,28 +22,32 @@ class Crosses(nn.Module):
     with an unknown member has the weight 0.
 
     Args:
-        pairs: which columns of the ids are crossed. n_rows: weights in the table.
+        fields: names of the columns of the ids. pairs: names of those that are crossed.
+        n_rows: weights in the table.
 
     Shapes: ids (B, F) → (B,).
 
     Source: Cheng et al. (2016), "Wide & Deep Learning for Recommender Systems", section 3.1.
     """
 
-    def __init__(self, pairs: list[tuple[int, int]], n_rows: int = 2**17) -> None:
+    def __init__(
+        self, fields: list[str], pairs: list[tuple[str, str]], n_rows: int = 2**17
+    ) -> None:
         super().__init__()
-        self.pairs = pairs
+        self.columns = [(fields.index(one), fields.index(other)) for one, other in pairs]
         self.weights = UnifiedEmbedding(n_rows, 1, len(pairs), n_hashes=1)
         nn.init.zeros_(self.weights.table.weight)
 
     def forward(self, ids: Tensor) -> Tensor:
         crossed = []
-        for i, j in self.pairs:
-            key = (ids[:, i] * 1_000_003 + ids[:, j]) % (UnifiedEmbedding.PRIME - 1) + 1
-            crossed.append(torch.where((ids[:, i] > 0) & (ids[:, j] > 0), key, 0))
+        for one, other in self.columns:
+            u, v = ids[:, one], ids[:, other]
+            key = (u * 1_000_003 + v) % (UnifiedEmbedding.PRIME - 1) + 1
+            crossed.append(torch.where((u > 0) & (v > 0), key, 0))
         return self.weights(torch.stack(crossed, dim=1)).sum(dim=(1, 2))
 
 
-class CrossedLogisticRegression(nn.Module):
+class CrossedLogisticRegression(FieldRanker):
     """Logistic regression with hand-made crosses of ids; the "wide" half of Wide & Deep.
 
     Args:
@@ -49,20 +58,20 @@ class CrossedLogisticRegression(nn.Module):
 
     def __init__(
         self,
-        n_values: list[int],
+        n_values: dict[str, int],
         encoder: nn.Module | None,
-        pairs: list[tuple[int, int]],
+        pairs: list[tuple[str, str]],
         n_rows: int = 2**17,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         self.linear = LogisticRegression(n_values, encoder)
-        self.crosses = Crosses(pairs, n_rows)
+        self.crosses = Crosses(list(n_values), pairs, n_rows)
 
-    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        return self.linear(ids, numbers) + self.crosses(ids)
+    def score(self, ids: Tensor, codes: Tensor | None) -> Tensor:
+        return self.linear.score(ids, codes) + self.crosses(ids)
 
 
-class MLPRanker(nn.Module):
+class MLPRanker(FieldRanker):
     """The "deep" half alone: field vectors side by side, through an MLP.
 
     Args:
@@ -73,22 +82,26 @@ class MLPRanker(nn.Module):
 
     def __init__(
         self,
-        n_values: list[int],
+        n_values: dict[str, int],
         encoder: nn.Module | None,
         dim: int = 8,
         hidden: tuple[int, ...] = (192, 96),
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         self.vectors = FieldEmbedding(n_values, encoder, dim)
         self.mlp = MLP(self.vectors.n_fields * dim, list(hidden), dropout)
         self.head = nn.Linear(hidden[-1], 1)
 
-    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        return self.head(self.mlp(self.vectors(ids, numbers).flatten(1))).squeeze(1)
+    def read(self, fields: Tensor) -> Tensor:
+        """Logits of field vectors: (B, n, dim) → (B,)."""
+        return self.head(self.mlp(fields.flatten(1))).squeeze(1)
+
+    def score(self, ids: Tensor, codes: Tensor | None) -> Tensor:
+        return self.read(self.vectors(ids, codes))
 
 
-class WideAndDeep(nn.Module):
+class WideAndDeep(FieldRanker):
     """A wide linear model with hand-made crosses plus a deep one, trained together.
 
     Args:
@@ -102,21 +115,23 @@ class WideAndDeep(nn.Module):
 
     def __init__(
         self,
-        n_values: list[int],
+        n_values: dict[str, int],
         encoder: nn.Module | None,
-        pairs: list[tuple[int, int]],
+        pairs: list[tuple[str, str]],
         n_rows: int = 2**17,
-        **deep: object,
+        dim: int = 8,
+        hidden: tuple[int, ...] = (192, 96),
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         self.wide = CrossedLogisticRegression(n_values, encoder, pairs, n_rows)
-        self.deep = MLPRanker(n_values, encoder, **deep)
+        self.deep = MLPRanker(n_values, encoder, dim, hidden, dropout)
 
-    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        return self.wide(ids, numbers) + self.deep(ids, numbers)
+    def score(self, ids: Tensor, codes: Tensor | None) -> Tensor:
+        return self.wide.score(ids, codes) + self.deep.score(ids, codes)
 
 
-class DeepFM(nn.Module):
+class DeepFM(FieldRanker):
     """An FM and an MLP over *the same* field vectors: no cross is made by hand.
 
     Args:
@@ -128,15 +143,22 @@ class DeepFM(nn.Module):
     Prediction", section 2.1.
     """
 
-    def __init__(self, n_values: list[int], encoder: nn.Module | None, **deep: object) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        n_values: dict[str, int],
+        encoder: nn.Module | None,
+        dim: int = 8,
+        hidden: tuple[int, ...] = (192, 96),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(encoder)
         self.linear = LogisticRegression(n_values, encoder)
-        self.deep = MLPRanker(n_values, encoder, **deep)
+        self.deep = MLPRanker(n_values, encoder, dim, hidden, dropout)
 
-    def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        fields = self.deep.vectors(ids, numbers)
-        deep = self.deep.head(self.deep.mlp(fields.flatten(1))).squeeze(1)
-        return self.linear(ids, numbers) + pairwise_products(fields) + deep
+    def score(self, ids: Tensor, codes: Tensor | None) -> Tensor:
+        fields = self.deep.vectors(ids, codes)
+        pairs = pairwise_products(fields)
+        return self.linear.score(ids, codes) + pairs + self.deep.read(fields)
 
 
 class DLRM(nn.Module):
@@ -146,7 +168,8 @@ class DLRM(nn.Module):
     the id vectors.
 
     Args:
-        n_values: values of each id. encoder: of the numbers. dim: length of the vectors.
+        n_values: values of each id, by its name. encoder: of the numbers. dim: length of the
+            vectors.
         bottom, top: hidden widths. dropout: in the top MLP.
 
     Shapes: ids (B, F), numbers (B, D) → logits (B,).
@@ -157,7 +180,7 @@ class DLRM(nn.Module):
 
     def __init__(
         self,
-        n_values: list[int],
+        n_values: dict[str, int],
         encoder: nn.Module,
         dim: int = 16,
         bottom: tuple[int, ...] = (192,),
@@ -182,5 +205,5 @@ class DLRM(nn.Module):
 
     def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
         dense = self.bottom(self.encoder(numbers))
-        vectors = torch.cat([dense.unsqueeze(1), self.tables(ids, numbers)], dim=1)
+        vectors = torch.cat([dense.unsqueeze(1), self.tables(ids)], dim=1)
         return self.head(self.top(torch.cat([dense, self.interact(vectors)], dim=1))).squeeze(1)

@@ -1,0 +1,60 @@
+"""Executing a notebook on a fresh kernel, and what may stay of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from course_utils.authoring.source import KERNEL, PublishError
+from course_utils.settings import HEADLESS, absolute_variables
+
+CELL_SECONDS = 600
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
+    """Run all cells on a fresh kernel, in place; returns the seconds it took.
+
+    Args:
+        notebook: what to run. folder: where it runs. variables: of the kernel's environment.
+
+    Raises:
+        PublishError: a cell failed or wrote to stderr; says which.
+    """
+    ours = {"TQDM_DISABLE": "1", HEADLESS: "1", "PYTHONUTF8": "1"}
+    environment = {**os.environ, **absolute_variables(), **ours, **variables}
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+    )
+    start = time.perf_counter()
+    try:
+        client.execute(env=environment)
+    except Exception as error:
+        raise PublishError(str(error)) from error
+    finally:
+        notebook.metadata["language_info"] = {"name": "python"}  # the same on every machine
+        notebook.metadata["kernelspec"] = KERNEL
+    seconds = time.perf_counter() - start
+    _drop_progress_bars(notebook)
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise PublishError(f"cell {number} wrote to stderr: {output.text[:2_000]}")
+    return seconds
+
+
+def _drop_progress_bars(notebook: NotebookNode) -> None:
+    """Remove the frozen bars of finished training and their state, a third of some files."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]

@@ -1,0 +1,103 @@
+"""The README's generated parts: the map, the ladder, and the table of claims."""
+
+from __future__ import annotations
+
+import re
+
+from nbformat import NotebookNode
+
+from course_utils.authoring import publish, source
+from course_utils.authoring.execute import execute
+from course_utils.authoring.source import PublishError
+from course_utils.lesson import ladder
+from course_utils.lesson.claims import cell_of_table
+from course_utils.lesson.syllabus import read_syllabus
+from course_utils.settings import NOTEBOOKS, ROOT
+
+README = ROOT / "README.md"
+
+
+def claims_of(notebook: NotebookNode) -> list[dict]:
+    """Claims of an executed notebook in their order: `claim`, `holds`, `measured`."""
+    return [
+        output.metadata["course"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "claim" in output.get("metadata", {}).get("course", {})
+    ]
+
+
+def results_table() -> str:
+    """Markdown table of all claims with what was measured."""
+    rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
+    for name in source.names():
+        for c in claims_of(publish.read_built(name)):
+            mark = "✔" if c["holds"] else "✘"
+            link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
+            claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
+            rows.append(f"| {link} | {claim} | {mark} | {measured} |")
+    return "\n".join(rows)
+
+
+def map_table() -> str:
+    """Markdown table of the course: a row a part, links to what is written."""
+    syllabus = read_syllabus()
+    rows = ["| part | notebooks |", "|---|---|"]
+    for number, title in enumerate(syllabus.parts, start=1):
+        cells = []
+        for lesson in syllabus.part(number):
+            told = f"{lesson.number} {lesson.title}"
+            written = lesson.state == "written"
+            cells.append(f"[{told}](notebooks/{lesson.name}.ipynb)" if written else told)
+        rows.append(f"| {number} · {title} | {' · '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def claims_by_seed(names: list[str], seeds: list[int]) -> str:
+    """Markdown table of claim × `COURSE_SEED`, from fresh runs of the notebooks."""
+    table: dict[tuple[str, str], dict[int, str]] = {}
+    for seed in seeds:
+        for name in names:
+            notebook = source.read_source(name)
+            try:
+                execute(notebook, NOTEBOOKS, COURSE_SEED=str(seed))
+            except PublishError as error:
+                print(f"{name}, seed {seed}: {str(error)[-300:]}")
+            for c in claims_of(notebook):
+                cell = f"{'✔' if c['holds'] else '✘'} {cell_of_table(c['measured'])}"
+                table.setdefault((name, c["claim"]), {})[seed] = cell
+    rows = [
+        "| claim | " + " | ".join(map(str, seeds)) + " |",
+        "|---|" + "---|" * len(seeds),
+    ]
+    for (name, text), cells in table.items():
+        values = " | ".join(cells.get(seed, "not reached") for seed in seeds)
+        rows.append(f"| {name.split('_')[0]}: {cell_of_table(text)} | {values} |")
+    return "\n".join(rows)
+
+
+def fill(text: str, marker: str, content: str) -> str:
+    """Replace what stands between `<!-- MARKER -->` and `<!-- /MARKER -->`.
+
+    Raises:
+        PublishError: the marks are not there, or there are several.
+    """
+    pattern = rf"(?s)(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
+    filled, n = re.subn(pattern, lambda m: f"{m.group(1)}{content}\n{m.group(2)}", text)
+    if n != 1:
+        raise PublishError(f"README.md needs exactly one pair of marks <!-- {marker} -->")
+    return filled
+
+
+def readme_text() -> str:
+    """The README as it should be, with its generated parts filled in."""
+    text = README.read_text(encoding="utf-8")
+    parts = {"map": map_table(), "results": results_table(), "ladder": ladder.table()}
+    for marker, content in parts.items():
+        text = fill(text, marker, content)
+    return text
+
+
+def write_readme() -> None:
+    """Bring the README's generated parts up to date."""
+    publish.write_whole({README: readme_text().encode()})

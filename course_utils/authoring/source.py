@@ -1,0 +1,145 @@
+"""Reading a source: a jupytext py:percent file becomes the cells of a notebook.
+
+Cells tagged `inline` hold imports from `course_utils`; reading replaces them by the source of what
+they import, so that the notebook shows real code that is written once.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import inspect
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+from traitlets.config import Config
+
+from course_utils.settings import NOTEBOOKS, ROOT
+
+SOURCES = NOTEBOOKS / "src"
+EXERCISES = NOTEBOOKS / "exercises"
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+RISE = {"scroll": True, "center": False}
+"""Settings of the presentation: a slide that is longer than the screen can be scrolled."""
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+"""As ipykernel calls itself, so that opening a notebook does not change it."""
+KEPT_METADATA = ("slideshow", "tags", "nbgrader")
+"""Metadata of cells that belong to the source; JupyterLab adds others of its own."""
+
+
+class PublishError(RuntimeError):
+    """A notebook that cannot be published, with the reason and the remedy."""
+
+
+def names() -> list[str]:
+    """Names of all notebooks that have a source, in the order of the course."""
+    return sorted(path.stem for path in SOURCES.glob("*.py"))
+
+
+def source_path(name: str) -> Path:
+    """The source of a notebook.
+
+    Raises:
+        PublishError: there is none of this name.
+    """
+    path = SOURCES / f"{name}.py"
+    if not name or path.parent != SOURCES or not path.exists():
+        raise PublishError(f"no source of a notebook {name!r}; there are {', '.join(names())}")
+    return path
+
+
+def inlined(source: str) -> str:
+    """What an inline cell shows: the files it stands for, and the code of what it imports.
+
+    Raises:
+        PublishError: the cell holds more than `from course_utils… import …` lines, or a name that
+            is not there.
+    """
+    parts, files = [], []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(
+            "course_utils"
+        ):
+            raise PublishError(
+                f"an inline cell may only import from course_utils, found: {ast.unparse(node)}"
+            )
+        module = importlib.import_module(node.module or "")
+        for alias in node.names:
+            if not hasattr(module, alias.name):
+                raise PublishError(f"{node.module} has no {alias.name}; found in: {source.strip()}")
+            defined = getattr(module, alias.name)
+            files.append(Path(inspect.getfile(defined)).relative_to(ROOT).as_posix())
+            parts.append(inspect.getsource(defined).rstrip())
+    where = ", ".join(dict.fromkeys(files))
+    return f"# This code stands in {where}\n" + "\n\n\n".join(parts)
+
+
+def read_source(name: str) -> NotebookNode:
+    """The notebook of a source: inline cells filled in, ids and nbgrader's marks added.
+
+    Raises:
+        PublishError: there is no such source, or a cell is empty.
+    """
+    path = source_path(name)
+    notebook = jupytext.reads(path.read_text(encoding="utf-8"), "py:percent")
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"name": "python"}, "rise": RISE}
+    )
+    after_exercise = None
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"{name.split('_')[0]}-{number:03d}"
+        if cell.cell_type != "code":
+            continue
+        if not cell.source.strip():
+            raise PublishError(f"{path.name}: cell {number} is empty; remove it or fill it")
+        if "inline" in cell.metadata.get("tags", []):
+            cell.metadata["course"] = {"inline": cell.source}
+            cell.source = inlined(cell.source)
+        if BEGIN in cell.source:
+            after_exercise = f"{name}-{number}"
+            _mark(cell, grading(after_exercise, solution=True))
+        elif after_exercise:
+            _mark(cell, grading(f"{after_exercise}-check", solution=False))
+            after_exercise = None
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _mark(cell: NotebookNode, marks: dict) -> None:
+    """nbgrader's marks; what the source itself says of grading (points, say) goes before them."""
+    cell.metadata["nbgrader"] = marks | cell.metadata.get("nbgrader", {})
+
+
+def grading(grade_id: str, solution: bool) -> dict:
+    """nbgrader's metadata of an exercise (`solution`) or of the cell that checks it."""
+    marks = {"grade_id": grade_id, "schema_version": 3, "task": False, "solution": solution}
+    if solution:
+        return marks | {"grade": False, "locked": False}
+    return marks | {"grade": True, "locked": True, "points": 1}
+
+
+def code_of(notebook: NotebookNode) -> list[str]:
+    """The code cells as the source has them: inlined classes as the imports that name them."""
+    return [
+        cell.metadata.get("course", {}).get("inline", cell.source)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def without_solutions(notebook: NotebookNode) -> NotebookNode:
+    """The exercise notebook: nbgrader clears the solutions, outputs are dropped."""
+    from nbgrader.preprocessors import ClearSolutions
+
+    config = Config()
+    config.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+    blank, _ = ClearSolutions(config=config).preprocess(copy.deepcopy(notebook), {})
+    for cell in blank.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    blank.metadata.pop("course", None)
+    blank.metadata.pop("celltoolbar", None)
+    return blank
