@@ -12,8 +12,17 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:  # at run time each way imports what it needs: its peak memory is its own
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    Table: TypeAlias = pl.DataFrame | pd.DataFrame | pa.Table
 
 WORLD = "sim:n_listeners=2200,listens_per_listener=450"
 """About 1 M events."""
@@ -82,14 +91,14 @@ select * exclude (row, listen) from f where listen order by row
 """
 
 
-def ours(events):
+def ours(events: pl.DataFrame) -> pl.DataFrame:
     """Polars expressions of `course_utils.data`."""
     from course_utils.data.counters import SEMINAR_COUNTERS, add_counters
 
     return add_counters(events.lazy()).select(SEMINAR_COUNTERS)
 
 
-def pandas(events):
+def with_pandas(events: pl.DataFrame) -> pd.DataFrame:
     """`groupby`, `cumsum` and `transform`, every sum computed once."""
     import pandas as pd
 
@@ -121,7 +130,8 @@ def pandas(events):
             first[key] = time.groupby(groups).transform("first")
             sums["last"] = time.groupby(groups).shift(1)
         sums = sums.groupby([*groups, time]).transform("first")
-        last[key] = sums.pop("last") if key != "i" else None
+        if key != "i":
+            last[key] = sums.pop("last")
         before[key] = sums
     u, w, i, p = (before[key] for key in "uwip")
     seen = last["w"].notna()
@@ -152,7 +162,7 @@ def pandas(events):
     return out[listen]
 
 
-def duckdb(events):
+def with_duckdb(events: pl.DataFrame) -> pa.Table:
     """Window functions with a range that ends one second before."""
     import duckdb
 
@@ -162,10 +172,14 @@ def duckdb(events):
     return connection.sql(DUCKDB).to_arrow_table()
 
 
-WAYS = {"ours": ours, "duckdb": duckdb, "pandas": pandas}
+WAYS: dict[str, Callable[[pl.DataFrame], Table]] = {
+    "ours": ours,
+    "duckdb": with_duckdb,
+    "pandas": with_pandas,
+}
 
 
-def as_matrix(result, names) -> np.ndarray:
+def as_matrix(result: Table, names: Sequence[str]) -> np.ndarray:
     """(rows, features) as float64 with NaN for unknown, whatever made the table."""
     import polars as pl
 
@@ -192,14 +206,14 @@ def compare() -> None:
     print(f"all three agree on {len(ours_):,} listens and {len(SEMINAR_COUNTERS)} features")
 
 
-def plain(events):
+def plain(events: pl.DataFrame) -> pl.DataFrame:
     """The event type as text, which all three can read."""
     import polars as pl
 
     return events.with_columns(pl.col("event_type").cast(pl.String))
 
 
-def copied(events, copies: int):
+def copied(events: pl.DataFrame, copies: int) -> pl.DataFrame:
     """`copies` of a log side by side, sorted by time."""
     import polars as pl
 

@@ -25,7 +25,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 
 from course_utils import train
 from course_utils.data.log import open_log
-from course_utils.data.tasks.ranking import ranking_task
+from course_utils.data.tasks.ranking import Batches, RankingTask, ranking_task
 from course_utils.evaluation.contest import count_parameters
 from course_utils.evaluation.pointwise import roc_auc
 from course_utils.models.mlp import MLP
@@ -41,7 +41,7 @@ ROWS, TURNS, LR = 120_000, 3, 4e-3
 class DCN(nn.Module):
     """The parallel form from our layers, over fields that are all ids."""
 
-    def __init__(self, n_values: list[int]) -> None:
+    def __init__(self, n_values: dict[str, int]) -> None:
         super().__init__()
         self.fields = FieldEmbedding(n_values, None, DIM)
         dim = DIM * len(n_values)
@@ -49,11 +49,11 @@ class DCN(nn.Module):
         self.head = nn.Linear(dim + HIDDEN[-1], 1)
 
     def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
-        x = self.fields(ids, numbers).flatten(1)
+        x = self.fields(ids).flatten(1)
         return self.head(torch.cat([self.cross(x), self.deep(x)], dim=1)).squeeze(1)
 
 
-def only_ids(task) -> tuple[dict[str, train.Batch], list[int]]:
+def only_ids(task: RankingTask) -> tuple[Batches, dict[str, int]]:
     """The batches with every number replaced by the number of its bin, 0 for unknown."""
     edges = quantile_bins(task.batches["train"]["numbers"], BINS)
     batches = {}
@@ -64,10 +64,11 @@ def only_ids(task) -> tuple[dict[str, train.Batch], list[int]]:
         ]
         ids = torch.cat([batch["ids"], torch.stack(binned, dim=1)], dim=1)
         batches[part] = {"ids": ids, "numbers": batch["numbers"][:, :0], "target": batch["target"]}
-    return batches, [*task.n_values, *(len(e) for e in edges)]
+    bins = {name: len(e) for name, e in zip(task.numbers, edges, strict=True)}
+    return batches, task.n_values | bins
 
 
-def ours(n_values: list[int]) -> dict[str, nn.Module]:
+def ours(n_values: dict[str, int]) -> dict[str, nn.Module]:
     return {
         "FM": FactorizationMachine(n_values, None, DIM),
         "DeepFM": DeepFM(n_values, None, dim=DIM, hidden=tuple(HIDDEN)),
@@ -78,12 +79,12 @@ def ours(n_values: list[int]) -> dict[str, nn.Module]:
 class Rechub(nn.Module):
     """A model of torch-rechub: takes a dictionary of columns, returns probabilities."""
 
-    def __init__(self, name: str, n_values: list[int]) -> None:
+    def __init__(self, name: str, n_values: dict[str, int]) -> None:
         super().__init__()
         from torch_rechub.basic.features import SparseFeature
         from torch_rechub.models import ranking
 
-        fields = [SparseFeature(f"c{i}", n, DIM) for i, n in enumerate(n_values)]
+        fields = [SparseFeature(f"c{i}", n, DIM) for i, n in enumerate(n_values.values())]
         mlp = {"dims": HIDDEN, "dropout": 0.0, "activation": "relu"}
         if name == "DeepFM":
             self.model = ranking.DeepFM(fields, fields, mlp)
@@ -100,25 +101,28 @@ class Rechub(nn.Module):
 class DeepCtr(nn.Module):
     """A model of deepctr-torch: takes one matrix, returns probabilities."""
 
-    def __init__(self, name: str, n_values: list[int]) -> None:
+    def __init__(self, name: str, n_values: dict[str, int]) -> None:
         super().__init__()
         from deepctr_torch import models
         from deepctr_torch.inputs import SparseFeat
 
-        fields = [SparseFeat(f"c{i}", n, DIM) for i, n in enumerate(n_values)]
-        options = {"l2_reg_linear": 0.0, "l2_reg_embedding": 0.0}
+        fields = [SparseFeat(f"c{i}", n, DIM) for i, n in enumerate(n_values.values())]
         if name == "DCN-v2":
-            options |= {"cross_parameterization": "matrix", "l2_reg_cross": 0.0}
-            self.model = models.DCN(fields, fields, 2, dnn_hidden_units=tuple(HIDDEN), **options)
+            self.model = models.DCN(
+                fields, fields, 2, "matrix", tuple(HIDDEN),
+                l2_reg_linear=0.0, l2_reg_embedding=0.0, l2_reg_cross=0.0,
+            )  # fmt: skip
         else:
-            hidden = tuple(HIDDEN) if name == "DeepFM" else ()
-            self.model = models.DeepFM(fields, fields, dnn_hidden_units=hidden, **options)
+            self.model = models.DeepFM(
+                fields, fields, dnn_hidden_units=tuple(HIDDEN) if name == "DeepFM" else (),
+                l2_reg_linear=0.0, l2_reg_embedding=0.0,
+            )  # fmt: skip
 
     def forward(self, ids: Tensor, numbers: Tensor) -> Tensor:
         return self.model(ids.float()).squeeze(1)
 
 
-def theirs(n_values: list[int]) -> dict[tuple[str, str], nn.Module]:
+def theirs(n_values: dict[str, int]) -> dict[tuple[str, str], nn.Module]:
     return {
         ("FM", "deepctr-torch"): DeepCtr("FM", n_values),
         ("DeepFM", "torch-rechub"): Rechub("DeepFM", n_values),
@@ -128,7 +132,12 @@ def theirs(n_values: list[int]) -> dict[tuple[str, str], nn.Module]:
     }
 
 
-def one_pass(model: nn.Module, optimizer, data: train.Batch, loss_of: Callable) -> float:
+def one_pass(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: train.Batch,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+) -> float:
     """Train over all rows once; the median seconds of a step."""
     model.train()
     seconds = []
@@ -143,7 +152,7 @@ def one_pass(model: nn.Module, optimizer, data: train.Batch, loss_of: Callable) 
     return statistics.median(seconds)
 
 
-def same_loop(batches: dict[str, train.Batch], n_values: list[int]) -> None:
+def same_loop(batches: Batches, n_values: dict[str, int]) -> None:
     """Rows a second in training and in scoring, all models in turns."""
     models = {(name, "ours"): model for name, model in ours(n_values).items()} | theirs(n_values)
     losses = {
@@ -151,8 +160,9 @@ def same_loop(batches: dict[str, train.Batch], n_values: list[int]) -> None:
         for key in models
     }
     optimizers = {key: torch.optim.AdamW(m.parameters(), lr=LR) for key, m in models.items()}
-    steps, scoring = ({key: [] for key in models} for _ in range(2))
-    auc = {}
+    steps: dict[tuple[str, str], list[float]] = {key: [] for key in models}
+    scoring: dict[tuple[str, str], list[float]] = {key: [] for key in models}
+    auc: dict[tuple[str, str], float] = {}
     for turn in range(TURNS):
         for key, model in models.items():
             steps[key].append(one_pass(model, optimizers[key], batches["train"], losses[key]))
@@ -173,14 +183,16 @@ def same_loop(batches: dict[str, train.Batch], n_values: list[int]) -> None:
         )
 
 
-def train_ours(batches, n_values) -> nn.Module:
+def train_ours(batches: Batches, n_values: dict[str, int]) -> nn.Module:
     model = DCN(n_values)
-    options = {"epochs": 1, "embedding_decay": 0.0, "progress": False}
-    train.fit(model, batches["train"], batches["validation"], **options)
+    train.fit(
+        model, batches["train"], batches["validation"],
+        epochs=1, embedding_decay=0.0, progress=False,
+    )  # fmt: skip
     return model
 
 
-def train_rechub(batches, n_values) -> nn.Module:
+def train_rechub(batches: Batches, n_values: dict[str, int]) -> nn.Module:
     from torch_rechub.trainers import CTRTrainer
     from torch_rechub.utils.data import DataGenerator
 
@@ -197,7 +209,7 @@ def train_rechub(batches, n_values) -> nn.Module:
     return model
 
 
-def train_deepctr(batches, n_values) -> nn.Module:
+def train_deepctr(batches: Batches, n_values: dict[str, int]) -> nn.Module:
     model = DeepCtr("DCN-v2", n_values)
     x = {f"c{i}": column.numpy() for i, column in enumerate(batches["train"]["ids"].T)}
     model.model.compile(torch.optim.Adam(model.parameters(), lr=LR), "binary_crossentropy")
@@ -205,7 +217,7 @@ def train_deepctr(batches, n_values) -> nn.Module:
     return model
 
 
-def own_way(batches: dict[str, train.Batch], n_values: list[int]) -> None:
+def own_way(batches: Batches, n_values: dict[str, int]) -> None:
     """Seconds for one pass with what each library offers for training."""
     print("\neach library's own way to train DCN-v2, one pass")
     print("| library | seconds | AUC |\n|---|---|---|")
@@ -220,7 +232,7 @@ def own_way(batches: dict[str, train.Batch], n_values: list[int]) -> None:
         print(f"| {library} | {seconds:.1f} | {auc:.4f} |")
 
 
-def where_the_time_goes(batches: dict[str, train.Batch], n_values: list[int]) -> None:
+def where_the_time_goes(batches: Batches, n_values: dict[str, int]) -> None:
     """Operations that take the most of our DCN-v2's training, by their own time."""
     model = DCN(n_values)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR)

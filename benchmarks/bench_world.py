@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from course_utils.data.sources.files import read_table
 from course_utils.world.config import YAMBDA_50M_SIZE, WorldConfig
 from course_utils.world.simulate import write_world
 
@@ -20,13 +21,11 @@ SIZES = {
 
 def measure(size: str) -> str:
     """Write one world into a temporary folder, in this process."""
-    import polars as pl
-
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         write_world(SIZES[size], Path(folder), progress=False)
         seconds = time.perf_counter() - start
-        events = pl.scan_parquet(f"{folder}/log/*.parquet").select(pl.len()).collect().item()
+        events = read_table(Path(folder) / "log").select("uid").collect(engine="streaming").height
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     return f"{size:8} {events:>12,} events  {seconds:8.1f} s  {peak:8,.0f} MB peak"
 

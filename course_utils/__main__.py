@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from course_utils.settings import absolute_variables
+
+Action = Callable[[argparse.Namespace], None]
 SIGNS = {"✔": "[ok]", "✘": "[no]", "·": "-", "−": "-", "…": "...", "→": "->", "Δ": "d"}
 
 
 def seeds(text: str) -> list[int]:
-    """Seeds of one argument: `3` → [3], `0..4` → [0, 1, 2, 3, 4]."""
+    """Seeds of one argument: `3` → [3], `0..4` → [0, 1, 2, 3, 4].
+
+    >>> seeds("0..4")
+    [0, 1, 2, 3, 4]
+    """
     first, _, last = text.partition("..")
     try:
         return list(range(int(first), int(last or first) + 1))
@@ -26,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m course_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name: str, action: Callable[[argparse.Namespace], None], told: str):
+    def command(name: str, action: Action, told: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=told)
         added.set_defaults(action=action)
         return added
@@ -84,17 +92,16 @@ def _log(args: argparse.Namespace) -> None:
 
 
 def _lab(args: argparse.Namespace) -> None:
-    import os
-
-    from course_utils.settings import ROOT, absolute_variables
+    from course_utils.settings import ROOT
 
     _log(argparse.Namespace(source=None))
     first = "/lab/tree/notebooks/00_start_here.ipynb"
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--LabApp.default_url={first}"]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1"]
+    command.append(f"--LabApp.default_url={first}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in containers
     os.chdir(ROOT)
-    os.execve(sys.executable, command, {**os.environ, **absolute_variables()})
+    os.execv(sys.executable, command)
 
 
 # Commands for authors
@@ -200,6 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     _speak_any_console()
     args = _parser().parse_args(arguments)
     try:
+        os.environ.update(absolute_variables())  # relative paths count from here
         args.action(args)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in AUTHORS_TOOLS:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import unicodedata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -11,24 +14,164 @@ NOTEBOOKS = ROOT / "notebooks"
 ASSETS = NOTEBOOKS / "assets"
 """What notebooks and README show but did not compute themselves."""
 
+SOURCES = ("sim", "movielens", "grocery", "yambda-50m", "yambda-500m", "yambda-5b")
+"""The logs that have a name; `sim` takes options after a colon. All else is a path."""
 DEFAULT_LOG = "sim"
 HEADLESS = "COURSE_HEADLESS"
 """Set where notebooks are executed without a reader: publishing, tests."""
+
+LARGEST_SEED = 2**31 - 2**16
+"""`COURSE_SEED` ends here: Python, NumPy, PyTorch, scikit-learn and CatBoost all take the seeds
+that a notebook makes of it by adding its own small numbers."""
+
+LONGEST_STEM = 60
+_DIGEST = 10
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
 class SettingsError(ValueError):
     """A variable with a value that cannot be: says which, and what it may be."""
 
 
+def names_source(text: str) -> bool:
+    """Whether `text` is the name of a source, with options if it is `sim`; else it is a path."""
+    return text in SOURCES or text.startswith(f"{DEFAULT_LOG}:")
+
+
+def _expanded(path: str | Path, what: str) -> Path:
+    """A path whose leading `~` is the home folder; in `./~`, which `Path` shortens, it is not."""
+    if not str(path).startswith("~"):
+        return Path(path)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{what}={str(path)!r}: there is no such home folder ({error}); "
+            "write the whole path, or ./~ for a folder of that name"
+        ) from error
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder; a path that cannot even be asked for does not exist."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def path_in_variable(variable: str) -> Path:
+    """The absolute path that a variable names; the one place that says what relative means.
+
+    `~` is the home folder. A relative path counts from the working directory. A kernel's working
+    directory lies inside `notebooks/`, wherever the server was started: there it counts from the
+    project, or from the one folder on the way from the project to the kernel that has it.
+
+    Raises:
+        SettingsError: several of these folders have it, or there is no such home folder.
+    """
+    path = _expanded(os.environ[variable], variable)
+    here, root = Path.cwd(), ROOT.resolve()
+    if path.is_absolute() or not here.is_relative_to(NOTEBOOKS.resolve()):
+        return here / path
+    places = [folder for folder in (here, *here.parents) if folder.is_relative_to(root)]
+    found = {(place / path).resolve(): place / path for place in places if exists(place / path)}
+    if len(found) > 1:
+        raise SettingsError(
+            f"{variable}={os.environ[variable]!r} is a relative path, and there are several of it: "
+            f"{', '.join(map(str, found.values()))}; write the whole path of the one you mean"
+        )
+    return next(iter(found.values()), root / path)
+
+
+def absolute_log(log: str | Path) -> str:
+    """A log as given to a function or a command: a source's name as it is, a path made absolute.
+
+    Raises:
+        SettingsError: the path starts with a home folder that does not exist.
+    """
+    if isinstance(log, str) and names_source(log):
+        return log
+    return str(Path.cwd() / _expanded(log, "log"))
+
+
+def absolute_variables() -> dict[str, str]:
+    """`COURSE_LOG` and `COURSE_DATA` where they name relative paths, made absolute from here.
+
+    For the environment of a child process that works in another folder.
+    """
+    paths = {}
+    if log := os.environ.get("COURSE_LOG"):
+        paths["COURSE_LOG"] = absolute_log(log)
+    if data := os.environ.get("COURSE_DATA"):
+        paths["COURSE_DATA"] = str(Path.cwd() / _expanded(data, "COURSE_DATA"))
+    return paths
+
+
 def chosen_log() -> str:
-    """The log that `COURSE_LOG` names, by default `sim`."""
-    return os.environ.get("COURSE_LOG") or DEFAULT_LOG
+    """The log that `COURSE_LOG` names, by default `sim`: a source's name, or an absolute path.
+
+    Raises:
+        SettingsError: the path is ambiguous (`path_in_variable`).
+    """
+    named = os.environ.get("COURSE_LOG") or DEFAULT_LOG
+    return named if names_source(named) else str(path_in_variable("COURSE_LOG"))
 
 
 def data_folder() -> Path:
-    """Where generated and downloaded files go: `COURSE_DATA`, else `data/` of the project."""
-    chosen = os.environ.get("COURSE_DATA")
-    return Path(chosen) if chosen else ROOT / "data"
+    """Where generated and downloaded files go: `COURSE_DATA`, else `data/` of the project.
+
+    Raises:
+        SettingsError: the path is ambiguous (`path_in_variable`).
+    """
+    return path_in_variable("COURSE_DATA") if os.environ.get("COURSE_DATA") else ROOT / "data"
+
+
+def make_folder(folder: Path) -> Path:
+    """A folder for generated and downloaded files, made if it is not there; returns it.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}: this folder cannot be made ({type(error).__name__}: {error.strerror}); "
+            "name one where you may write: COURSE_DATA=…"
+        ) from error
+    return folder
+
+
+def log_stem(name: str) -> str:
+    """A short file name, without suffix, for what belongs to the log `name`.
+
+    Two different logs never share one, on no file system: whenever anything of the name is left
+    out or changed, a digest of the whole name is added. Sources keep their names (`sim`), others
+    are readable (`my-log-1f0c…` for `/data/My log.parquet`); at most 60 characters.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    plain = re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name) and len(name) <= LONGEST_STEM
+    looks_digested = re.search(rf"-[0-9a-f]{{{_DIGEST}}}$", name)
+    if plain and not looks_digested and not _RESERVED.fullmatch(name):
+        return name
+    last = re.split(r"[/\\]", name.rstrip("/\\"))[-1].removesuffix(".parquet")
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", last.lower()))
+    readable = "-".join(words)[: LONGEST_STEM - _DIGEST - 1].strip("-")
+    return f"{readable or 'log'}-{digest}"
+
+
+def polars_path(path: Path) -> str:
+    """A path as Polars wants it: text in Unicode, whatever the locale of this process.
+
+    (Under a locale such as C, Python keeps the bytes of a foreign name in a form of its own.)
+
+    Raises:
+        SettingsError: the bytes of the name are no UTF-8.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the name of {path!r} is not Unicode (UTF-8); rename it") from error
 
 
 def features_choice() -> str:
@@ -45,10 +188,11 @@ def course_seed() -> int:
     """The variable `COURSE_SEED` (default 0); it shifts every seed of a notebook.
 
     Raises:
-        SettingsError: it is no whole number.
+        SettingsError: it is no whole number, or outside 0 … `LARGEST_SEED`.
     """
     text = os.environ.get("COURSE_SEED") or "0"
-    try:
-        return int(text)
-    except ValueError as error:
-        raise SettingsError(f"COURSE_SEED must be a whole number, not {text!r}") from error
+    if not re.fullmatch(r"\s*\+?[0-9]{1,10}\s*", text) or int(text) > LARGEST_SEED:
+        raise SettingsError(
+            f"COURSE_SEED must be a whole number from 0 to {LARGEST_SEED}, not {text!r}"
+        )
+    return int(text)

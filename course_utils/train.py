@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,7 +20,10 @@ from tqdm.auto import tqdm
 from course_utils.settings import course_seed
 
 Batch = dict[str, Tensor]
-"""Tensors of equal length; all but `target` are the model's arguments."""
+"""Tensors of equally many rows; all but `target` are the model's arguments."""
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""The mean loss of a batch, a number, from the model and the batch on the model's device."""
 
 
 class TrainingError(RuntimeError):
@@ -38,23 +44,75 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def n_rows(data: Batch) -> int:
+    """How many rows the tensors of a batch have.
+
+    Raises:
+        TrainingError: there is no tensor, or they differ in length.
+    """
+    lengths = {len(values) if values.ndim else -1 for values in data.values()}
+    if len(lengths) != 1 or -1 in lengths:
+        shapes = {name: tuple(values.shape) for name, values in data.items()}
+        raise TrainingError(
+            f"a batch needs tensors of equally many rows, got {shapes}; cut them from the same rows"
+        )
+    return lengths.pop()
+
+
 def batches(data: Batch, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
-    """Cut `data` into batches of `size` rows, shuffled if there is a generator."""
-    n = len(data["target"])
+    """Cut `data` into batches of `size` rows, shuffled if there is a generator.
+
+    Raises:
+        TrainingError: there is no tensor, or they differ in length.
+    """
+    n = n_rows(data)
     order = torch.randperm(n, generator=generator) if generator is not None else torch.arange(n)
     for rows in order.split(size):
         yield {name: values[rows] for name, values in data.items()}
 
 
+def _inputs(batch: Batch) -> Batch:
+    return {name: values for name, values in batch.items() if name != "target"}
+
+
+def _to(batch: Batch, where: torch.device) -> Batch:
+    return {name: values.to(where) for name, values in batch.items()}
+
+
+def log_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """Mean log loss in nats of the logits `model(**inputs)` against `target`, both (B,) or (B, T).
+
+    The inputs are all tensors but `target`.
+    """
+    logits = model(**_inputs(batch))
+    return binary_cross_entropy_with_logits(logits, batch["target"].to(logits))
+
+
+def squared_error(model: nn.Module, batch: Batch) -> Tensor:
+    """Mean squared error of `model(**inputs)` against `target`, both (B,) or (B, T).
+
+    Raises:
+        TrainingError: they differ in shape; PyTorch would compare all with all.
+    """
+    prediction, target = model(**_inputs(batch)), batch["target"]
+    if prediction.shape != target.shape:
+        raise TrainingError(
+            f"predictions {tuple(prediction.shape)} and target {tuple(target.shape)} differ in "
+            "shape; squeeze or reshape one of them"
+        )
+    return (prediction - target).square().mean()
+
+
 @torch.no_grad()
 def predict(model: nn.Module, data: Batch, batch_size: int = 8_192) -> Tensor:
-    """Logits (N,) of all rows, on the CPU; the model is put in evaluation mode."""
+    """Outputs (N, …) of all rows, on the CPU; the model is put in evaluation mode.
+
+    Args:
+        model: called with the tensors of `data` by name, `target` left out.
+    """
     model.eval()
-    where = next(model.parameters()).device
-    out = []
-    for batch in batches(data, batch_size):
-        inputs = {k: v.to(where) for k, v in batch.items() if k != "target"}
-        out.append(model(**inputs).cpu())
+    where = next((p.device for p in model.parameters()), torch.device("cpu"))
+    out = [model(**_inputs(_to(batch, where))).cpu() for batch in batches(data, batch_size)]
     return torch.cat(out)
 
 
@@ -73,87 +131,201 @@ def fit(
     train: Batch,
     valid: Batch,
     *,
+    loss: Loss = log_loss,
     epochs: int = 3,
     batch_size: int = 2_048,
     lr: float = 4e-3,
+    schedule: Literal["cycle", "constant"] = "cycle",
     weight_decay: float = 1e-2,
     embedding_decay: float = 10.0,
     patience: int = 1,
     seed: int = 0,
     progress: bool = True,
+    before_epoch: Callable[[nn.Module, int], None] | None = None,
 ) -> History:
-    """Train a model of logits on log loss with AdamW and one learning-rate cycle.
+    """Train a model with AdamW, stop early, and restore the weights of the best epoch.
 
-    Stops when the validation loss has not improved for `patience` epochs more than expected of
-    noise, and restores the weights of the best epoch.
+    Training stops when for more than `patience` epochs the validation loss has not been the lowest
+    so far.
 
     Args:
-        model: called with the batch's tensors by name, returns logits (B,).
-        train, valid: rows with `target` (N,) in [0, 1]; `valid` must be later in time.
-        epochs: passes over `train`. batch_size: rows a step. lr: peak of the cycle.
+        model: what `loss` calls; it is moved to the GPU if there is one.
+        train, valid: tensors with a row an example; `valid` must be later in time.
+        loss: mean loss of a batch, one number. Default: log loss of the logits of
+            `model(**inputs)` (B,) against `target` (B,) in [0, 1]. For the validation loss it is
+            called in evaluation mode on batches of the same size, and what it draws at random from
+            PyTorch's generator is then the same after every epoch.
+        epochs: passes over `train`. batch_size: rows a step.
+        lr: learning rate, the peak of the cycle.
+        schedule: `cycle`, up and down once over all steps (Smith & Topin 2019,
+            "Super-convergence"), or `constant`.
         weight_decay: AdamW's, for weights. embedding_decay: AdamW's, for embedding tables, much
             larger: a table row is seen seldom, and overfits first.
         patience: epochs without improvement that are tolerated.
-        seed: of the order of rows. progress: show a tqdm bar.
+        seed: of the order of rows and of the draws in validation. progress: show a tqdm bar.
+        before_epoch: called with the model and the number of the epoch (from 0) before each one;
+            for a parameter that it changes the optimizer starts anew.
 
     Returns:
-        Losses by epoch, seconds, and the best epoch (from 0).
+        Losses by epoch, means over rows; seconds; the best epoch (from 0).
 
     Raises:
-        TrainingError: the loss is not finite, or there is nothing to train on.
+        TrainingError: there is nothing to train or to validate on, tensors differ in length, an
+            argument is out of range, or a loss is not finite.
     """
-    if not len(train["target"]) or not len(valid["target"]):
-        raise TrainingError("no rows to train or to validate on; check the split")
+    _check_options(epochs, batch_size, lr, weight_decay, embedding_decay, patience)
+    for part in (train, valid):
+        _check_rows(part, loss)
     where = device()
     model.to(where)
-    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
-    known = {id(p) for p in tables}
-    others = [p for p in model.parameters() if id(p) not in known]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": others, "weight_decay": weight_decay},
-            {"params": tables, "weight_decay": embedding_decay},
-        ],
-        lr=lr,
-    )
-    steps = -(-len(train["target"]) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=max(2, epochs * steps), pct_start=0.15
-    )
+    optimizer = _optimizer(model, lr, weight_decay, embedding_decay)
+    steps = -(-n_rows(train) // batch_size)
+    rate = _rate(optimizer, schedule, lr, epochs * steps)
     generator = torch.Generator().manual_seed(seed)
-    history, best, start = History(), None, time.perf_counter()
+    history, start = History(), time.perf_counter()
+    best: dict[str, Tensor] = {}
     quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
     with tqdm(total=epochs * steps, desc=type(model).__name__, **quiet) as bar:
         for epoch in range(epochs):
+            if before_epoch is not None:
+                _call_before_epoch(before_epoch, model, epoch, optimizer)
             model.train()
             total = 0.0
             for batch in batches(train, batch_size, generator):
-                batch = {name: values.to(where) for name, values in batch.items()}
-                target = batch.pop("target")
-                loss = binary_cross_entropy_with_logits(model(**batch), target)
-                if not torch.isfinite(loss):
-                    raise TrainingError(
-                        f"the loss became {loss.item()} in epoch {epoch}; look for NaN or huge "
-                        "inputs, or lower the learning rate"
-                    )
+                value = loss(model, _to(batch, where))
+                total += _finite(value, batch, f"loss in epoch {epoch}") * n_rows(batch)
                 optimizer.zero_grad()
-                loss.backward()
+                value.backward()
                 optimizer.step()
-                schedule.step()
-                total += loss.item() * len(target)
+                rate.step()
                 bar.update()
-            logits = predict(model, valid)
-            history.train_loss.append(total / len(train["target"]))
-            history.valid_loss.append(
-                binary_cross_entropy_with_logits(logits, valid["target"]).item()
-            )
+            history.train_loss.append(total / n_rows(train))
+            history.valid_loss.append(_validation_loss(model, valid, loss, batch_size, seed, epoch))
             bar.set_postfix(valid=f"{history.valid_loss[-1]:.4f}")
             if history.valid_loss[-1] == min(history.valid_loss):
                 history.best_epoch, best = epoch, copy.deepcopy(model.state_dict())
             elif epoch - history.best_epoch > patience:
                 break
-    if best is not None:
-        model.load_state_dict(best)
+    model.load_state_dict(best)
     model.eval()
     history.seconds = time.perf_counter() - start
     return history
+
+
+def _check_options(
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    weight_decay: float,
+    embedding_decay: float,
+    patience: int,
+) -> None:
+    least = {"epochs": 1, "batch_size": 1, "patience": 0}
+    for (name, at_least), whole in zip(least.items(), (epochs, batch_size, patience), strict=True):
+        if not isinstance(whole, Integral) or whole < at_least:
+            raise TrainingError(
+                f"{name} must be a whole number of at least {at_least}, got {whole!r}"
+            )
+    if not 0 < lr < math.inf:
+        raise TrainingError(f"lr must be a positive number, got {lr!r}")
+    for name, decay in [("weight_decay", weight_decay), ("embedding_decay", embedding_decay)]:
+        if not 0 <= decay < math.inf:
+            raise TrainingError(f"{name} must be 0 or a positive number, got {decay!r}")
+
+
+def _check_rows(data: Batch, loss: Loss) -> None:
+    """Refuse a part without rows, and a target that is missing or that the loss cannot take."""
+    if not n_rows(data):
+        raise TrainingError("no rows to train or to validate on; check the split")
+    if loss not in (log_loss, squared_error):
+        return
+    if "target" not in data:
+        raise TrainingError(f"this loss needs a tensor 'target', got {list(data)}; pass a `loss`")
+    target = data["target"]
+    if bad := int((~torch.isfinite(target)).sum()):
+        raise TrainingError(
+            f"'target' holds {bad:,} values that are NaN or infinite; drop the rows"
+        )
+    if loss is log_loss and bool(((target < 0) | (target > 1)).any()):
+        raise TrainingError(
+            f"log loss needs a 'target' in [0, 1], here it is {target.min().item():g} to "
+            f"{target.max().item():g}; use loss=squared_error for a regression"
+        )
+
+
+def _optimizer(
+    model: nn.Module, lr: float, weight_decay: float, embedding_decay: float
+) -> torch.optim.Optimizer:
+    """AdamW with a weight decay of their own for embedding tables."""
+    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
+    known = {id(p) for p in tables}
+    others = [p for p in model.parameters() if id(p) not in known]
+    groups = [
+        {"params": others, "weight_decay": weight_decay},
+        {"params": tables, "weight_decay": embedding_decay},
+    ]
+    return torch.optim.AdamW(groups, lr=lr)
+
+
+def _rate(
+    optimizer: torch.optim.Optimizer, schedule: str, lr: float, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if schedule == "cycle":
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, lr, total_steps=max(2, steps), pct_start=0.15
+        )
+    if schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    raise TrainingError(f"schedule must be 'cycle' or 'constant', got {schedule!r}")
+
+
+def _call_before_epoch(
+    hook: Callable[[nn.Module, int], None],
+    model: nn.Module,
+    epoch: int,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Call the hook, and forget the optimizer's state of each parameter that it changed."""
+    before = [(p, p.detach().clone()) for p in model.parameters()]
+    hook(model, epoch)
+    for parameter, old in before:
+        if not torch.equal(parameter, old):
+            optimizer.state.pop(parameter, None)
+
+
+def _finite(value: Tensor, batch: Batch, what: str) -> float:
+    """The loss as a number.
+
+    Raises:
+        TrainingError: it is not one number, or not finite.
+    """
+    if value.numel() != 1:
+        raise TrainingError(f"a loss must be one number, got {tuple(value.shape)}; take its mean")
+    if torch.is_grad_enabled() and not value.requires_grad:
+        raise TrainingError(f"the {what} does not depend on a parameter: nothing would be trained")
+    number = value.item()
+    if not math.isfinite(number):
+        unknown = [name for name, x in batch.items() if x.is_floating_point() and x.isnan().any()]
+        hint = f"this batch has NaN in {unknown}; " if unknown else ""
+        raise TrainingError(
+            f"the {what} became {number}; {hint}look for NaN or huge inputs, or lower the learning "
+            "rate"
+        )
+    return number
+
+
+def _validation_loss(
+    model: nn.Module, valid: Batch, loss: Loss, batch_size: int, seed: int, epoch: int
+) -> float:
+    """Mean of the loss over the rows, in evaluation mode; the generators stay as they were."""
+    model.eval()
+    where = device()
+    total = 0.0
+    with torch.no_grad(), torch.random.fork_rng([where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for batch in batches(valid, batch_size):
+            value = _finite(
+                loss(model, _to(batch, where)), batch, f"validation loss in epoch {epoch}"
+            )
+            total += value * n_rows(batch)
+    return total / n_rows(valid)

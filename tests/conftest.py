@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import polars as pl
 import pytest
@@ -11,11 +12,30 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from course_utils.data.log import open_log
+from course_utils.data.sources.sim import parse_world
 from course_utils.schema import EVENT_SCHEMA
 from course_utils.world.config import WorldConfig
+from course_utils.world.simulate import write_world
 
 TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A log for tests: the same world, a fortieth of the size."""
+
+
+def legal(name: str) -> bool:
+    """Whether a file may have this name here; Windows forbids some characters."""
+    return os.name != "nt" or not re.search(r'[<>:"/\\|?*\n]|[ .]$', name)
+
+
+SMALL = "sim:n_listeners=20,listens_per_listener=30,n_tracks=400,days=28"
+"""A log of some hundred events, for tests that write it anew."""
+
+
+@pytest.fixture(scope="session")
+def small_log(tmp_path_factory):
+    """The folder of the small log, as it is generated: to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("small")
+    write_world(parse_world(SMALL.partition(":")[2]), folder, progress=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

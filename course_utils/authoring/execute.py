@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from course_utils.authoring.source import KERNEL, PublishError
-from course_utils.settings import HEADLESS, absolute_variables
+from course_utils.settings import HEADLESS
 
 CELL_SECONDS = 600
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -26,7 +26,7 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
         PublishError: a cell failed or wrote to stderr; says which.
     """
     ours = {"TQDM_DISABLE": "1", HEADLESS: "1", "PYTHONUTF8": "1"}
-    environment = {**os.environ, **absolute_variables(), **ours, **variables}
+    environment = {**os.environ, **ours, **variables}
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,

@@ -74,14 +74,14 @@ def parse(name: str, text: str) -> Module:
             module.defined.setdefault(one, []).append(node)
         if not names and not isinstance(node, ast.Import | ast.ImportFrom) and not _is_text(node):
             module.loose.append(node)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Import):
+            for alias in inner.names:
                 target = alias.name if alias.asname else alias.name.partition(".")[0]
                 module.imported[alias.asname or target] = (target, None)
-        elif isinstance(node, ast.ImportFrom):
-            source = _absolute(name, node)
-            for alias in node.names:
+        elif isinstance(inner, ast.ImportFrom):
+            source = _absolute(name, inner)
+            for alias in inner.names:
                 module.imported[alias.asname or alias.name] = (source, alias.name)
     return module
 
@@ -261,8 +261,8 @@ class Reach:
         symbol = Symbol(module.name, "")
         if module.loose and symbol not in self.symbols:
             self.symbols[symbol] = list(module.loose)
-            for node in module.loose:
-                self._follow(module, node)
+            for statement in module.loose:
+                self._follow(module, statement)
 
     def _entry(self, module: Module, name: str, key: str, entries: dict[str, ast.expr]) -> None:
         symbol = Symbol(module.name, name, key)
@@ -322,7 +322,11 @@ def _read(name: str, path: Path, changed: int) -> Module:
 
 
 def normal(code: str) -> str:
-    """The code as far as it counts: without comments, docstrings, annotations and layout."""
+    """The code as far as it counts: without comments, docstrings, annotations and layout.
+
+    >>> normal("x = 1  # one") == normal("x=1")
+    True
+    """
     try:
         return dump(ast.parse(code))
     except SyntaxError:  # a magic: every character counts

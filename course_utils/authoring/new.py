@@ -94,7 +94,7 @@ claim.recap()
 '''
 
 CHECKS = '''\
-"""Checks of notebook {name}."""
+"""Checks of notebook {number}."""
 
 from __future__ import annotations
 
@@ -114,7 +114,18 @@ def check_answer(answer: Callable[[float], float]) -> None:
 '''
 
 WRONG = '''\
-"""Planted wrong answers of notebook {name}."""
+"""Wrong answers to notebook {number}: each cell must be told the hint in its head."""
+# ruff: noqa: F811
+
+
+# %% hint="this is the square of x"
+def answer(x):
+    return x * x
+
+
+# %% hint="add x to itself"
+def answer(x):
+    return x + 1
 '''
 
 
@@ -137,8 +148,8 @@ def new(name: str) -> list[Path]:
         source.SOURCES / f"{name}.py": SOURCE.format(
             number=number, title=topic.replace("_", " "), topic=topic, seed=int(number)
         ),
-        ROOT / "course_utils" / "checks" / f"{topic}.py": CHECKS.format(name=name),
-        ROOT / "tests" / "notebooks" / "wrong" / f"{name}.py": WRONG.format(name=name),
+        ROOT / "course_utils" / "checks" / f"{topic}.py": CHECKS.format(number=number),
+        ROOT / "tests" / "notebooks" / "wrong" / f"{name}.py": WRONG.format(number=number),
     }
     for path in files:
         if path.exists():

@@ -30,8 +30,9 @@ def pull(name: str) -> list[Path]:
             `course_utils`); a picture's type is not known.
     """
     path, built = source.source_path(name), publish.read_built(name)
-    kept, files = nbformat.v4.new_notebook(), {}
-    grade_id = None
+    kept = nbformat.v4.new_notebook()
+    files: dict[Path, bytes] = {}
+    grade_id: str | None = None
     for number, cell in enumerate(built.cells):
         plain = _plain(cell, number)
         if cell.cell_type == "code":
@@ -87,7 +88,7 @@ def _own_grading(
 
 def _unpack_pictures(cell: NotebookNode, name: str, number: int) -> dict[Path, bytes]:
     """Turn pictures that were pasted into a cell into files of `notebooks/assets`."""
-    files = {}
+    files: dict[Path, bytes] = {}
     for label, kinds in cell.pop("attachments", {}).items():
         for kind, content in kinds.items():
             suffix = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}.get(kind)

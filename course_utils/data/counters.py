@@ -255,7 +255,7 @@ def add_counters(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> p
     """All counters of every listen.
 
     Args:
-        events: the log, sorted by time (schema of `course_utils.data.schema`).
+        events: the log, sorted by time (schema of `course_utils.schema`).
         artists: pairs `artist_id`, `item_id`. A track of several artists counts for the one with
             the smallest id; a track without one counts for "no artist". Without this table the
             six artist counters are left out.

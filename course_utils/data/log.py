@@ -7,13 +7,15 @@ another.
 
 from __future__ import annotations
 
+import difflib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from course_utils.schema import LogError
-from course_utils.settings import chosen_log
+from course_utils.settings import SOURCES, absolute_log, chosen_log, exists, names_source
 from course_utils.world.config import WorldConfig
 
 
@@ -22,7 +24,7 @@ class Log:
     """A log and the tables beside it, all lazy.
 
     Attributes:
-        name: the source, as given.
+        name: the source as given, or the absolute path of a log of one's own.
         events: the log (schema of `course_utils.schema`), sorted by time.
         artists, albums: pairs (`artist_id` | `album_id`, `item_id`), or None.
         vectors: content vectors (`item_id`, `embed`), or None.
@@ -55,33 +57,41 @@ class Log:
             )
 
 
-def open_log(source: str | None = None) -> Log:
+def open_log(source: str | Path | None = None) -> Log:
     """Open a log.
 
     Args:
         source: `sim` (generated on first use), `sim:name=value,…` (another world: any field of
             `WorldConfig`, effects joined by `+`, e.g. `sim:seed=1,without=mood+drift`),
             `yambda-50m`, `yambda-500m`, `yambda-5b`, `movielens`, `grocery`, or the path of a
-            Parquet file or folder. Default: the variable `COURSE_LOG`, else `sim`.
+            Parquet file or folder: relative to the working directory, `~` is the home folder.
+            A folder of your own that is called like a source is named as a path: `./sim`, or
+            `Path("sim")`. Default: the variable `COURSE_LOG`, else `sim`.
 
     Raises:
         LogError: the source is not known, cannot be had, or is not a valid log.
+        SettingsError: a variable names a path that is ambiguous or cannot be.
     """
     from course_utils.data.sources import files, hub, packaged, sim  # they make a `Log`
 
-    name = source or chosen_log()
-    kind, _, options = name.partition(":")
-    if kind == "sim":
-        return sim.open_sim(name, options)
-    if kind.startswith("yambda-") and kind.removeprefix("yambda-") in hub.YAMBDA_SIZES:
-        return hub.open_yambda(kind)
-    if kind in packaged.PACKAGED:
-        return packaged.PACKAGED[kind]()
-    path = Path(name).expanduser()
-    if path.exists():
-        return files.open_path(path)
-    known = ["sim", *(f"yambda-{size}" for size in hub.YAMBDA_SIZES), *packaged.PACKAGED]
+    name = absolute_log(source) if source else chosen_log()
+    if not names_source(name):
+        _need_path(name, source)
+        return files.open_path(Path(name))
+    if name in packaged.PACKAGED:
+        return packaged.PACKAGED[name]()
+    if name in hub.YAMBDA:
+        return hub.open_yambda(name)
+    return sim.open_sim(name, name.partition(":")[2])
+
+
+def _need_path(name: str, source: str | Path | None) -> None:
+    """Complain of a name that is neither a source nor a path."""
+    if exists(Path(name)):
+        return
+    asked = f"COURSE_LOG={os.environ.get('COURSE_LOG')!r}" if source is None else repr(str(source))
+    like = difflib.get_close_matches(Path(name).name.lower(), SOURCES, n=1)
     raise LogError(
-        f"COURSE_LOG={name!r} is neither a known source ({', '.join(known)}) "
-        f"nor an existing file or folder"
+        f"{asked} is neither a known source ({', '.join(SOURCES)}) nor an existing file or folder "
+        f"({name})" + (f"; do you mean {like[0]!r}?" if like else "")
     )

@@ -1,165 +1,344 @@
-"""Validation of foreign tables.
+"""Validation of foreign tables: the log, and the tables beside it.
 
 Nothing is repaired in silence: a column of another integer type whose values fit is cast, and
-everything else that is wrong is one clear `LogError`.
+everything else that is wrong is one clear `LogError`, with a line to paste where one helps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
-from course_utils.schema import EVENT_SCHEMA, EVENT_TYPES, LogError
+from course_utils.data import remedies
+from course_utils.data.complaints import (
+    Tables,
+    answer,
+    bad_rows,
+    check_text,
+    check_type,
+    complain,
+    complain_of_value,
+    need_columns,
+    value_faults,
+)
+from course_utils.data.remedies import column, with_column
+from course_utils.schema import EVENT_SCHEMA, EVENT_TYPES, FINISHED_PCT, LogError
 
-_UPPER = {pl.UInt32: 2**32 - 1, pl.UInt16: 2**16 - 1, pl.UInt8: 1}
-
-
-_MAY_BE_NULL = {"played_ratio_pct", "track_length_seconds"}
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
-
-
-def _bad_rows(frame: pl.LazyFrame, bad: dict[str, pl.Expr]) -> dict[str, tuple[int, int]]:
-    """For each named condition: how many rows meet it, and the number of the first (from 0)."""
-    if not bad:
-        return {}
-    row = pl.int_range(pl.len())
-    # One pass each for count and first row, over all conditions together.
-    query = frame.select(
-        **{f"{name}/n": test.fill_null(False).sum() for name, test in bad.items()},
-        **{f"{name}/at": row.filter(test.fill_null(False)).first() for name, test in bad.items()},
-    )
-    try:
-        found = query.collect(engine="streaming").row(0, named=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LogError(
-            f"the data cannot be read to the end ({first_line(error)}); "
-            "the file may be damaged: copy or download it again"
-        ) from error
-    return {name: (found[f"{name}/n"], found[f"{name}/at"]) for name in bad if found[f"{name}/n"]}
+_LONGEST_TRACK = 36_000
+"""Seconds; if half of the tracks are longer than these ten hours, they count in milliseconds."""
 
 
-def _complain(frame: pl.LazyFrame, source: str, column: str, n: int, at: int, what: str) -> None:
-    bad = frame.slice(at, 1).collect().to_dicts()[0]
-    raise LogError(
-        f"{source}: column {column!r}: {n:,} row{'s' if n > 1 else ''} {what}; "
-        f"the first is row {at:,}: {bad}"
-    )
-
-
-def _check_types(frame: pl.LazyFrame, source: str) -> dict[str, pl.DataType]:
-    schema = dict(frame.collect_schema())
-    missing = [name for name in EVENT_SCHEMA if name not in schema]
-    if missing:
-        raise LogError(
-            f"{source}: missing column{'s' if len(missing) > 1 else ''} {missing}; the log needs "
-            f"{list(EVENT_SCHEMA)}, the file has {list(schema)}: rename or add what is missing"
-        )
-    for name in EVENT_SCHEMA:
-        found = schema[name]
-        if name == "event_type":
-            good = found == pl.String or found == pl.Categorical or isinstance(found, pl.Enum)
-            wanted = "text"
-        elif name == "is_organic":
-            good, wanted = found.is_integer() or found == pl.Boolean, "0/1 or true/false"
-        else:
-            good, wanted = found.is_integer(), "whole numbers"
-        if not good:
-            raise LogError(
-                f"{source}: column {name!r} has type {found}, expected {wanted}; "
-                f"cast it, e.g. pl.col({name!r}).cast(pl.{EVENT_SCHEMA[name]!s})"
-                if name != "event_type"
-                else f"{source}: column 'event_type' has type {found}, expected text, "
-                f"one of {list(EVENT_TYPES)}"
-            )
-    return schema
-
-
-def check_events(frame: pl.LazyFrame, source: str) -> pl.LazyFrame:
+def check_events(frame: pl.LazyFrame, source: str, beside: Tables | None = None) -> pl.LazyFrame:
     """Validate a foreign event table and cast it to `EVENT_SCHEMA`.
 
     Args:
         frame: the table. source: how to name it in messages.
+        beside: the tables that share its `item_id`, by name.
 
     Returns:
         The same rows with the schema's columns (other columns are dropped).
 
     Raises:
         LogError: a column is missing or mistyped; a value is null, negative, too large or
-            unknown; a listen has no `played_ratio_pct`; the rows are not in order of time; a row
-            stands twice; there are no rows.
+            unknown; shares or times are in another unit; a listen has no `played_ratio_pct`; the
+            rows are not in order of time; a row stands twice; there are no rows, or no listens of
+            at least two listeners and two tracks, or none of them was played to the end.
     """
-    schema = _check_types(frame, source)
-    numeric = [name for name in EVENT_SCHEMA if name != "event_type"]
-    kind = pl.col("event_type").cast(pl.String)
-    bad: dict[str, pl.Expr] = {
-        f"{name}|null": pl.col(name).is_null() for name in EVENT_SCHEMA if name not in _MAY_BE_NULL
-    }
-    for name in numeric:
-        if schema[name] == pl.Boolean:
-            continue
-        upper = _UPPER[EVENT_SCHEMA[name]]
-        bad[f"{name}|negative"] = pl.col(name) < 0
-        bad[f"{name}|above {upper:,}"] = pl.col(name) > upper
-    bad["event_type|unknown"] = ~kind.is_in(EVENT_TYPES)
-    bad["played_ratio_pct|unplayed"] = (kind == "listen") & pl.col("played_ratio_pct").is_null()
-    bad["timestamp|unsorted"] = pl.col("timestamp") < pl.col("timestamp").shift(1)
-    words = {
-        "null": "have no value: fill or drop them",
-        "negative": "are negative: shift or drop them (times count from the start of the log)",
-        "unknown": f"have an unknown event: only {list(EVENT_TYPES)} are known",
-        "unplayed": "are listens without a played share: fill it (0 … 100) or drop the row",
-        "unsorted": "are earlier than the row before: sort the log by 'timestamp' first",
-    }
-    for name, (n, at) in _bad_rows(frame, bad).items():
-        column, what = name.split("|")
-        _complain(frame, source, column, n, at, words.get(what, f"are {what}: renumber the ids"))
-    _check_duplicates(frame, source)
-    rows = frame.select(pl.len()).collect().item()
-    if rows == 0:
+    tables = {"log": frame, **(beside or {})}
+    need_columns(frame, source, "log", list(EVENT_SCHEMA))
+    if not answer(frame.select(n=pl.len()))["n"]:
         raise LogError(f"{source}: the log has no rows")
+    for name in EVENT_SCHEMA:
+        if name == "event_type":
+            check_text(frame, source, "log", name, EVENT_TYPES)
+        else:
+            check_type(tables, source, "log", name)
+    _check_values(tables, source)
+    _check_units(frame, source)
+    _check_order(frame, source)
+    _check_contents(frame, source)
     return frame.select(
         pl.col(name).cast(pl.String).cast(kind) if name == "event_type" else pl.col(name).cast(kind)
         for name, kind in EVENT_SCHEMA.items()
     )
 
 
-def _check_duplicates(frame: pl.LazyFrame, source: str) -> None:
-    """Complain of rows that are equal in every column of the schema."""
-    same = pl.struct(list(EVENT_SCHEMA)).is_duplicated()
-    found = frame.select(n=same.sum(), at=pl.int_range(pl.len()).filter(same).first()).collect()
-    n, at = found.row(0)
-    if n:
-        _complain(
-            frame, source, "uid … track_length_seconds", n, at, "stand twice: frame.unique() them"
+def _check_values(tables: Tables, source: str) -> None:
+    frame, kind = tables["log"], pl.col("event_type").cast(pl.String)
+    bad = value_faults(frame, [name for name in EVENT_SCHEMA if name != "event_type"])
+    bad["event_type|null"] = pl.col("event_type").is_null()
+    bad["event_type|unknown"] = ~kind.is_in(EVENT_TYPES)
+    bad["played_ratio_pct|unplayed"] = (kind == "listen") & pl.col("played_ratio_pct").is_null()
+    for condition, found in bad_rows(frame, bad).items():
+        name, fault = condition.split("|")
+        if fault == "unknown":
+            what = f"have an unknown event: only {list(EVENT_TYPES)} are known"
+            complain(frame, source, name, found, what, remedies.of_events(frame))
+        if fault == "unplayed":
+            what = "are listens without a played share: fill it (0 … 100) or drop the row"
+            complain(frame, source, name, found, what, _remedy_for_unplayed(frame))
+        complain_of_value(tables, source, "log", name, fault, found)
+
+
+def _remedy_for_unplayed(frame: pl.LazyFrame) -> str:
+    share = column("played_ratio_pct")
+    kind = 'pl.col("event_type").cast(pl.String)'
+    if answer(frame.select(n=pl.col("played_ratio_pct").count()))["n"]:
+        return f'log = log.filter(({kind} != "listen") | {share}.is_not_null())'
+    return with_column("log", "played_ratio_pct", f'pl.when({kind} == "listen").then(100)')
+
+
+def _check_units(frame: pl.LazyFrame, source: str) -> None:
+    """Complain of values that fit the types but can hardly be seconds or per cent."""
+    found = answer(
+        frame.select(
+            share=pl.col("played_ratio_pct").max(),
+            length=pl.col("track_length_seconds").median(),
+            first=pl.col("timestamp").min(),
+            last=pl.col("timestamp").max(),
+        )
+    )
+    if found["share"] == 1:
+        raise LogError(
+            f"{source}: column 'played_ratio_pct': no value is above 1, as if it were a share from "
+            "0 to 1; the share is in per cent",
+            with_column("log", "played_ratio_pct", f"{column('played_ratio_pct')} * 100"),
+        )
+    if (found["length"] or 0) > _LONGEST_TRACK:
+        raise LogError(
+            f"{source}: column 'track_length_seconds': half of the values are {found['length']:,} "
+            "and more, as if they were milliseconds; the length is in seconds",
+            with_column(
+                "log", "track_length_seconds", f"{column('track_length_seconds')} // 1_000"
+            ),
+        )
+    if found["last"] - found["first"] > remedies.LONGEST_LOG:
+        seem, remedy = remedies.of_times(frame)
+        raise LogError(
+            f"{source}: column 'timestamp': from {found['first']:,} to {found['last']:,} seconds "
+            f"are more than forty years: the times seem to be {seem}; a log counts seconds from "
+            "its start",
+            remedy,
         )
 
 
-def check_vectors(frame: pl.LazyFrame, source: str) -> pl.LazyFrame:
-    """Validate a table of content vectors (`item_id`, `embed`).
+def _check_order(frame: pl.LazyFrame, source: str) -> None:
+    """Complain of rows earlier than the one before, and of rows that stand twice."""
+    earlier = {"timestamp": pl.col("timestamp") < pl.col("timestamp").shift(1)}
+    for name, found in bad_rows(frame, earlier).items():
+        what = "are earlier than the row before: sort the log by 'timestamp' first"
+        complain(
+            frame, source, name, found, what, 'log = log.sort("timestamp", maintain_order=True)'
+        )
+    columns = list(EVENT_SCHEMA)
+    n = answer(frame.select(rows=pl.len(), different=pl.struct(columns).hash().n_unique()))
+    if n["rows"] == n["different"]:  # a fifth of the time and of the memory of the exact answer
+        return
+    twice = {"uid … track_length_seconds": pl.struct(columns).is_duplicated()}
+    for name, found in bad_rows(frame, twice).items():
+        remedy = f"log = log.unique({columns}, maintain_order=True)"
+        complain(frame, source, name, found, "stand twice: keep one of each", remedy)
+
+
+def _listens(frame: pl.LazyFrame) -> pl.LazyFrame:
+    return frame.filter(pl.col("event_type").cast(pl.String) == "listen")
+
+
+def _check_contents(frame: pl.LazyFrame, source: str) -> None:
+    """Complain of a log from which nothing can be learned."""
+    found = answer(
+        _listens(frame).select(
+            n=pl.len(),
+            listeners=pl.col("uid").n_unique(),
+            tracks=pl.col("item_id").n_unique(),
+            top=pl.col("played_ratio_pct").max(),
+        )
+    )
+    if not found["n"]:
+        likes = frame.filter(pl.col("event_type").cast(pl.String) == "like")
+        full = 'with_columns(event_type=pl.lit("listen"), played_ratio_pct=pl.lit(100))'
+        remedy = f'log = log.filter({column("event_type")}.cast(pl.String) == "like").{full}'
+        raise LogError(
+            f"{source}: column 'event_type': the log has no listens, and every notebook is about "
+            "listens; a like may stand for a full play",
+            remedy if answer(likes.select(n=pl.len()))["n"] else None,
+        )
+    for name, n, what in [
+        ("uid", found["listeners"], "listener"),
+        ("item_id", found["tracks"], "track"),
+    ]:
+        if n < 2:
+            raise LogError(
+                f"{source}: column {name!r}: all {found['n']:,} listens are of one {what}; to rank "
+                f"and to compare, a log needs at least two {what}s"
+            )
+    if found["top"] < FINISHED_PCT:
+        raise LogError(
+            f"{source}: column 'played_ratio_pct': no listen reaches {FINISHED_PCT} %, from which "
+            f"on it counts as played to the end (the largest value is {found['top']}): write 100 "
+            "for what your service counts as a full play"
+        )
+
+
+def why_positive_only(events: pl.LazyFrame) -> str | None:
+    """The reason why a valid log knows no negative response, or None if it does."""
+    least = answer(_listens(events).select(least=pl.col("played_ratio_pct").min()))["least"]
+    if least >= FINISHED_PCT:
+        return f"every listen was played to the end (at least {FINISHED_PCT} %)"
+    return None
+
+
+# Tables beside the log
+
+
+def _check_items(
+    tables: Tables, source: str, table: str, columns: list[str], one_row_an_item: bool
+) -> None:
+    """What all tables beside the log must be: not empty, with good ids, of the log's tracks."""
+    frame = tables[table]
+    need_columns(frame, source, table, columns)
+    if not answer(frame.select(n=pl.len()))["n"]:
+        raise LogError(f"{source}: the table has no rows; remove the file if there is nothing")
+    check_type(tables, source, table, "item_id")
+    for condition, found in bad_rows(frame, value_faults(frame, ["item_id"])).items():
+        complain_of_value(tables, source, table, "item_id", condition.split("|")[1], found)
+    twice = pl.col("item_id").is_duplicated()
+    if not one_row_an_item:
+        twice = pl.struct(columns).is_duplicated()
+    for found in bad_rows(frame, {"twice": twice}).values():
+        what = "are of an item with several rows" if one_row_an_item else "stand twice"
+        keys = ["item_id"] if one_row_an_item else columns
+        remedy = f'{table} = {table}.unique({keys}, keep="first", maintain_order=True)'
+        complain(frame, source, "item_id", found, f"{what}: keep one of each", remedy)
+    if "log" in tables:
+        _check_overlap(tables, source, table)
+
+
+def _check_overlap(tables: Tables, source: str, table: str) -> None:
+    ids = {
+        name: tables[name].select(pl.col("item_id").cast(pl.Int64)).unique()
+        for name in ("log", table)
+    }
+    both = ids["log"].join(ids[table], on="item_id", how="semi")
+    if not answer(both.select(n=pl.len()))["n"]:
+        some = {name: each.sort("item_id").head(3).collect() for name, each in ids.items()}
+        log, other = (some[name]["item_id"].to_list() for name in ("log", table))
+        raise LogError(
+            f"{source}: column 'item_id': no track of the log is in this table (the log begins "
+            f"with {log}, the table with {other}): number the items of both in the same way"
+        )
+
+
+def check_tracks(frame: pl.LazyFrame, source: str, log: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """Validate a table of tracks: `item_id`, and `artist_id` or `album_id` or both.
+
+    A track of several artists has several rows; one without an artist has null.
+
+    Args:
+        frame: the table. source: how to name it. log: the events, whose items it should know.
 
     Raises:
-        LogError: a column is missing, vectors differ in length, or hold NaN, infinity or null.
+        LogError: a column is missing, mistyped or without any value; an id is null, negative or
+            too large; a row stands twice; no track of the log is there.
     """
-    schema = frame.collect_schema()
-    missing = [name for name in ("item_id", "embed") if name not in schema]
-    if missing:
-        raise LogError(f"{source}: missing columns {missing}; the table needs item_id and embed")
-    kind = schema["embed"]
-    if not isinstance(kind, pl.List | pl.Array) or not kind.inner.is_float():
-        raise LogError(f"{source}: column 'embed' has type {kind}, expected a list of floats")
-    vectors = pl.col("embed").cast(pl.List(kind.inner))
+    tables = {"tracks": frame, **({} if log is None else {"log": log})}
+    has = frame.collect_schema().names()
+    groups = [name for name in ("artist_id", "album_id") if name in has]
+    _check_items(
+        tables, source, "tracks", ["item_id", *(groups or ["artist_id"])], one_row_an_item=False
+    )
+    for name in groups:
+        check_type(tables, source, "tracks", name)
+        for condition, found in bad_rows(frame, value_faults(frame, [name])).items():
+            complain_of_value(tables, source, "tracks", name, condition.split("|")[1], found)
+        if not answer(frame.select(n=pl.col(name).count()))["n"]:
+            raise LogError(
+                f"{source}: column {name!r} has no value in any row: leave it out",
+                f'tracks = tracks.drop("{name}")',
+            )
+    return frame.with_columns(pl.col("item_id", *groups).cast(pl.UInt32))
+
+
+def check_vectors(
+    frame: pl.LazyFrame, source: str, log: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
+    """Validate a table of content vectors (`item_id`, `embed`), one row an item.
+
+    Args:
+        frame: the table. source: how to name it. log: the events, whose items it should know.
+
+    Raises:
+        LogError: a column is missing or mistyped; an id is null, negative, too large or stands
+            twice; vectors differ in length, are empty, or hold NaN, infinity or null; no track of
+            the log is there.
+    """
+    tables = {"embeddings": frame, **({} if log is None else {"log": log})}
+    _check_items(tables, source, "embeddings", ["item_id", "embed"], one_row_an_item=True)
+    kind = frame.collect_schema()["embed"]
+    inner = getattr(kind, "inner", pl.Null())
+    if not isinstance(kind, pl.List | pl.Array) or not inner.is_float():
+        cast = with_column("embeddings", "embed", f"{column('embed')}.cast(pl.List(pl.Float32))")
+        raise LogError(
+            f"{source}: column 'embed' has type {kind}, expected a list of floats",
+            cast if inner.is_numeric() else None,
+        )
+    vectors = pl.col("embed").cast(pl.List(inner))
     bad = {
-        "NaN": vectors.list.eval(~pl.element().is_finite() | pl.element().is_null()).list.any(),
-        "length": vectors.list.len() != vectors.list.len().first(),
         "null": pl.col("embed").is_null(),
+        "length": vectors.list.len() != vectors.list.len().drop_nulls().first(),
+        "empty": vectors.list.len() == 0,
+        "NaN": ~vectors.list.eval(pl.element().is_finite().fill_null(False)).list.all(),
+    }
+    remedy_for = {
+        "null": lambda: 'embeddings = embeddings.drop_nulls("embed")',
+        "length": lambda: _keep_usual_length(frame, vectors),
+        "empty": lambda: 'embeddings = embeddings.filter(pl.col("embed").list.len() > 0)',
+        "NaN": lambda: (
+            f'embeddings = embeddings.filter(pl.col("embed").cast(pl.List(pl.{inner}))'
+            ".list.eval(pl.element().is_finite().fill_null(False)).list.all())"
+        ),
     }
     words = {
-        "NaN": "have a NaN, infinite or missing component: drop these vectors",
-        "length": "differ in length from the first: all vectors need one length",
         "null": "have no vector: drop the row (a track without a vector is simply left out)",
+        "length": "differ in length from the first: all vectors need one length",
+        "empty": "have a vector of length 0: drop the row",
+        "NaN": "have a NaN, infinite or missing component: drop these vectors",
     }
-    for name, (n, at) in _bad_rows(frame, bad).items():
-        _complain(frame, source, "embed", n, at, words[name])
-    return frame
+    for name, found in bad_rows(frame, bad).items():
+        complain(frame, source, "embed", found, words[name], remedy_for[name]())
+    return frame.with_columns(pl.col("item_id").cast(pl.UInt32))
+
+
+def _keep_usual_length(frame: pl.LazyFrame, vectors: pl.Expr) -> str:
+    lengths = frame.select(length=vectors.list.len()).drop_nulls()
+    usual = lengths.group_by("length").len().sort("len", "length").last().collect().item(0, 0)
+    return f'embeddings = embeddings.filter(pl.col("embed").list.len() == {usual})'
+
+
+def check_texts(frame: pl.LazyFrame, source: str, log: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """Validate a table of texts (`item_id`, `title`, `text`), one row an item.
+
+    Args:
+        frame: the table. source: how to name it. log: the events, whose items it should know.
+
+    Raises:
+        LogError: a column is missing, mistyped or null; an id is null, negative, too large or
+            stands twice; no track of the log is there.
+    """
+    tables = {"texts": frame, **({} if log is None else {"log": log})}
+    _check_items(tables, source, "texts", ["item_id", "title", "text"], one_row_an_item=True)
+    for name in ("title", "text"):
+        check_text(frame, source, "texts", name)
+        for found in bad_rows(frame, {"null": pl.col(name).is_null()}).values():
+            what = "have no value: drop the row (a track without a text is simply left out)"
+            complain(frame, source, name, found, what, f'texts = texts.drop_nulls("{name}")')
+    return frame.with_columns(pl.col("item_id").cast(pl.UInt32))
+
+
+CHECKS: dict[str, Callable[..., pl.LazyFrame]] = {
+    "tracks": check_tracks,
+    "embeddings": check_vectors,
+    "texts": check_texts,
+}
+"""The tables that may lie beside a log, and what each must be."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor, nn
 
 from course_utils import train
 from course_utils.data.tasks.ranking import RankingTask
-from course_utils.evaluation import intervals, pointwise
+from course_utils.evaluation import pointwise
+from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap
+from course_utils.schema import SECONDS_PER_DAY
+
+LEAST_ROWS = 300
+"""A group of test rows with fewer is not judged by itself."""
 
 
 class Contest:
@@ -18,6 +25,8 @@ class Contest:
 
     Attributes:
         scores: logits (N,) by model. models: the trained modules. histories: of their training.
+        groups: (N,) what the bootstrap resamples: the listener of each test row, or its day on a
+            log whose test has too few listeners.
     """
 
     def __init__(self, task: RankingTask, seed: int) -> None:
@@ -27,6 +36,10 @@ class Contest:
         self.histories: dict[str, train.History] = {}
         if task.oracle is not None:
             self.scores["oracle"] = task.oracle
+        self.groups = task.listeners
+        if len(np.unique(self.groups)) < LEAST_GROUPS:
+            self.groups = task.frame("test")["timestamp"].to_numpy() // SECONDS_PER_DAY
+            print("This log has few listeners: intervals are over the days of the test.")
 
     def enter(
         self,
@@ -35,7 +48,7 @@ class Contest:
         batches: dict[str, train.Batch] | None = None,
         decays: tuple[float, ...] = (10.0,),
         quiet: bool = False,
-        **options: object,
+        **options: Any,
     ) -> nn.Module:
         """Build a model with the contest's seed, train it with `train.fit`, and score the test.
 
@@ -50,7 +63,8 @@ class Contest:
         for decay in decays:
             torch.manual_seed(self.seed)
             model = make()
-            chosen = {"epochs": 4, "seed": self.seed, "embedding_decay": decay} | options
+            chosen: dict[str, Any] = {"epochs": 4, "seed": self.seed, "embedding_decay": decay}
+            chosen |= options
             history = train.fit(model, batches["train"], batches["validation"], **chosen)
             tried.append((min(history.valid_loss), decay, model, history))
         _, decay, model, history = min(tried, key=lambda one: one[0])
@@ -62,15 +76,36 @@ class Contest:
         return model
 
     def intervals(
-        self, names: list[str], pairs: list[tuple[str, str]] = (), metric: type = pointwise.RocAuc
-    ) -> dict[str | tuple[str, str], intervals.Interval]:
-        """Metric of each model, and differences of pairs, with intervals over listeners."""
-        fixed = {name: metric(self.scores[name], self.task.target) for name in names}
-        return intervals.bootstrap(fixed, self.task.listeners, pairs)
+        self,
+        names: Iterable[str],
+        pairs: Sequence[tuple[str, str]] = (),
+        metric: type[pointwise.RocAuc | pointwise.LogLoss] = pointwise.RocAuc,
+        rows: Tensor | None = None,
+    ) -> dict[str | tuple[str, str], Interval]:
+        """Metric of each model, and differences of pairs, with intervals over listeners.
 
-    def gap(self, better: str, worse: str) -> intervals.Interval:
-        """AUC of one model minus AUC of another, paired, with its interval over listeners."""
-        return self.intervals([better, worse], [(better, worse)])[better, worse]
+        Args:
+            names: of models. pairs: (a, b) whose difference a − b is wanted. metric: its class.
+            rows: (N,) bool, the test rows that count; all by default.
+        """
+        chosen = torch.ones(len(self.task.target), dtype=torch.bool) if rows is None else rows
+        target = self.task.target[chosen]
+        fixed = {name: metric(self.scores[name][chosen], target) for name in names}
+        return bootstrap(fixed, self.groups[chosen.numpy()], pairs)
+
+    def gap(self, better: str, worse: str, rows: Tensor | None = None) -> Interval:
+        """AUC of one model minus AUC of another, paired, with its interval over listeners.
+
+        Args:
+            better, worse: names of models. rows: (N,) bool, the test rows that count.
+        """
+        return self.intervals([better, worse], [(better, worse)], rows=rows)[better, worse]
+
+    def can_judge(self, rows: Tensor) -> bool:
+        """Whether these test rows (N,) bool are enough for an interval of the AUC."""
+        n_groups = len(np.unique(self.groups[rows.numpy()]))
+        both = len(self.task.target[rows].unique()) == 2
+        return bool(rows.sum() > LEAST_ROWS and n_groups >= LEAST_GROUPS and both)
 
     def share(self, name: str) -> float:
         """Share of the way from a coin (AUC 0.5) to the oracle, NaN where there is none."""

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import operator
+
 import torch
 from torch import Tensor
 
 
 class MetricError(ValueError):
     """Scores or targets that a metric must not be computed on."""
+
+
+class UndefinedMetric(MetricError):
+    """A metric that has no value on these rows, such as an AUC without a positive."""
+
+
+def whole(value: int, name: str) -> int:
+    """The value itself, if it is a whole number from 1 on.
+
+    Raises:
+        MetricError: it is not; the text calls it `name`.
+    """
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise MetricError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return number
 
 
 def finite(scores: Tensor) -> Tensor:
@@ -22,9 +43,54 @@ def finite(scores: Tensor) -> Tensor:
 
 
 def binary(target: Tensor) -> Tensor:
-    if not ((target == 0) | (target == 1)).all():
-        raise MetricError("targets must be 0 or 1")
+    """Targets in float64.
+
+    Raises:
+        MetricError: one is neither 0 nor 1.
+    """
+    bad = (target != 0) & (target != 1)  # true for NaN
+    if bad.any():
+        place = tuple(bad.nonzero()[0].tolist())
+        raise MetricError(
+            f"targets must be 0 or 1: {int(bad.sum()):,} of {target.numel():,} are not, the first "
+            f"at {place} is {target[place].item()}; drop rows whose outcome is unknown, and cut "
+            "other outcomes at a threshold"
+        )
     return target.double()
+
+
+def aligned(scores: Tensor, target: Tensor) -> None:
+    """Refuse scores and targets that are not (N,) and (N,), N > 0, in one place.
+
+    Raises:
+        MetricError: they differ in shape or device, are not flat, or there are none.
+    """
+    if scores.shape != target.shape or scores.ndim != 1:
+        raise MetricError(
+            f"scores and target must be (N,) and (N,), got {tuple(scores.shape)} and "
+            f"{tuple(target.shape)}; flatten both, and take both from the same rows"
+        )
+    if scores.device != target.device:
+        raise MetricError(
+            f"scores are on {scores.device}, target on {target.device}; move one with .to()"
+        )
+    if not len(scores):
+        raise MetricError("no rows to compute a metric on; check what was selected")
+
+
+def weights(weight: Tensor | None, rows: Tensor) -> Tensor:
+    """Row weights in float64, all ones by default.
+
+    Raises:
+        MetricError: they are not one number for each row, or one is negative or not finite.
+    """
+    if weight is None:
+        return torch.ones_like(rows)
+    if weight.shape != rows.shape:
+        raise MetricError(f"{tuple(weight.shape)} weights for {tuple(rows.shape)} rows")
+    if not ((weight >= 0) & (weight < torch.inf)).all():
+        raise MetricError("weights must be finite and not negative")
+    return weight.to(rows)
 
 
 class RocAuc:
@@ -34,21 +100,32 @@ class RocAuc:
 
     Args:
         scores: (N,) finite. target: (N,) of 0 and 1.
+
+    Raises:
+        MetricError: a score is not finite, a target neither 0 nor 1, or they do not fit.
     """
 
     def __init__(self, scores: Tensor, target: Tensor) -> None:
+        aligned(scores, target)
         self.target = binary(target)
         self.levels, self.level = torch.unique(finite(scores), return_inverse=True)
 
+    def __len__(self) -> int:
+        return len(self.target)
+
     def __call__(self, weight: Tensor | None = None) -> float:
-        """AUC with these row weights (N,), all ones by default."""
-        weight = torch.ones_like(self.target) if weight is None else weight.double()
+        """AUC with these row weights (N,), all ones by default.
+
+        Raises:
+            UndefinedMetric: no positive or no negative has a weight.
+        """
+        weight = weights(weight, self.target)
         n = len(self.levels)
         positive = torch.bincount(self.level, weight * self.target, minlength=n)
         negative = torch.bincount(self.level, weight * (1 - self.target), minlength=n)
         total = positive.sum() * negative.sum()
         if total == 0:
-            raise MetricError("ROC AUC needs at least one positive and one negative")
+            raise UndefinedMetric("ROC AUC needs at least one positive and one negative")
         below = negative.cumsum(0) - negative
         return float((positive * (below + negative / 2)).sum() / total)
 
@@ -58,58 +135,100 @@ class LogLoss:
 
     Args:
         logits: (N,) finite. target: (N,) of 0 and 1.
+
+    Raises:
+        MetricError: a logit is not finite, a target neither 0 nor 1, or they do not fit.
     """
 
     def __init__(self, logits: Tensor, target: Tensor) -> None:
+        aligned(logits, target)
         self.losses = torch.nn.functional.binary_cross_entropy_with_logits(
             finite(logits).double(), binary(target), reduction="none"
         )
 
+    def __len__(self) -> int:
+        return len(self.losses)
+
     def __call__(self, weight: Tensor | None = None) -> float:
-        """Log loss with these row weights (N,), all ones by default."""
-        if weight is None:
-            return float(self.losses.mean())
+        """Log loss with these row weights (N,), all ones by default.
+
+        Raises:
+            UndefinedMetric: no row has a weight.
+        """
+        weight = weights(weight, self.losses)
+        if not weight.any():
+            raise UndefinedMetric("log loss needs at least one row with a weight")
         return float((self.losses * weight).sum() / weight.sum())
 
 
 def roc_auc(scores: Tensor, target: Tensor) -> float:
-    """ROC AUC: scores (N,), target (N,) of 0 and 1. See `RocAuc`."""
+    """ROC AUC: scores (N,), target (N,) of 0 and 1. See `RocAuc`.
+
+    >>> roc_auc(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0.0, 0.0, 1.0, 1.0]))
+    0.75
+    """
     return RocAuc(scores, target)()
 
 
 def log_loss(logits: Tensor, target: Tensor) -> float:
-    """Mean log loss in nats: logits (N,), target (N,) of 0 and 1."""
+    """Mean log loss in nats: logits (N,), target (N,) of 0 and 1. See `LogLoss`."""
     return LogLoss(logits, target)()
 
 
 def share_of_the_way(value: float, trivial: float, best: float) -> float:
-    """How far a metric has come from the trivial model (0) to the best possible one (1)."""
+    """How far a metric has come from the trivial model (0) to the best possible one (1).
+
+    Raises:
+        UndefinedMetric: the best possible model is no better than the trivial one.
+
+    >>> share_of_the_way(0.75, 0.5, 1.0)
+    0.5
+    """
+    if best == trivial:
+        raise UndefinedMetric(f"the trivial and the best model both have {best}: there is no way")
     return (value - trivial) / (best - trivial)
 
 
 def calibration(logits: Tensor, target: Tensor, n_bins: int = 10) -> dict[str, Tensor]:
-    """Reliability curve over bins of equally many rows.
+    """Reliability curve over bins of about equally many rows.
+
+    Rows with the same prediction share a bin, so bins may differ in size, and there are fewer
+    than `n_bins` where predictions repeat or rows are few.
+
+    Args:
+        logits: (N,) finite. target: (N,) of 0 and 1. n_bins: at most so many bins.
 
     Returns:
-        (n_bins,) tensors `predicted` and `observed` (mean probability and share of positives), and
-        `error`, the standard error of `observed`.
+        Tensors with a number for each bin: `predicted` and `observed` (mean probability and share
+        of positives), `error`, the standard error of `observed`, and `count`, its rows.
+
+    Raises:
+        MetricError: a logit is not finite, a target neither 0 nor 1, they do not fit, or there is
+            no bin.
     """
+    aligned(logits, target)
+    target = binary(target)
     probability = torch.sigmoid(finite(logits).double())
-    order = probability.argsort()
-    predicted, observed, error = [], [], []
-    for rows in order.tensor_split(n_bins):
-        share = binary(target[rows]).mean()
-        predicted.append(probability[rows].mean())
-        observed.append(share)
-        error.append((share * (1 - share) / len(rows)).sqrt())
-    return {
-        "predicted": torch.stack(predicted),
-        "observed": torch.stack(observed),
-        "error": torch.stack(error),
-    }
+    n_rows, n_bins = len(target), whole(n_bins, "n_bins")
+    _, level, rows = probability.unique(return_inverse=True, return_counts=True)
+    middle = rows.cumsum(0) - rows + rows // 2  # place of each level's middle row in the order
+    parts = torch.arange(min(n_bins, n_rows), device=rows.device)
+    ends = (parts + 1) * (n_rows // len(parts)) + (parts + 1).clamp(max=n_rows % len(parts))
+    used, part = torch.searchsorted(ends, middle, right=True).unique(return_inverse=True)
+    part = part[level]
+    count = part.bincount(minlength=len(used))
+    predicted = part.bincount(probability, minlength=len(used)) / count
+    observed = part.bincount(target, minlength=len(used)) / count
+    error = (observed * (1 - observed) / count).sqrt()
+    return {"predicted": predicted, "observed": observed, "error": error, "count": count}
 
 
 def calibration_error(logits: Tensor, target: Tensor, n_bins: int = 10) -> float:
-    """Expected calibration error: mean |predicted − observed| over bins of equal size."""
+    """Expected calibration error: |predicted − observed| over the bins, weighted by their rows.
+
+    See `calibration`. Source: Naeini et al. (2015), "Obtaining Well Calibrated Probabilities Using
+    Bayesian Binning", with bins of about equally many rows.
+    """
     curve = calibration(logits, target, n_bins)
-    return float((curve["predicted"] - curve["observed"]).abs().mean())
+    distance = (curve["predicted"] - curve["observed"]).abs()
+    return float((distance * curve["count"]).sum() / curve["count"].sum())

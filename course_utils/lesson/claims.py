@@ -99,5 +99,9 @@ class Claims:
 
 
 def cell_of_table(text: str) -> str:
-    """Text that keeps within one cell of a Markdown table: no line breaks, bars escaped."""
+    """Text that keeps within one cell of a Markdown table: no line breaks, bars escaped.
+
+    >>> print(cell_of_table("a | b"))
+    a \\| b
+    """
     return " ".join(text.split()).replace("|", "\\|")

@@ -5,13 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from course_utils.data.log import open_log
+from course_utils.data.sources.hub import YAMBDA, missing_files
 from course_utils.data.sources.sim import parse_world, sim_folder
 from course_utils.schema import LogError
-from course_utils.settings import ROOT, chosen_log, data_folder
+from course_utils.settings import (
+    DEFAULT_LOG,
+    ROOT,
+    SettingsError,
+    chosen_log,
+    course_seed,
+    data_folder,
+    exists,
+    features_choice,
+    names_source,
+)
 
 NEEDED_GIB = 4.0
 
@@ -32,7 +46,7 @@ class Finding:
 
 def tested_versions(path: Path = ROOT / "constraints.txt") -> dict[str, str]:
     """The pinned versions of `constraints.txt`, by package name."""
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return dict(line.split("==") for line in lines if "==" in line)
 
 
@@ -75,18 +89,62 @@ def check_machine() -> list[Finding]:
     ]
 
 
-def check_logs() -> list[Finding]:
-    """Which logs lie on this machine, and whether the chosen one can be had."""
-    chosen = chosen_log()
-    here = sorted(path.name for path in data_folder().glob("*") if not path.name.startswith("."))
-    findings = [Finding("files in data/", True, ", ".join(here) or "none yet")]
-    kind, _, options = chosen.partition(":")
+def _finding(variable: str, ask: Callable[[], str]) -> Finding:
+    """What `ask` says of a variable, or its complaint."""
     try:
-        ready = kind != "sim" or sim_folder(parse_world(options)).exists()
-    except LogError as error:
-        return [*findings, Finding("COURSE_LOG", False, chosen, str(error))]
-    state = "" if ready else " (will be generated on first use, in seconds)"
-    return [*findings, Finding("COURSE_LOG", True, chosen + state)]
+        return Finding(variable, True, ask())
+    except (LogError, SettingsError) as error:
+        return Finding(variable, False, os.environ.get(variable, "not set"), str(error))
+
+
+def check_settings() -> list[Finding]:
+    """Whether every variable of the course has a value that can be, and the log can be had."""
+    return [
+        _finding("COURSE_DATA", _data),
+        _finding("COURSE_LOG", _log),
+        _finding("COURSE_SEED", lambda: str(course_seed())),
+        _finding("COURSE_FEATURES", _features),
+    ]
+
+
+def _data() -> str:
+    folder = data_folder()
+    nearest = next(place for place in (folder, *folder.parents) if exists(place))
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+        here = sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
+    except OSError as error:
+        raise SettingsError(
+            f"nothing can be written to {nearest} ({type(error).__name__}: {error.strerror}); "
+            "name a folder where you may write"
+        ) from error
+    name = "data/" if folder == ROOT / "data" else folder
+    return f"{name} holds {', '.join(here) or 'nothing yet'}"
+
+
+def _log() -> str:
+    """The chosen log: opened if it is here, without generating or downloading anything."""
+    log = chosen_log()
+    if log in YAMBDA and (missing := missing_files(log)):
+        return f"{log} ({len(missing)} of its files will be downloaded on first use)"
+    kind, _, options = log.partition(":")
+    simulated = names_source(log) and kind == DEFAULT_LOG
+    if simulated and not sim_folder(parse_world(options)).exists():
+        return f"{log} (will be generated on first use, in seconds)"
+    opened = open_log(log)
+    only = f" (cannot be ranked: {opened.positive_only})" if opened.positive_only else ""
+    return f"{log}{only}"
+
+
+def _features() -> str:
+    choice, log = features_choice(), chosen_log()
+    if choice and (choice != "ready" or log != "yambda-50m"):
+        raise SettingsError(
+            f"there are ready features for COURSE_LOG=yambda-50m only, with COURSE_FEATURES=ready, "
+            f"and the log is {log!r}; unset the variable to have them computed"
+        )
+    return choice or "computed"
 
 
 CORE_PACKAGES = ["torch", "polars", "catboost", "matplotlib", "seaborn", "jupyterlab", "numpy"]
@@ -94,4 +152,4 @@ CORE_PACKAGES = ["torch", "polars", "catboost", "matplotlib", "seaborn", "jupyte
 
 def diagnose() -> list[Finding]:
     """All findings, the ones that need attention included."""
-    return [*check_machine(), *check_versions(tested_versions(), CORE_PACKAGES), *check_logs()]
+    return [*check_machine(), *check_versions(tested_versions(), CORE_PACKAGES), *check_settings()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import torch
@@ -103,20 +103,21 @@ def climb(task: RankingTask, seed: int = 0) -> list[dict]:
     contest = Contest(task, seed)
     for name, make in rungs(task, seed).items():
         contest.enter(name, make, decays=DECAYS)
-    auc = contest.intervals(list(contest.scores))
-    return [
-        {
-            "model": name,
-            "auc": [interval.value, interval.low, interval.high],
-            "way": contest.share(name) if task.oracle is not None else None,
-            "parameters": count_parameters(contest.models[name]) if name in contest.models else 0,
-            "seconds": contest.histories[name].seconds if name in contest.models else 0,
-            "ms": milliseconds(contest.models[name], task.batches["test"])
-            if name in contest.models
-            else 0,
-        }
-        for name, interval in auc.items()
-    ]
+    auc = contest.intervals(contest.scores)
+    records = []
+    for name in contest.scores:
+        model = contest.models.get(name)  # the oracle has none
+        records.append(
+            {
+                "model": name,
+                "auc": [auc[name].value, auc[name].low, auc[name].high],
+                "way": contest.share(name) if task.oracle is not None else None,
+                "parameters": count_parameters(model) if model else 0,
+                "seconds": contest.histories[name].seconds if model else 0,
+                "ms": milliseconds(model, task.batches["test"]) if model else 0,
+            }
+        )
+    return records
 
 
 def measure(code: str) -> None:
@@ -124,7 +125,8 @@ def measure(code: str) -> None:
     threads = torch.get_num_threads()
     climbed = {name: climb(ranking_task(open_log(name))) for name in LOGS}
     kept = {"hash": code, "threads": threads, "logs": climbed}
-    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+    KEPT.write_text(text, encoding="utf-8", newline="\n")
 
 
 def kept() -> dict:
@@ -132,7 +134,7 @@ def kept() -> dict:
     return json.loads(KEPT.read_text(encoding="utf-8"))
 
 
-def draw(here: list[str] = ()) -> None:
+def draw(here: Sequence[str] = ()) -> None:
     """Figure of the ladder, a panel a log; the models named in `here` stand out."""
     measured = kept()["logs"]
     names = [row["model"] for row in measured[LOGS[0]]]
@@ -146,22 +148,17 @@ def draw(here: list[str] = ()) -> None:
     plt.show()
 
 
-def table(here: list[str] = ()) -> str:
+def table(here: Sequence[str] = ()) -> str:
     """The ladder as a Markdown table, all logs side by side; the models in `here` in bold."""
-    measured = kept()["logs"]
-    names = [row["model"] for row in measured[LOGS[0]]]
+    measured = {log: {row["model"]: row for row in rows} for log, rows in kept()["logs"].items()}
     head = " | ".join(f"AUC on `{log}`" for log in LOGS)
     lines = [
         f"| model | {head} | way to the oracle | parameters | ms / 1,000 rows |",
         "|---|" + "---|" * (len(LOGS) + 3),
     ]
-    for name in names:
-        found = {
-            log: next((row for row in rows if row["model"] == name), None)
-            for log, rows in measured.items()
-        }
-        first = found[LOGS[0]]
-        auc = " | ".join(str(Interval(*row["auc"])) if row else "–" for row in found.values())
+    for name, first in measured[LOGS[0]].items():
+        found = [measured[log].get(name) for log in LOGS]
+        auc = " | ".join(str(Interval(*row["auc"])) if row else "–" for row in found)
         size = f"{first['parameters']:,} | {first['ms']:.1f}" if first["ms"] else "– | –"
         told = f"**{name}**" if name in here else name
         lines.append(f"| {told} | {auc} | {first['way']:.1%} | {size} |")

@@ -12,6 +12,10 @@ class MLP(nn.Sequential):
         in_features: input width. hidden: widths of the layers. dropout: after each ReLU.
 
     Shapes: (B, in_features) → (B, hidden[-1]).
+
+    >>> import torch
+    >>> MLP(3, [8, 4])(torch.zeros(2, 3)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, in_features: int, hidden: list[int], dropout: float = 0.0) -> None:

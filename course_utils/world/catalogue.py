@@ -218,11 +218,11 @@ def text_table(config: WorldConfig, catalogue: Catalogue) -> pl.DataFrame:
             "artist": artist_name,
             "album": [albums[i] for i in catalogue.album],
             "text": [
-                describe(title, name, *styles[style], energy, joy, bpm)
-                for title, name, style, energy, joy, bpm in zip(
+                describe(title, name, genre, style, energy, joy, bpm)
+                for title, name, (genre, style), energy, joy, bpm in zip(
                     titles,
                     artist_name,
-                    catalogue.style,
+                    [styles[i] for i in catalogue.style],
                     catalogue.energy,
                     valence,
                     tempo,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
+
+from course_utils.schema import LARGEST, SECONDS_PER_DAY
 
 WORLD_VERSION = 1
 """Raised whenever the same configuration would write another log."""
@@ -44,7 +47,9 @@ class WorldConfig:
         without: names from `EFFECTS` that are switched off.
 
     Raises:
-        WorldError: a size is not positive or an effect is not known.
+        WorldError: a size is not positive, the seed is negative, the log would last longer than
+            its seconds can be counted (68 years), there are more than 256 genres, or an effect is
+            not known.
     """
 
     seed: int = 0
@@ -60,6 +65,7 @@ class WorldConfig:
 
     def __post_init__(self) -> None:
         for name, least in [
+            ("seed", 0),
             ("n_listeners", 1),
             ("n_tracks", self.n_genres * self.styles_per_genre),
             ("days", 1),
@@ -73,7 +79,13 @@ class WorldConfig:
                 raise WorldError(
                     f"{name} must be a whole number of at least {least}, not {value!r}"
                 )
-        if not self.listens_per_listener > 0:
+        if self.n_genres > 256:
+            raise WorldError(f"n_genres must be at most 256, not {self.n_genres:,}")
+        if self.days >= LARGEST["timestamp"] // SECONDS_PER_DAY:
+            raise WorldError(
+                f"days must be below {LARGEST['timestamp'] // SECONDS_PER_DAY:,}, not {self.days:,}"
+            )
+        if not 0 < self.listens_per_listener < math.inf:
             raise WorldError(
                 f"listens_per_listener must be positive, not {self.listens_per_listener!r}"
             )

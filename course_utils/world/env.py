@@ -40,10 +40,23 @@ class RadioEnv(gym.Env):
         self.action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
         width = self.config.latent_dim + 5
         self.observation_space = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
-        self.dynamics: Dynamics | None = None
+        self._dynamics: Dynamics | None = None
         self._began = True
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
+    @property
+    def dynamics(self) -> Dynamics:
+        """The state of the listener.
+
+        Raises:
+            WorldError: there is none before `reset()`.
+        """
+        if self._dynamics is None:
+            raise WorldError("call reset() before step()")
+        return self._dynamics
+
+    def reset(
+        self, *, seed: int | None = None, options: dict | None = None
+    ) -> tuple[np.ndarray, dict]:
         """Meet a listener: `options={"listener": n}` chooses the n-th, else one at random."""
         super().reset(seed=seed)
         number = (options or {}).get("listener")
@@ -51,31 +64,30 @@ class RadioEnv(gym.Env):
             number = int(self.np_random.integers(len(self.everyone)))
         if not 0 <= number < len(self.everyone):
             raise WorldError(f"listener {number} is not among the {len(self.everyone)}")
-        self.dynamics = Dynamics(
+        self._dynamics = Dynamics(
             self.config, self.catalogue, self.everyone.take(np.array([number])), self.np_random
         )
         self._began = True
         return self._observation(), {"listener": number}
 
-    def step(self, action: int):
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Play a track; see the class for what comes back."""
-        if self.dynamics is None:
-            raise WorldError("call reset() before step()")
+        dynamics = self.dynamics
         if not self.action_space.contains(action):
             raise WorldError(f"action {action!r} is not a track: 0 … {self.catalogue.n_tracks - 1}")
         track = np.array([action])
-        if self.catalogue.release[action] > self.dynamics.now[0]:
-            self.dynamics.now += 1
+        if self.catalogue.release[action] > dynamics.now[0]:
+            dynamics.now += 1
             self._began = False
             return self._observation(), 0.0, False, False, {"probability": 0.0, "ended": False}
-        response = self.dynamics.react(track, organic=np.array([False]))
+        response = dynamics.react(track, organic=np.array([False]))
         self._began = bool(response["ended"][0])
         info = {
             "probability": float(response["probability"][0]),
             "time": int(response["time"][0]),
             "ended": self._began,
         }
-        over = bool(self.dynamics.now[0] >= self.dynamics.horizon)
+        over = bool(dynamics.now[0] >= dynamics.horizon)
         return self._observation(), float(response["full"][0]), over, False, info
 
     def _observation(self) -> np.ndarray:

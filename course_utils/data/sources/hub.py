@@ -16,15 +16,36 @@ import polars as pl
 from course_utils.data.log import Log
 from course_utils.data.sources.files import read_table
 from course_utils.schema import EVENT_SCHEMA, LogError
-from course_utils.settings import data_folder
+from course_utils.settings import data_folder, make_folder
 
-YAMBDA_SIZES = ("50m", "500m", "5b")
+YAMBDA_REPO = "yandex/yambda"
+FEATURES_REPO = "matfu21/yambda-50m-features"
+
+YAMBDA = ("yambda-50m", "yambda-500m", "yambda-5b")
+YAMBDA_TABLES = ("artist_item_mapping.parquet", "album_item_mapping.parquet", "embeddings.parquet")
+
+PATIENCE = 10.0
+"""Seconds that the hub has for its first answer."""
+
+
+def yambda_files(name: str) -> list[str]:
+    """The files of a Yambda log in its dataset: events, artists, albums, vectors."""
+    return [f"flat/{name.removeprefix('yambda-')}/multi_event.parquet", *YAMBDA_TABLES]
+
+
+def missing_files(name: str) -> list[str]:
+    """Those files of a Yambda log that are not on this machine yet."""
+    return [file for file in yambda_files(name) if not (data_folder() / "yambda" / file).exists()]
 
 
 def open_yambda(name: str) -> Log:
-    size = name.removeprefix("yambda-")
-    files = [f"flat/{size}/multi_event.parquet", *YAMBDA_TABLES]
-    log, artists, albums, vectors = fetch(YAMBDA_REPO, files, data_folder() / "yambda")
+    """A log of `YAMBDA`, downloaded if it is not there.
+
+    Raises:
+        DownloadError: a file cannot be had.
+    """
+    folder = data_folder() / "yambda"
+    log, artists, albums, vectors = fetch(YAMBDA_REPO, yambda_files(name), folder)
     events = read_table(log).select(
         pl.col("uid", "timestamp", "item_id", "is_organic"),
         pl.col("event_type").cast(pl.String).cast(EVENT_SCHEMA["event_type"]),
@@ -52,15 +73,6 @@ def open_ready_features() -> pl.LazyFrame:
     return read_table(path)
 
 
-YAMBDA_REPO = "yandex/yambda"
-
-
-FEATURES_REPO = "matfu21/yambda-50m-features"
-
-
-YAMBDA_TABLES = ("artist_item_mapping.parquet", "album_item_mapping.parquet", "embeddings.parquet")
-
-
 class DownloadError(LogError):
     """A file that could not be had from the hub: says why and what to do."""
 
@@ -78,34 +90,47 @@ def fetch(repo: str, files: list[str], folder: Path) -> list[Path]:
         DownloadError: no network, no such file, no access, or a wrong checksum (the damaged file
             is removed, so that the next try starts anew).
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from filelock import FileLock
 
     paths = [folder / name for name in files]
-    wanted = [name for name, path in zip(files, paths, strict=True) if not path.exists()]
-    if not wanted:
+    if all(path.exists() for path in paths):
         return paths
-    incoming = folder / "incoming"
-    for name in wanted:
-        try:
-            hf_hub_download(repo, name, repo_type="dataset", local_dir=incoming)
-        except HfHubHTTPError as error:
-            status = getattr(error.response, "status_code", None)
-            raise DownloadError(
-                f"{repo}/{name}: the hub answered {status}; check that the dataset and the file "
-                f"still exist under this name ({_short(error)})"
-            ) from error
-        except Exception as error:  # the client's many network errors share no base class
-            raise DownloadError(
-                f"{repo}/{name}: could not be downloaded ({_short(error)}); check the network and "
-                "run again (whole files are kept); COURSE_LOG=sim needs no network"
-            ) from error
-    _verify(repo, wanted, incoming)
-    for name, path in zip(files, paths, strict=True):
-        if name in wanted:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (incoming / name).replace(path)
+    incoming = make_folder(folder / "incoming")
+    with FileLock(folder / ".download.lock"):  # whoever waited finds the files there
+        wanted = [name for name, path in zip(files, paths, strict=True) if not path.exists()]
+        if wanted:
+            _download(repo, wanted, incoming)
+            _verify(repo, wanted, incoming)
+        for name in wanted:
+            make_folder((folder / name).parent)
+            (incoming / name).replace(folder / name)
     return paths
+
+
+def _download(repo: str, files: list[str], incoming: Path) -> None:
+    """Download files, if the hub answers at all: the client itself tries for half a minute."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    name = files[0]
+    try:
+        HfApi().dataset_info(repo, timeout=PATIENCE)
+        for name in files:
+            hf_hub_download(repo, name, repo_type="dataset", local_dir=incoming)
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        raise DownloadError(
+            f"{repo}/{name}: the hub answered {status}; check that the dataset and the file "
+            f"still exist under this name ({_short(error)})"
+        ) from error
+    except Exception as error:  # the client's many network errors share no base class
+        what = "check the network and run again (whole files are kept)"
+        if isinstance(error, OSError) and error.filename is not None:
+            what = f"check the free space and the permissions of {incoming.parent}"
+        raise DownloadError(
+            f"{repo}/{name}: could not be downloaded ({_short(error)}); {what}; "
+            "COURSE_LOG=sim needs no network"
+        ) from error
 
 
 def _verify(repo: str, files: list[str], incoming: Path) -> None:

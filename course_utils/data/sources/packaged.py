@@ -42,7 +42,7 @@ def _open_movielens() -> Log:
         event_type=pl.lit("listen"),
         played_ratio_pct=pl.when(stars >= 4).then(100).otherwise((stars * 20).round()),
         track_length_seconds=pl.lit(None),
-    ).cast(EVENT_SCHEMA)
+    ).cast(pl.Schema(EVENT_SCHEMA))
     genre = pl.col("genres").str.split("|")
     movies = table.unique("movieId", keep="first").sort("movieId")
     pairs = movies.select("movieId", genre=genre).explode("genre").drop_nulls()
@@ -80,7 +80,7 @@ def _open_grocery() -> Log:
             played_ratio_pct=pl.lit(100),
             track_length_seconds=pl.lit(None),
         )
-        .cast(EVENT_SCHEMA)
+        .cast(pl.Schema(EVENT_SCHEMA))
         .unique(["uid", "timestamp", "item_id"], maintain_order=True)
         .sort("timestamp", maintain_order=True)
     )

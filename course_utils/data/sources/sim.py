@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from course_utils.data.log import Log
 from course_utils.data.sources.files import read_folder, read_table
 from course_utils.schema import LogError
-from course_utils.settings import data_folder
+from course_utils.settings import data_folder, make_folder
 from course_utils.world.config import WORLD_VERSION, WorldConfig, WorldError
 from course_utils.world.simulate import write_world
 
@@ -22,8 +23,12 @@ def parse_world(options: str) -> WorldConfig:
 
     Raises:
         LogError: an option is unknown or its value does not fit.
+
+    >>> parse_world("seed=1,without=mood+drift").without
+    ('drift', 'mood')
     """
     kinds = {f.name: f.type for f in fields(WorldConfig)}
+    number: dict[object, type] = {"int": int, "float": float}
     chosen: dict = {}
     for option in filter(None, options.split(",")):
         key, _, value = option.partition("=")
@@ -33,7 +38,7 @@ def parse_world(options: str) -> WorldConfig:
             chosen[key] = (
                 tuple(filter(None, value.split("+")))
                 if key == "without"
-                else {"int": int, "float": float}[kinds[key]](value)
+                else number[kinds[key]](value)
             )
         except ValueError as error:
             raise LogError(f"sim: option {key} needs a number, got {value!r}") from error
@@ -50,7 +55,7 @@ def sim_folder(config: WorldConfig) -> Path:
 
 
 @contextmanager
-def _written_whole(target: Path):
+def _written_whole(target: Path) -> Iterator[Path | None]:
     """Yield an empty folder that becomes `target` only if the block ends well.
 
     Processes that ask for the same target wait for each other; what an interrupted one left
@@ -58,14 +63,14 @@ def _written_whole(target: Path):
     """
     from filelock import FileLock
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     partial = target.with_name(f".{target.name}.partial")
     with FileLock(target.with_name(f".{target.name}.lock")):
         if target.exists():
             yield None
             return
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+        make_folder(partial)
         try:
             yield partial
             partial.replace(target)
@@ -74,11 +79,30 @@ def _written_whole(target: Path):
 
 
 def open_sim(name: str, options: str) -> Log:
+    """The log of a simulated world, generated if it is not there.
+
+    Args:
+        name: of the log. options: of the world, as for `parse_world`.
+
+    Raises:
+        LogError: an option does not fit, or the log cannot be written or read.
+    """
     config = parse_world(options)
     folder = sim_folder(config)
     if not folder.exists():
-        with _written_whole(folder) as partial:
-            if partial is not None:
-                write_world(config, partial)
-    log = read_folder(name, folder, check=False)
-    return replace(log, truth=read_table(folder / "truth"), world=config)
+        try:
+            with _written_whole(folder) as partial:
+                if partial is not None:
+                    write_world(config, partial)
+        except WorldError as error:
+            raise LogError(f"{name}: {error}") from error
+        except OSError as error:
+            raise LogError(
+                f"{name}: the log cannot be written to {folder.parent} ({error}); free some space, "
+                "or name a folder where you may write: COURSE_DATA=…"
+            ) from error
+    try:
+        log = read_folder(name, folder, check=False)
+        return replace(log, truth=read_table(folder / "truth"), world=config)
+    except LogError as error:
+        raise LogError(f"{error}; remove {folder} to have the log generated anew") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.interfaces import Layer
 from course_utils.models.mlp import MLP
 
 
@@ -25,18 +26,20 @@ class CrossNetwork(nn.Module):
 
     Source: Wang et al. (2021), "DCN V2: Improved Deep & Cross Network and Practical Lessons for
     Web-scale Learning to Rank Systems", equations 1 and 2.
+
+    >>> CrossNetwork(4)(torch.zeros(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, dim: int, n_layers: int = 2, rank: int | None = None) -> None:
         super().__init__()
-        if rank is None:
-            weights = [nn.Linear(dim, dim) for _ in range(n_layers)]
-        else:
-            weights = [
-                nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Linear(rank, dim))
-                for _ in range(n_layers)
-            ]
-        self.weights = nn.ModuleList(weights)
+
+        def matrix() -> nn.Module:
+            if rank is None:
+                return nn.Linear(dim, dim)
+            return nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Linear(rank, dim))
+
+        self.weights = nn.ModuleList(matrix() for _ in range(n_layers))
 
     def forward(self, x0: Tensor) -> Tensor:
         x = x0
@@ -155,11 +158,11 @@ class DCNv2(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Module | None,
-        numerical: nn.Module,
+        embedding: Layer | None,
+        numerical: Layer,
         projection: int = 96,
         cross: Callable[[int], nn.Module] | None = CrossNetwork,
-        deep: Callable[[int], nn.Module] | None = None,
+        deep: Callable[[int], Layer] | None = None,
         stacked: bool = False,
         n_extra: int = 0,
     ) -> None:

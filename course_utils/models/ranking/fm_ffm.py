@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.interfaces import Encoder
+
 
 class FieldRanker(nn.Module):
     """A ranker over the fields of a row: some ids, and numbers that are encoded once.
@@ -17,7 +19,7 @@ class FieldRanker(nn.Module):
     Shapes: ids (B, F), numbers (B, D) → logits (B,).
     """
 
-    def __init__(self, encoder: nn.Module | None) -> None:
+    def __init__(self, encoder: Encoder | None) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -47,13 +49,14 @@ class FieldEmbedding(nn.Module):
 
     order: Tensor
 
-    def __init__(self, n_values: dict[str, int], encoder: nn.Module | None, dim: int) -> None:
+    def __init__(self, n_values: dict[str, int], encoder: Encoder | None, dim: int) -> None:
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(n, dim, padding_idx=0) for n in n_values.values())
-        for table in self.tables:
+        tables = [nn.Embedding(n, dim, padding_idx=0) for n in n_values.values()]
+        for table in tables:
             nn.init.uniform_(table.weight, -0.05, 0.05)
             table.weight.data[0] = 0
-        self.counts = []
+        self.tables = nn.ModuleList(tables)
+        self.counts: list[int] = []
         if encoder is not None:
             owner = encoder.owner
             self.counts = torch.bincount(owner).tolist()
@@ -92,7 +95,7 @@ class LogisticRegression(FieldRanker):
     Shapes: ids (B, F), numbers (B, D) → logits (B,).
     """
 
-    def __init__(self, n_values: dict[str, int], encoder: nn.Module | None) -> None:
+    def __init__(self, n_values: dict[str, int], encoder: Encoder | None) -> None:
         super().__init__(encoder)
         self.bias = nn.Parameter(torch.zeros(()))
         self.weights = FieldEmbedding(n_values, encoder, dim=1)
@@ -112,7 +115,7 @@ class FactorizationMachine(FieldRanker):
     Source: Rendle (2010), "Factorization Machines", equation 1.
     """
 
-    def __init__(self, n_values: dict[str, int], encoder: nn.Module | None, dim: int = 8) -> None:
+    def __init__(self, n_values: dict[str, int], encoder: Encoder | None, dim: int = 8) -> None:
         super().__init__(encoder)
         self.linear = LogisticRegression(n_values, encoder)
         self.vectors = FieldEmbedding(n_values, encoder, dim)
@@ -135,7 +138,7 @@ class FieldAwareFM(FieldRanker):
     Source: Juan et al. (2016), "Field-aware Factorization Machines for CTR Prediction", equation 4.
     """
 
-    def __init__(self, n_values: dict[str, int], encoder: nn.Module | None, dim: int = 2) -> None:
+    def __init__(self, n_values: dict[str, int], encoder: Encoder | None, dim: int = 2) -> None:
         super().__init__(encoder)
         self.linear = LogisticRegression(n_values, encoder)
         self.vectors = FieldEmbedding(n_values, encoder, self.linear.weights.n_fields * dim)

@@ -26,6 +26,9 @@ def quantile_bins(values: Tensor, n_bins: int) -> list[Tensor]:
 
     Source: Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
     Learning", section 3.2.1.
+
+    >>> quantile_bins(torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0]]), 2)
+    [tensor([1., 3., 5.])]
     """
     if values.ndim != 2 or n_bins < 1:
         raise ValueError(f"need (N, D) values and a bin, got {tuple(values.shape)}, {n_bins} bins")
@@ -107,7 +110,19 @@ class PiecewiseLinearEncoding(nn.Module):
         ValueError: fewer than two edges, or edges that do not grow or are not finite.
 
     Source: Gorishniy et al. (2022), section 3.2, equation 1.
+
+    >>> encode = PiecewiseLinearEncoding([torch.tensor([0.0, 1.0, 3.0, 7.0])], bounded=True)
+    >>> encode(torch.tensor([[5.0]]))
+    tensor([[1.0000, 1.0000, 0.5000]])
     """
+
+    feature: Tensor
+    owner: Tensor
+    first: Tensor
+    left: Tensor
+    width: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, edges: list[Tensor], bounded: bool = False, missing: bool = False) -> None:
         super().__init__()
@@ -161,6 +176,11 @@ class Standardized(nn.Module):
         ValueError: a training value is infinite, or too large for float32.
     """
 
+    mean: Tensor
+    rest: Tensor
+    deviation: Tensor
+    owner: Tensor
+
     def __init__(
         self,
         values: Tensor,
@@ -210,6 +230,9 @@ class QuantileTransform(nn.Module):
     Shapes: (B, D) → (B, 2 D).
     """
 
+    n_bins: Tensor
+    owner: Tensor
+
     def __init__(self, edges: list[Tensor]) -> None:
         super().__init__()
         self.codes = PiecewiseLinearEncoding(edges, bounded=True)
@@ -237,6 +260,10 @@ class OneHotBins(nn.Module):
     Raises:
         ValueError: fewer than two edges, or edges that do not grow or are not finite.
     """
+
+    left: Tensor
+    right: Tensor
+    owner: Tensor
 
     def __init__(self, edges: list[Tensor]) -> None:
         super().__init__()
@@ -268,6 +295,8 @@ class Periodic(nn.Module):
 
     Source: Gorishniy et al. (2022), section 3.3, equation 2.
     """
+
+    owner: Tensor
 
     def __init__(self, values: Tensor, n_frequencies: int = 8, sigma: float = 0.3) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.interfaces import Layer
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 
@@ -87,8 +88,8 @@ class DCNv2WithHistory(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Module | None,
-        numerical: nn.Module,
+        embedding: Layer | None,
+        numerical: Layer,
         artist: Tensor,
         content: Tensor,
         length: int,

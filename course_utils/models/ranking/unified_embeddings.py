@@ -34,6 +34,7 @@ class UnifiedEmbedding(nn.Module):
     """
 
     PRIME = 2**31 - 1
+    cubic: Tensor
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from course_utils.models.interfaces import Encoder
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.fm_ffm import (
     FieldEmbedding,
@@ -59,7 +60,7 @@ class CrossedLogisticRegression(FieldRanker):
     def __init__(
         self,
         n_values: dict[str, int],
-        encoder: nn.Module | None,
+        encoder: Encoder | None,
         pairs: list[tuple[str, str]],
         n_rows: int = 2**17,
     ) -> None:
@@ -83,7 +84,7 @@ class MLPRanker(FieldRanker):
     def __init__(
         self,
         n_values: dict[str, int],
-        encoder: nn.Module | None,
+        encoder: Encoder | None,
         dim: int = 8,
         hidden: tuple[int, ...] = (192, 96),
         dropout: float = 0.0,
@@ -116,7 +117,7 @@ class WideAndDeep(FieldRanker):
     def __init__(
         self,
         n_values: dict[str, int],
-        encoder: nn.Module | None,
+        encoder: Encoder | None,
         pairs: list[tuple[str, str]],
         n_rows: int = 2**17,
         dim: int = 8,
@@ -146,7 +147,7 @@ class DeepFM(FieldRanker):
     def __init__(
         self,
         n_values: dict[str, int],
-        encoder: nn.Module | None,
+        encoder: Encoder | None,
         dim: int = 8,
         hidden: tuple[int, ...] = (192, 96),
         dropout: float = 0.0,
@@ -178,10 +179,12 @@ class DLRM(nn.Module):
     Recommendation Systems", section 2.
     """
 
+    pairs: Tensor
+
     def __init__(
         self,
         n_values: dict[str, int],
-        encoder: nn.Module,
+        encoder: Encoder,
         dim: int = 16,
         bottom: tuple[int, ...] = (192,),
         top: tuple[int, ...] = (192, 96),
