@@ -32,8 +32,15 @@ def named(code):
 
 
 def imports_of(notebook):
-    """One import a line: what a notebook takes from the package without showing it."""
-    own = (c for c in code_cells(notebook) if "inline" not in c.metadata.get("course", {}))
+    """One import a line: what a notebook takes from the package without showing it.
+
+    Exercises are left out: they stand on their own, and come after everything else.
+    """
+    own = (
+        cell
+        for cell in code_cells(notebook)
+        if "inline" not in cell.metadata.get("course", {}) and "nbgrader" not in cell.metadata
+    )
     symbols = set().union(*(named(cell.source) for cell in own))
     return [f"from {symbol.module} import {symbol.name}" for symbol in symbols]
 
