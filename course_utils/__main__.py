@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import codecs
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from course_utils.settings import absolute_variables
+from course_utils.settings import LARGEST_SEED, absolute_variables
 
 Action = Callable[[argparse.Namespace], None]
 SIGNS = {"✔": "[ok]", "✘": "[no]", "·": "-", "−": "-", "…": "...", "→": "->", "Δ": "d"}
@@ -21,13 +22,13 @@ def seeds(text: str) -> list[int]:
     >>> seeds("0..4")
     [0, 1, 2, 3, 4]
     """
-    first, _, last = text.partition("..")
-    try:
-        return list(range(int(first), int(last or first) + 1))
-    except ValueError as error:
+    found = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if not first <= last <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a seed nor a range of seeds such as 0..4"
-        ) from error
+            f"{text!r} is neither a seed from 0 to {LARGEST_SEED} nor a range of them such as 0..4"
+        )
+    return list(range(first, last + 1))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,17 @@ def exists(path: Path) -> bool:
         return False
 
 
+def why_unreadable(path: Path) -> str:
+    """Why a path cannot even be asked for, such as for want of permission; empty if it can."""
+    try:
+        path.exists()
+    except PermissionError as error:
+        return f"PermissionError: {error.strerror}"
+    except OSError:
+        return ""  # no file can have such a name
+    return ""
+
+
 def path_in_variable(variable: str) -> Path:
     """The absolute path that a variable names; the one place that says what relative means.
 
@@ -97,13 +109,16 @@ def absolute_log(log: str | Path) -> str:
 def absolute_variables() -> dict[str, str]:
     """`COURSE_LOG` and `COURSE_DATA` where they name relative paths, made absolute from here.
 
-    For the environment of a child process that works in another folder.
+    For the environment of a child process that works in another folder. A path of a home folder
+    that does not exist is left out: who asks for it (`data_folder`) complains.
     """
     paths = {}
-    if log := os.environ.get("COURSE_LOG"):
-        paths["COURSE_LOG"] = absolute_log(log)
-    if data := os.environ.get("COURSE_DATA"):
-        paths["COURSE_DATA"] = str(Path.cwd() / _expanded(data, "COURSE_DATA"))
+    with suppress(SettingsError):
+        if log := os.environ.get("COURSE_LOG"):
+            paths["COURSE_LOG"] = absolute_log(log)
+    with suppress(SettingsError):
+        if data := os.environ.get("COURSE_DATA"):
+            paths["COURSE_DATA"] = str(Path.cwd() / _expanded(data, "COURSE_DATA"))
     return paths
 
 
@@ -191,7 +206,7 @@ def course_seed() -> int:
         SettingsError: it is no whole number, or outside 0 … `LARGEST_SEED`.
     """
     text = os.environ.get("COURSE_SEED") or "0"
-    if not re.fullmatch(r"\s*\+?[0-9]{1,10}\s*", text) or int(text) > LARGEST_SEED:
+    if not re.fullmatch(r"\s*\+?0*[0-9]{1,10}\s*", text) or int(text) > LARGEST_SEED:
         raise SettingsError(
             f"COURSE_SEED must be a whole number from 0 to {LARGEST_SEED}, not {text!r}"
         )

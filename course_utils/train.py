@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import math
 import random
 import time
@@ -31,10 +32,19 @@ class TrainingError(RuntimeError):
 
 
 def seed_everything(seed: int) -> int:
-    """Seed Python, NumPy and PyTorch with `seed + COURSE_SEED`; returns the sum."""
-    seed += course_seed()
+    """Seed Python, NumPy and PyTorch with `seed + COURSE_SEED`; returns the sum.
+
+    Raises:
+        TrainingError: the sum is no whole number from 0 to 2³² − 1, which all of them take.
+    """
+    try:
+        seed = operator.index(seed) + course_seed()
+    except TypeError:
+        raise TrainingError(f"a seed must be a whole number, got {seed!r}") from None
+    if not 0 <= seed < 2**32:
+        raise TrainingError(f"a seed must lie between 0 and 2³² − 1, got {seed}")
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries still draw from the global generator)
+    np.random.seed(seed)  # noqa: NPY002 (libraries still draw from the global generator)
     torch.manual_seed(seed)
     return seed
 

@@ -3,8 +3,9 @@
 The hash of a notebook covers the code of its cells; every function, class and constant of
 `course_utils` that this code reaches, directly or not; the assets whose names it holds; and the
 versions of the libraries that it calls. Comments, docstrings, annotations and layout do not count.
-Of a dictionary with literal keys, such as the table of colours, only the entries that are asked
-for count: a new colour makes no notebook stale.
+Of a dictionary with text for keys, such as the table of colours, only the entries that are asked
+for count: a new colour makes no notebook stale. What is asked for by a variable are the entries
+whose keys stand as text anywhere in the code that is reached; where the key is computed, all count.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from IPython.core.inputtransformer2 import TransformerManager
+
+from course_utils.authoring.source import PublishError
 from course_utils.settings import ASSETS, ROOT
 
 PACKAGE = "course_utils"
@@ -30,6 +34,8 @@ NOT_FOLLOWED = {
 """Modules that only other logs than the default one use: notebooks are published on that one."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython"}
 """Names on PyPI of modules that are called otherwise."""
+TEXTS = {".csv", ".json", ".md", ".toml", ".txt"}
+"""Assets in which the end of a line may be that of any system."""
 NOT_COMPUTING = {"IPython", "filelock", "ipywidgets", "psutil", "tqdm"}
 """Libraries whose version changes no number and no figure."""
 
@@ -49,7 +55,7 @@ class Module:
 
     name: str
     defined: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    imported: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    imported: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
     loose: list[ast.stmt] = field(default_factory=list)
 
 
@@ -78,11 +84,13 @@ def parse(name: str, text: str) -> Module:
         if isinstance(inner, ast.Import):
             for alias in inner.names:
                 target = alias.name if alias.asname else alias.name.partition(".")[0]
-                module.imported[alias.asname or target] = (target, None)
+                module.imported.setdefault(alias.asname or target, []).append((target, None))
         elif isinstance(inner, ast.ImportFrom):
             source = _absolute(name, inner)
             for alias in inner.names:
-                module.imported[alias.asname or alias.name] = (source, alias.name)
+                module.imported.setdefault(alias.asname or alias.name, []).append(
+                    (source, alias.name)
+                )
     return module
 
 
@@ -94,7 +102,16 @@ def _defined_by(node: ast.stmt) -> list[str]:
         targets = list(node.targets)
     elif isinstance(node, ast.AnnAssign | ast.AugAssign):
         targets = [node.target]
-    return [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+    return [name for target in targets for name in _names_of(target)]
+
+
+def _names_of(target: ast.expr) -> list[str]:
+    """Names that an assignment binds; `a.x = 1` and `a[0] = 1` bind none, they change `a`."""
+    if isinstance(target, ast.Name):
+        return [target.id]
+    if isinstance(target, ast.Tuple | ast.List):
+        return [name for part in target.elts for name in _names_of(part)]
+    return _names_of(target.value) if isinstance(target, ast.Starred) else []
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -154,20 +171,24 @@ def _dotted(node: ast.expr) -> list[str] | None:
 _NO_MATTER = {"ctx", "kind", "returns", "annotation", "type_comment", "type_params"}
 
 
-def dump(node: object) -> str:
+def dump(node: object, in_class: bool = False) -> str:
     """An abstract syntax tree as text that is the same for every version of Python.
 
-    Docstrings, the annotations of functions, comments and layout leave no trace in it.
+    Docstrings, annotations (but for those of a class's fields), comments and layout leave no trace
+    in it.
     """
     if isinstance(node, list):
-        return "[" + ",".join(map(dump, node)) + "]"
+        return "[" + ",".join(dump(part, in_class) for part in node) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    ignored = _NO_MATTER - ({"annotation"} if isinstance(node, ast.AnnAssign) else set())
+    ignored = _NO_MATTER - (
+        {"annotation"} if isinstance(node, ast.AnnAssign) and in_class else set()
+    )
     parts = {name: value for name, value in ast.iter_fields(node) if name not in ignored}
     if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         parts["body"] = [statement for statement in node.body if not _is_text(statement)]
-    told = (f"{name}={dump(value)}" for name, value in parts.items() if value not in (None, []))
+    inside = isinstance(node, ast.ClassDef)
+    told = (f"{name}={dump(v, inside)}" for name, v in parts.items() if v not in (None, []))
     return f"{type(node).__name__}({','.join(told)})"
 
 
@@ -191,8 +212,8 @@ class Reach:
     def add(self, code: str, name: str = "__main__") -> None:
         """Follow what the code of a notebook (or of a module) uses."""
         module = parse(name, code)
-        for alias, (source, imported) in module.imported.items():
-            if imported and not self._path(f"{source}.{imported}"):
+        for alias, targets in module.imported.items():
+            if any(name and not self._path(f"{source}.{name}") for source, name in targets):
                 self._reference(module, [alias], None)
         self._follow(module, ast.parse(code))
         self._settle()
@@ -217,13 +238,15 @@ class Reach:
         head, *rest = dotted
         if head in module.defined and module.name != "__main__":
             self._reach(module.name, head, index if not rest else None)
-        elif head in module.imported:
-            source, name = module.imported[head]
+        for source, name in module.imported.get(head, []):
             parts = [*([name] if name else []), *rest]
             if (top := source.partition(".")[0]) != PACKAGE:
                 self.libraries |= {top} - sys.stdlib_module_names
             else:
                 self._import(source, parts, index)
+        for source, _ in module.imported.get("*", []):
+            if head not in module.defined and head not in module.imported:
+                self._import(source, dotted, index)
 
     def _import(self, source: str, parts: list[str], index: ast.expr | None) -> None:
         """Follow `source.parts[0].parts[1]…`: down through modules, then to a symbol."""
@@ -239,16 +262,18 @@ class Reach:
         module = None if source in NOT_FOLLOWED else self.module(source)
         if module is None:
             return
-        if name in module.imported and name not in module.defined:
+        if name not in module.defined and (name in module.imported or "*" in module.imported):
             self._reference(module, [name], index)
             return
         entries = _entries(module.defined.get(name, []))
         if entries is not None and index is not None:
             if isinstance(index, ast.Constant):
                 self._entry(module, name, str(index.value), entries)
-            else:
+                return
+            if _is_looked_up(index):
                 self._by_key.add(Symbol(source, name))
-            return
+                self._loose(module)
+                return
         symbol = Symbol(source, name)
         if symbol not in self.symbols:
             self.symbols[symbol] = list(module.defined.get(name, []))
@@ -258,6 +283,9 @@ class Reach:
 
     def _loose(self, module: Module) -> None:
         """Statements beside the definitions run whenever the module is imported."""
+        parent = module.name.rpartition(".")[0]
+        if parent and (package := self.module(parent)) is not None:
+            self._loose(package)
         symbol = Symbol(module.name, "")
         if module.loose and symbol not in self.symbols:
             self.symbols[symbol] = list(module.loose)
@@ -269,6 +297,7 @@ class Reach:
         if key in entries and symbol not in self.symbols:
             self.symbols[symbol] = [entries[key]]
             self._follow(module, entries[key])
+            self._loose(module)
 
     def _settle(self) -> None:
         """Of dictionaries looked up by a variable: the entries whose key is named anywhere."""
@@ -283,15 +312,15 @@ class Reach:
 
 
 def _entries(nodes: list[ast.stmt]) -> dict[str, ast.expr] | None:
-    """Entries of a dictionary that is written out with literal keys; None for all else."""
+    """Entries of a dictionary that is written out with text for keys; None for all else."""
     if len(nodes) != 1 or not isinstance(nodes[0], ast.Assign | ast.AnnAssign):
         return None
     if not isinstance(value := nodes[0].value, ast.Dict):
         return None
-    keys = [key.value for key in value.keys if isinstance(key, ast.Constant)]
+    keys = [k.value for k in value.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)]
     if len(keys) != len(value.values):
         return None
-    return dict(zip(map(str, keys), value.values, strict=True))
+    return dict(zip(keys, value.values, strict=True))
 
 
 @lru_cache(maxsize=4_096)
@@ -307,10 +336,18 @@ def _text(node: ast.AST) -> str:
     return dump(node)
 
 
+def _is_looked_up(index: ast.expr) -> bool:
+    """Whether a key comes from elsewhere in the code as it is, not computed on the spot."""
+    if isinstance(index, ast.Call):
+        return isinstance(index.func, ast.Attribute) and index.func.attr == "get"
+    return isinstance(index, ast.Name | ast.Subscript | ast.IfExp)
+
+
 def _strings(node: ast.AST) -> set[str]:
     texts = {id(n.value) for n in ast.walk(node) if isinstance(n, ast.Expr)}
     constants = (n for n in ast.walk(node) if isinstance(n, ast.Constant) and id(n) not in texts)
-    return {n.value for n in constants if isinstance(n.value, str)}
+    named = {n.arg for n in ast.walk(node) if isinstance(n, ast.keyword) and n.arg}
+    return {n.value for n in constants if isinstance(n.value, str)} | named
 
 
 @lru_cache(maxsize=256)
@@ -321,28 +358,40 @@ def _read(name: str, path: Path, changed: int) -> Module:
 # The hash
 
 
-def normal(code: str) -> str:
-    """The code as far as it counts: without comments, docstrings, annotations and layout.
+def as_python(cell: str) -> str:
+    """The code of a cell as IPython runs it: magics and shell commands as calls.
+
+    Raises:
+        PublishError: it is no code that IPython could run.
+    """
+    python = TransformerManager().transform_cell(cell)
+    try:
+        ast.parse(python)
+    except SyntaxError as error:
+        raise PublishError(
+            f"a cell is no Python ({error.msg}, line {error.lineno}): {cell.strip()[:200]!r}"
+        ) from error
+    return python
+
+
+def normal(cell: str) -> str:
+    """The code of a cell as far as it counts: without comments, docstrings and layout.
+
+    What stands last counts as it is: a cell shows its value, unless a semicolon follows.
 
     >>> normal("x = 1  # one") == normal("x=1")
     True
     """
-    try:
-        return dump(ast.parse(code))
-    except SyntaxError:  # a magic: every character counts
-        return code.strip()
+    tree = ast.parse(as_python(cell))
+    last = dump(tree.body[-1]) if tree.body else ""
+    return f"{dump(tree)} {last} {cell.rstrip().endswith(';')}"
 
 
 def reach(cells: Iterable[str], root: Path = ROOT) -> Reach:
     """What the code cells of a notebook reach."""
     found = Reach(root)
-    found.add("\n".join(_plain(cell) for cell in cells))
+    found.add("\n".join(map(as_python, cells)))
     return found
-
-
-def _plain(cell: str) -> str:
-    """A cell without the lines that only IPython understands."""
-    return "\n".join(line for line in cell.splitlines() if not re.match(r"\s*[%!]", line))
 
 
 def code_hash(cells: Iterable[str], root: Path = ROOT, assets: Path = ASSETS) -> str:
@@ -365,10 +414,13 @@ def _pieces(cells: list[str], found: Reach, root: Path, assets: Path) -> Iterato
     yield from (normal(cell) for cell in cells)
     for symbol, nodes in sorted(found.symbols.items(), key=lambda item: str(item[0])):
         yield f"{symbol} " + " ".join(map(_text, nodes))
-    for name in sorted(found.strings):
-        for path in (assets / name, root / name):
-            if path.suffix in {".json", ".toml", ".png"} and path.is_file():
-                yield name + hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    named = {re.split(r"[/\\]", text)[-1] for text in found.strings}
+    for path in sorted([*assets.glob("*"), root / "course.toml"]):
+        if path.name in named and path.is_file():
+            content = path.read_bytes()
+            if path.suffix in TEXTS:
+                content = content.replace(b"\r\n", b"\n")
+            yield f"{path.name} {hashlib.sha256(content).hexdigest()}"
     for library in sorted(found.libraries - NOT_COMPUTING):
         yield f"{library} {_version(library)}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import tomllib
 from pathlib import Path
 
 from course_utils.authoring import publish, source
@@ -144,6 +146,10 @@ def new(name: str) -> list[Path]:
     if not found:
         raise PublishError(f"{name!r} is not of the form NN_topic, such as 03_youtube_dnn")
     number, topic = found.groups()
+    if keyword.iskeyword(topic):
+        raise PublishError(f"{topic!r} is a word of Python and no name of a module; choose another")
+    if other := [n for n in _known() if n.startswith(f"{number}_") and n != name]:
+        raise PublishError(f"number {number} is taken by {other[0]}; choose another")
     files = {
         source.SOURCES / f"{name}.py": SOURCE.format(
             number=number, title=topic.replace("_", " "), topic=topic, seed=int(number)
@@ -160,15 +166,24 @@ def new(name: str) -> list[Path]:
     return list(files)
 
 
+def _known() -> list[str]:
+    """Names of all notebooks, planned ones too."""
+    course = tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
+    return [*course["notebooks"], *source.names()]
+
+
 def as_draft(course: str, name: str, title: str) -> str:
-    """The text of `course.toml` with this notebook as a draft, in its place if it is new."""
+    """The text of `course.toml` with this notebook as a draft; a new one joins the part before."""
     lines = course.splitlines()
+    part = 1
     for number, line in enumerate(lines):
+        if NAME.match(line) and line < name:
+            part = int(re.findall(r"part = (\d+)", line)[0])
         if line.startswith(f"{name} ="):
             lines[number] = re.sub(r'state = "\w+"', 'state = "draft"', line)
             break
     else:
-        entry = f'{name} = {{ part = 4, title = "{title}", state = "draft" }}'
+        entry = f'{name} = {{ part = {part}, title = "{title}", state = "draft" }}'
         later = (n for n, line in enumerate(lines) if NAME.match(line) and line > name)
         lines.insert(next(later, len(lines)), entry)
     return "\n".join(lines) + "\n"

@@ -114,6 +114,7 @@ def publish(name: str, force: bool = False) -> str:
         "hash": code_hash(code_of(notebook)),
         "seconds": seconds,
         "cells": [cell_hash(cell) for cell in notebook.cells],
+        "source": [cell_hash(cell) for cell in source.read_source(name, inline=False).cells],
     }
     write_whole(
         {

@@ -27,6 +27,10 @@ def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
         PublishError: a cell failed; the copies hold the notebook as far as it came.
     """
     notebook, log = source.read_source(name), absolute_log(log) if log else chosen_log()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        raise PublishError(f"nothing can be written into {folder}: {failed.strerror}") from failed
     stem, error = f"{name}-{log_stem(log)}", None
     try:
         execute(notebook, NOTEBOOKS, COURSE_LOG=log)

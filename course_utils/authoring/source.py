@@ -77,11 +77,14 @@ def inlined(source: str) -> str:
     return f"# This code stands in {where}\n" + "\n\n\n".join(parts)
 
 
-def read_source(name: str) -> NotebookNode:
+def read_source(name: str, inline: bool = True) -> NotebookNode:
     """The notebook of a source: inline cells filled in, ids and nbgrader's marks added.
 
+    Args:
+        name: of the notebook. inline: False leaves the imports of inline cells as they are.
+
     Raises:
-        PublishError: there is no such source, or a cell is empty.
+        PublishError: there is no such source, a cell is empty, or an exercise has no check.
     """
     path = source_path(name)
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), "py:percent")
@@ -92,10 +95,14 @@ def read_source(name: str) -> NotebookNode:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"{name.split('_')[0]}-{number:03d}"
         if cell.cell_type != "code":
+            if after_exercise:
+                raise PublishError(
+                    f"{path.name}: cell {number} must be the code that checks the exercise before"
+                )
             continue
         if not cell.source.strip():
             raise PublishError(f"{path.name}: cell {number} is empty; remove it or fill it")
-        if "inline" in cell.metadata.get("tags", []):
+        if inline and "inline" in cell.metadata.get("tags", []):
             cell.metadata["course"] = {"inline": cell.source}
             cell.source = inlined(cell.source)
         if BEGIN in cell.source:

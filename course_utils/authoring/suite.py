@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils.authoring import source
+from course_utils.authoring import readme
 from course_utils.authoring.source import PublishError
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import DEFAULT_LOG, HEADLESS, NOTEBOOKS, ROOT
@@ -62,7 +62,7 @@ def test(workers: int | None = None) -> None:
 def longest_first() -> list[Path]:
     """The built notebooks, those with the largest budget first, so that all cores end together."""
     seconds = {lesson.name: lesson.seconds for lesson in read_syllabus().lessons}
-    found = sorted(source.names(), key=lambda name: -seconds.get(name, 90))
+    found = sorted(readme.written(), key=lambda name: -seconds[name])
     return [(NOTEBOOKS / f"{name}.ipynb").relative_to(ROOT) for name in found]
 
 

@@ -11,7 +11,7 @@ import copy
 import inspect
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ NOT_THEIRS = (
     *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
 )
 """Where the code of the course, of Python and of libraries lies: no lines of a student."""
+
+Place = tuple[int, ...]
 
 
 class CheckFailed(AssertionError):
@@ -137,35 +139,47 @@ def ask(answer: object, **inputs: object) -> Reply:
     return Reply(value, f"{name} returned", call if len(call) <= 120 else "")
 
 
+Hint = str | Sequence[str] | Callable[[Place | None], str]
+"""What is told of a case: of each part of the answer, or by the first place that differs.
+
+A function is given that place, or None where the shape is wrong.
+"""
+
+
 def judge(
     answer: object,
     right: Callable,
-    cases: Iterable[tuple[Mapping[str, object], str | Sequence[str]]],
+    cases: Iterable[tuple[Mapping[str, object], Hint]],
     mistakes: Sequence[tuple[Callable, str]] = (),
     parts: Sequence[str] = (),
     tolerance: float = 1e-5,
 ) -> None:
     """Try a student's function on some cases, and say that it is solved if it is right in all.
 
+    A known mistake is told only if it explains what the function returns in every case.
+
     Args:
         answer: the student's function. right: one that solves the exercise.
-        cases: inputs by name with a hint for them, or with a hint for each part. The first should
-            tell all mistakes apart.
+        cases: inputs by name with a hint for them. The first should tell all mistakes apart.
         mistakes: functions of the same inputs that are wrong in a known way, with their hints.
         parts: names of the values if it returns several. tolerance: absolute and relative.
 
     Raises:
         CheckFailed: it is wrong in one of them.
     """
-    passed: list[list[object]] = []
-    for inputs, hint in cases:
-        reply, given = ask(answer, **inputs), list(inputs.values())
-        found = reply.unpack(*parts) if parts else [reply]
-        known = _sorted(mistakes, right, passed, tolerance)
-        gives = ((_values(wrong, given), told) for wrong, told in known)
-        hints = [hint] * len(found) if isinstance(hint, str) else hint
-        _compare(found, _values(right, given), hints, gives, tolerance)
-        passed.append(given)
+    cases = list(cases)
+    trial = _Trial(answer, right, [inputs for inputs, _ in cases], parts, tolerance)
+    for number, (inputs, hint) in enumerate(cases):
+        found, wanted = trial.ask(number), _values(right, inputs)
+        values = [part.tensor() for part in found]
+        if _all_close(values, wanted, tolerance):
+            continue
+        asked = f"\nasked     {found[0].asked}" if found[0].asked else ""
+        seen = asked + _difference(values, wanted, tolerance)
+        for wrong, told in mistakes:
+            same = _all_close(values, _values(wrong, inputs), tolerance, exact_zero=True)
+            require(not (same and trial.explained_by(wrong, number)), told + seen)
+        _tell_difference(found, values, wanted, hint, asked, seen, tolerance)
     done()
 
 
@@ -178,62 +192,92 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 # Comparing
 
 
-def _values(function: Callable, inputs: Sequence[object]) -> list[Tensor]:
-    value = function(*inputs)
+@dataclass(frozen=True)
+class _Trial:
+    """A student's function, the right one, and the cases in which they are compared."""
+
+    answer: object
+    right: Callable
+    cases: Sequence[Mapping[str, object]]
+    parts: Sequence[str]
+    tolerance: float
+
+    def ask(self, number: int) -> list[Reply]:
+        reply = ask(self.answer, **self.cases[number])
+        return reply.unpack(*self.parts) if self.parts else [reply]
+
+    def explained_by(self, wrong: Callable, number: int) -> bool:
+        """Whether a mistake, made in this case, fits those before, all right, and those after."""
+
+        def same(values: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+            return _all_close(values, others, self.tolerance)
+
+        for place, inputs in enumerate(self.cases):
+            expected, mistaken = _values(self.right, inputs), _values(wrong, inputs)
+            if place < number and not same(expected, mistaken):
+                return False
+            # an error speaks neither for nor against the mistake, and so do NaN and infinity
+            if place > number and all(part.isfinite().all() for part in mistaken):
+                try:
+                    values = [part.tensor() for part in self.ask(place)]
+                except CheckFailed:
+                    continue
+                if not (same(values, expected) or same(values, mistaken)):
+                    return False
+        return True
+
+
+def _values(function: Callable, inputs: Mapping[str, object]) -> list[Tensor]:
+    value = function(*inputs.values())
     return [to_tensor(part) for part in (value if isinstance(value, tuple) else [value])]
 
 
-def _sorted(
-    mistakes: Sequence[tuple[Callable, str]],
-    right: Callable,
-    passed: Sequence[Sequence[object]],
-    tolerance: float,
-) -> Iterator[tuple[Callable, str]]:
-    """The mistakes, those last that are wrong where the student's function was right."""
-
-    def ruled_out(mistake: tuple[Callable, str]) -> bool:
-        return any(
-            not _close(wrong, well, tolerance)
-            for inputs in passed
-            for wrong, well in zip(_values(mistake[0], inputs), _values(right, inputs), strict=True)
-        )
-
-    yield from sorted(mistakes, key=ruled_out)
-
-
-def _compare(
+def _tell_difference(
     found: Sequence[Reply],
-    right: Sequence[Tensor],
-    hints: Sequence[str],
-    mistakes: Iterable[tuple[Sequence[Tensor], str]],
+    values: Sequence[Tensor],
+    wanted: Sequence[Tensor],
+    hint: Hint,
+    asked: str,
+    seen: str,
     tolerance: float,
 ) -> None:
-    """Raise the fitting hint unless all parts are right."""
-    values = [part.tensor() for part in found]
-    same = [_close(v, r, tolerance) for v, r in zip(values, right, strict=True)]
-    if all(same):
-        return
-    asked = f"\nasked     {found[0].asked}" if found[0].asked else ""
-    seen = asked + _difference(values, right, tolerance)
-    for wrong, told in mistakes:
-        pairs = zip(values, wrong, strict=True)
-        require(not all(_close(v, w, tolerance, exact_zero=True) for v, w in pairs), told + seen)
+    """Raise the hint for the first part of an answer that is wrong in no known way."""
+    same = [_close(v, w, tolerance) for v, w in zip(values, wanted, strict=True)]
     first = same.index(False)
-    part, value, wanted, hint = found[first], values[first], right[first], hints[first]
-    if value.shape != wanted.shape:
+    part, value, expected = found[first], values[first], wanted[first]
+    if value.shape != expected.shape:
         comma = ": is there a comma too many?" if isinstance(part.value, tuple) else ""
         raise CheckFailed(
             f"{part.said} {kind(part.value)} of shape {tuple(value.shape)}, "
-            f"expected is {tuple(wanted.shape)}{comma}\n{hint}{asked}"
+            f"expected is {tuple(expected.shape)}{comma}\n{_hint(hint, first, None)}{asked}"
         )
     require(
         bool(value.isfinite().all()),
         f"{part.said} NaN or infinity: a division by 0, the logarithm or the root of a "
         f"negative number, or an unknown value that was let through?{seen}",
     )
-    rounded = any(_close(value, wanted.double().round(decimals=d), 1e-9) for d in (1, 2, 3))
+    rounded = any(_close(value, expected.double().round(decimals=d), 1e-9) for d in (1, 2, 3))
     require(not rounded, f"this is rounded: return all digits{seen}")
-    raise CheckFailed(hint + seen)
+    raise CheckFailed(_hint(hint, first, _first_place(value, expected, tolerance)) + seen)
+
+
+def _hint(hint: Hint, part: int, place: Place | None) -> str:
+    if isinstance(hint, str):
+        return hint
+    return hint(place) if callable(hint) else hint[part]
+
+
+def _first_place(value: Tensor, other: Tensor, tolerance: float) -> Place:
+    value, other = value.double(), other.double()
+    same = torch.isclose(value, other, atol=tolerance, rtol=tolerance, equal_nan=True)
+    return tuple((~same).nonzero()[0].tolist())
+
+
+def _all_close(
+    values: Sequence[Tensor], others: Sequence[Tensor], tolerance: float, exact_zero: bool = False
+) -> bool:
+    pairs = zip(values, others, strict=True)
+    return all(_close(value, other, tolerance, exact_zero) for value, other in pairs)
 
 
 def _close(value: Tensor, other: Tensor, tolerance: float, exact_zero: bool = False) -> bool:
@@ -249,8 +293,7 @@ def _difference(found: Sequence[Tensor], expected: Sequence[Tensor], tolerance: 
     """Lines with what was found and expected; of large tensors the first place that differs."""
     where, value, wanted = "", found[0].double(), expected[0].double()
     if len(found) == 1 and value.shape == wanted.shape and value.numel() > 8:
-        same = torch.isclose(value, wanted, atol=tolerance, rtol=tolerance, equal_nan=True)
-        place = tuple((~same).nonzero()[0].tolist())
+        place = _first_place(value, wanted, tolerance)
         found, expected = [value[place]], [wanted[place]]
         where = f"\nat        {list(place)}"
     digits = 4

@@ -41,6 +41,16 @@ MISTAKES: list[tuple[Code, str]] = [
     (each_bin(lambda x, left, right: min(1.0, (x - left) / (right - left))), _BELOW),
     (each_bin(lambda x, left, right: (x - left) / (right - left)), f"{_ABOVE}; {_BELOW}"),
     (
+        lambda x, edges: each_bin(lambda x, left, right: (x - left) / (right - left))(
+            min(max(x, edges[0]), edges[-1]), edges
+        ),
+        f"{_ABOVE}; {_BELOW}",
+    ),
+    (
+        lambda x, edges: [cut((x - edges[0]) / (edges[-1] - edges[0]))] * (len(edges) - 1),
+        "each bin has its own share: subtract its own left edge, divide by its own width",
+    ),
+    (
         each_bin(lambda x, left, right: (x - left) / (right - left) if left <= x < right else 0.0),
         "bins that x has passed stay full: 1, not 0",
     ),

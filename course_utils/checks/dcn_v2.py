@@ -59,6 +59,8 @@ def check_cross_network(network: Callable[[Tensor, list[Tensor], list[Tensor]], 
                 "the bias is inside of the bracket: it is multiplied by x₀ as well",
             ),
             (_layers(lambda x0, x, w, b: x0 * (x @ w.T) + x), "the bias is missing"),
+            (_layers(lambda x0, x, w, b: x0 * (x @ w.T - b) + x), "the bias is added"),
+            (_layers(lambda x0, x, w, b: x0 * (x @ w.T + b) + 2 * x), "“+ x” stands there once"),
             (
                 _layers(lambda x0, x, w, b: x @ w.T + b + x),
                 "the product with x₀ is missing: it is what crosses the features",
@@ -110,7 +112,12 @@ def check_fm_as_cross(parts: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) 
     top · (x ⊙ (W x + b) + x) is Σ_ij top_i W_ij x_i x_j + Σ_i top_i (b_i + 1) x_i: the second sum
     must vanish, and the first must hold ⟨v_i, v_j⟩ once for each pair.
     """
-    v = drawn(5, 3)
+    for v in (drawn(5, 3), drawn(3, 4, seed=1)):
+        _require_fm(parts, v)
+    done()
+
+
+def _require_fm(parts: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], v: Tensor) -> None:
     n = len(v)
     read = []
     for part, shape in zip(
@@ -148,4 +155,3 @@ def check_fm_as_cross(parts: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) 
         torch.allclose(pairs[off], wanted[off], atol=1e-4),
         "x_i x_j comes from W_ij and from W_ji, times `top`: together they must be ⟨v_i, v_j⟩",
     )
-    done()

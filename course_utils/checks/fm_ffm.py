@@ -19,7 +19,7 @@ def check_fm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
         pairs,
         lambda v: sum((v[i] @ v[j] for i, j in combinations(range(len(v)), 2)), torch.tensor(0.0)),
         cases=[
-            ({"v": torch.tensor([[1.0, 2.0], [3.0, 1.0], [2.0, 5.0]])}, components),
+            ({"v": torch.tensor([[1.0, 3.0], [4.0, 1.0], [2.0, 7.0]])}, components),
             ({"v": torch.tensor([[1.0], [2.0], [3.0]])}, "1·2 + 1·3 + 2·3 = 11"),
             ({"v": torch.tensor([[4.0, 1.0]])}, "a single field has no pair: 0"),
             ({"v": drawn(6, 4)}, components),
@@ -63,6 +63,26 @@ def check_fm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
                 "these are the inner products of the pairs; add them up",
             ),
             (
+                lambda v: v.prod(dim=0).sum(),
+                "this multiplies all fields at once: a pair is of two, and the pairs are added",
+            ),
+            (
+                lambda v: 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).sum().sqrt(),
+                "no root at the end: the products themselves are added",
+            ),
+            (
+                lambda v: 0.5 * (v.sum(dim=0) - v.square().sum(dim=0)).sum(),
+                "the sum of the vectors is squared too, component by component",
+            ),
+            (
+                lambda v: (0.5 * v.sum(dim=0).square() - v.square().sum(dim=0)).sum(),
+                "the half belongs to both, the square of the sum and the sum of squares",
+            ),
+            (
+                lambda v: (v.sum(dim=0).square() - 0.5 * v.square().sum(dim=0)).sum(),
+                "the half belongs to both, the square of the sum and the sum of squares",
+            ),
+            (
                 lambda v: (v[1:] * v[:-1]).sum(),
                 "neighbours are not the only pairs: every field meets every other one",
             ),
@@ -97,6 +117,23 @@ def check_fm_gradient(gradient: Callable[[Tensor], Tensor]) -> None:
                 lambda v: v.sum(dim=1, keepdim=True) - v,
                 "sum over the fields (the rows), not over the components of one",
             ),
+            (
+                lambda v: v.flip(0).cumsum(0).flip(0) - v,
+                "v_i meets the vectors before it as well: each pair holds both",
+            ),
+            (
+                lambda v: v.cumsum(0) - v,
+                "v_i meets the vectors after it as well: each pair holds both",
+            ),
+            (
+                lambda v: v.roll(1, 0) + v.roll(-1, 0),
+                "v_i meets every other vector, not its neighbours alone",
+            ),
+            (
+                lambda v: v @ v.T,
+                "the derivative of ⟨v_i, v_j⟩ with respect to v_i is the vector v_j, not a number",
+            ),
+            (lambda v: (len(v) - 1) * v, "the slope of v_i is made of the others, not of v_i"),
             (lambda v: v, "the slope of v_i is made of the others, not of v_i"),
             (lambda v: v.mean(dim=0) - v, "the others are added up, not averaged"),
             (
@@ -153,6 +190,18 @@ def check_ffm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
                 f"{alone}; {answers}",
             ),
             (
+                lambda v: (
+                    0.5 * (v * v.transpose(0, 1)).sum() - v.diagonal(dim1=0, dim2=1).square().sum()
+                ),
+                "each pair once and no v[i, i]: the half belongs to the diagonal as well",
+            ),
+            (
+                lambda v: sum(
+                    (v[i, i + 1] @ v[i + 1, i] for i in range(len(v) - 1)), v.new_zeros(())
+                ),
+                "neighbours are not the only pairs: every field meets every other one",
+            ),
+            (
                 lambda v: _over_pairs(v, lambda i, j: (v[i] * v[j]).sum()),
                 "this multiplies all vectors of i with all of j: a pair uses one of each",
             ),
@@ -163,6 +212,10 @@ def check_ffm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
             (
                 lambda v: _over_pairs(v, lambda i, j: v[i, j] * v[j, i]),
                 "an inner product adds the components: one number is wanted",
+            ),
+            (
+                lambda v: (v * v.transpose(0, 1)).triu(diagonal=1).sum(),
+                "`triu` looks at the last two axes, (n, d): add up the components before it",
             ),
             (
                 lambda v: (v * v.transpose(0, 1)).sum(dim=2),

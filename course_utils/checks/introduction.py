@@ -14,22 +14,23 @@ Metric = Callable[[list, set, int], float]
 
 def check_recall(recall: Metric) -> None:
     """`recall(ranked, relevant, k)`: the share of the relevant items among the first k."""
+    precision = "divide by the number of relevant items, not by k (that would be precision)"
     cut = "only the first k places count, and the k-th is one of them"
     judge(
         recall,
         lambda ranked, relevant, k: _hits(ranked[:k], relevant) / len(relevant),
         cases=[
             (
-                {"ranked": list("abcdefghijk"), "relevant": set("bghijy"), "k": 7},
+                {"ranked": list("abcdefghijk"), "relevant": set("efijwxyz"), "k": 9},
                 "which share of the relevant items stands among the first k?",
             ),
             (
-                {"ranked": list("abcdefgh"), "relevant": set("abdgh"), "k": 2},
-                "two of five relevant items are among the first two",
+                {"ranked": list("abcdefgh"), "relevant": set("abdfgh"), "k": 2},
+                "two of six relevant items are among the first two",
             ),
             (
-                {"ranked": list("abc"), "relevant": set("bz"), "k": 10},
-                "a list may be shorter than k: then all of it counts",
+                {"ranked": list("abc"), "relevant": set("bvwxyz"), "k": 10},
+                "a list may be shorter than k: all of it counts, and it may miss relevant items",
             ),
             (
                 {"ranked": list("abcd"), "relevant": set("d"), "k": 2},
@@ -37,10 +38,8 @@ def check_recall(recall: Metric) -> None:
             ),
         ],
         mistakes=[
-            (
-                lambda r, s, k: _hits(r[:k], s) / k,
-                "divide by the number of relevant items, not by k (that would be precision)",
-            ),
+            (lambda r, s, k: _hits(r[:k], s) / k, precision),
+            (lambda r, s, k: _hits(r[:k], s) / len(r[:k]), precision),
             (
                 lambda r, s, k: _hits(r[:k], s) / min(k, len(s)),
                 "divide by all relevant items, also where k places cannot hold them all",
@@ -55,6 +54,18 @@ def check_recall(recall: Metric) -> None:
             (
                 lambda r, s, k: _hits(r[:k], s) / len(r),
                 "divide by the number of relevant items, not by the length of the list",
+            ),
+            (
+                lambda r, s, k: _hits(r[:k], s) / min(len(r), len(s)),
+                "divide by all relevant items, also where the list is too short to hold them all",
+            ),
+            (
+                lambda r, s, k: _hits(r[:k], s) / len(s.union(r[:k])),
+                "divide by the number of relevant items alone (this is the Jaccard index)",
+            ),
+            (
+                lambda r, s, k: max(_discounts(r[:k], s, lambda place: 1 / place), default=0),
+                "all hits count, wherever they stand (this is the reciprocal rank of the first)",
             ),
             (
                 lambda r, s, k: 2 * _hits(r[:k], s) / (k + len(s)),
@@ -84,8 +95,9 @@ def _hits(ranked: Iterable, relevant: set) -> int:
 
 def check_ndcg(ndcg: Metric) -> None:
     """`ndcg(ranked, relevant, k)` with binary relevance."""
-    ranked = list("abcdefg")
+    ranked = list("abcdefgh")
     ideal = "divide by the DCG of the ideal ranking"
+    as_many = "the ideal ranking has only as many hits as there are relevant items"
     discount = "the discount is the logarithm 1/log₂(place + 1)"
     first = "places are counted from 1: the first place is discounted by log₂(2) = 1"
     judge(
@@ -93,7 +105,7 @@ def check_ndcg(ndcg: Metric) -> None:
         _dcg_over(_ideal),
         cases=[
             (
-                {"ranked": ranked, "relevant": set("bdg"), "k": 5},
+                {"ranked": ranked, "relevant": set("behz"), "k": 5},
                 f"add the discounts of the places where hits stand; {ideal}, which has every "
                 "relevant item in front",
             ),
@@ -106,6 +118,11 @@ def check_ndcg(ndcg: Metric) -> None:
                 "a single relevant item in the first place is a perfect ranking: 1",
             ),
             (
+                {"ranked": ranked[:3], "relevant": set("bwxyz"), "k": 4},
+                "a list may be shorter than k; the ideal ranking is as long as k and the relevant "
+                "items allow",
+            ),
+            (
                 {"ranked": ranked, "relevant": set("g"), "k": 3},
                 "nothing relevant among the first k is an NDCG of 0",
             ),
@@ -115,13 +132,24 @@ def check_ndcg(ndcg: Metric) -> None:
             (_dcg_over(lambda r, s, k: len(s)), f"{ideal}, not by the number of relevant items"),
             (_dcg_over(lambda r, s, k: k), f"{ideal}, not by k"),
             (_dcg_over(lambda r, s, k: _hits(r[:k], s)), f"{ideal}, not by the number of hits"),
-            (
-                _dcg_over(lambda r, s, k: _best(k)),
-                "the ideal ranking has only as many hits as there are relevant items",
-            ),
+            (_dcg_over(lambda r, s, k: _best(k)), as_many),
+            (_dcg_over(lambda r, s, k: _best(len(r[:k]))), as_many),
             (
                 _dcg_over(lambda r, s, k: _best(_hits(r[:k], s))),
                 "the ideal ranking has all relevant items, also those that the list missed",
+            ),
+            (
+                _dcg_over(lambda r, s, k: _best(min(k, _hits(r, s)))),
+                "the ideal ranking has all relevant items, also those that `ranked` does not hold",
+            ),
+            (
+                _dcg_over(lambda r, s, k: _best(min(k, len(r), len(s)))),
+                "the ideal ranking is cut at k, not at the length of `ranked`",
+            ),
+            (_dcg_over(lambda r, s, k: _best(len(r))), as_many),
+            (
+                lambda r, s, k: _best(_hits(r[:k], s)) / _ideal(r, s, k),
+                "a hit is discounted by its place in `ranked`, not by its number among the hits",
             ),
             (_dcg_over(lambda r, s, k: _best(len(s))), "the ideal ranking is cut at k as well"),
             (lambda r, s, k: _dcg(r, s) / _ideal(r, s, k), "only the first k places count"),
@@ -168,7 +196,12 @@ def _late(place: int) -> float:
 
 
 def _dcg(ranked: Iterable, relevant: set, discount: Callable = _discount) -> float:
-    return sum(discount(place) for place, item in enumerate(ranked, start=1) if item in relevant)
+    return sum(_discounts(ranked, relevant, discount))
+
+
+def _discounts(ranked: Iterable, relevant: set, discount: Callable) -> list[float]:
+    """The discounts of the places where hits stand."""
+    return [discount(place) for place, item in enumerate(ranked, start=1) if item in relevant]
 
 
 def _best(hits: int, discount: Callable = _discount) -> float:

@@ -85,6 +85,26 @@ def check_decode(decode: Callable[[Tensor, Tensor], Tensor]) -> None:
                 "the first edge is the start once, not that of every bin",
             ),
             (
+                lambda codes, edges: edges[1] + (codes * edges.diff()).sum(dim=1),
+                f"start at the first edge, edges[0]: {width}",
+            ),
+            (
+                lambda codes, edges: (codes * edges.diff()).sum(dim=1) - edges[0],
+                "the first edge is added, not taken away",
+            ),
+            (
+                lambda codes, edges: edges[-1] - (codes * edges.diff()).sum(dim=1),
+                "the walk starts at the first edge and goes up",
+            ),
+            (
+                lambda codes, edges: edges[0] + (codes * edges.diff()).mean(dim=1),
+                "what the bins are worth is added up, not averaged",
+            ),
+            (
+                lambda codes, edges: edges[(codes >= 1).sum(dim=1)],
+                "this is the edge below x: add the part of the bin that x has passed",
+            ),
+            (
                 lambda codes, edges: edges[0] + codes.mean(dim=1) * (edges[-1] - edges[0]),
                 f"bins differ in width: {width}",
             ),
@@ -156,6 +176,21 @@ def check_broken_line(line: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
             (
                 lambda heights: (heights.diff(), heights[0]),
                 "return the bias first, then the weights",
+            ),
+            (
+                lambda heights: (heights[0], (heights[1:] + heights[:-1]) / 2),
+                f"this is the middle of the two heights: {rise}",
+            ),
+            (
+                lambda heights: (heights[0], heights.diff() / heights[:-1]),
+                "a rise is a difference; it is not divided by the height",
+            ),
+            (
+                lambda heights: (
+                    heights[0],
+                    torch.cat([heights.diff()[:1], heights.diff().diff()]),
+                ),
+                "these are changes of the slope, as kinks need them; a bin needs its own rise",
             ),
             (lambda heights: (heights[0], heights), "one weight for each bin: T, not T + 1"),
         ],

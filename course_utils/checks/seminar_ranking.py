@@ -78,6 +78,11 @@ def check_cross_layer(layer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor])
                 "the bias is inside of the bracket: it is multiplied by x₀ as well",
             ),
             (lambda x0, x, w, b: x0 * (x @ w.T) + x, "the bias is missing"),
+            (lambda x0, x, w, b: x0 * (x @ w.T - b) + x, "the bias is added"),
+            (
+                lambda x0, x, w, b: x0 * (x @ w.T + b) - x,
+                "x is added at the end, not taken away",
+            ),
             (lambda x0, x, w, b: x0 * (x @ w.T + b) + x + x0, "x₀ is not added, only x"),
             (
                 lambda x0, x, w, b: x @ w.T + b + x,
@@ -107,6 +112,11 @@ def check_cross_layer(layer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor])
 def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:
     """`count(first, second)`: pairs of values that collide under both hashes."""
     both = "a pair counts only if it collides under the first hash *and* under the second"
+    numbers = (
+        "one number made of both rows, such as their sum or 10 · first + second, may be the same "
+        "for two different pairs of rows"
+    )
+    few, many = _apart()
     pairs = "four values in one row make 4·3/2 = 6 pairs: count pairs, not values"
     judge(
         count,
@@ -114,18 +124,16 @@ def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:
         cases=[
             (
                 {
-                    "first": torch.tensor([0, 0, 1, 0, 0, 2, 2, 0, 1, 0]),
-                    "second": torch.tensor([0, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
+                    "first": torch.tensor([2, 2, 2, 1, 1, 1, 1, 1, 2, 0, 1, 2]),
+                    "second": torch.tensor([0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1]),
                 },
                 f"{both}; {pairs}",
             ),
             ({"first": torch.tensor([3, 3, 3, 3]), "second": torch.tensor([5, 5, 5, 5])}, pairs),
             ({"first": torch.tensor([0, 0, 1]), "second": torch.tensor([1, 2, 1])}, both),
-            (
-                {"first": torch.tensor([0, 1, 2]), "second": torch.tensor([2, 1, 0])},
-                "one number that two pairs of rows have in common, such as their sum, is not yet "
-                "the same two rows",
-            ),
+            ({"first": torch.tensor([0, 1, 2]), "second": torch.tensor([2, 1, 0])}, numbers),
+            ({"first": few, "second": many}, numbers),
+            ({"first": many, "second": few}, numbers),
         ],
         mistakes=[
             (lambda f, s: _pairs(f), f"only the first hash is looked at: {both}"),
@@ -166,6 +174,22 @@ def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:
                 "two pairs of rows may have the same sum and yet be different",
             ),
             (
+                lambda f, s: sum(n * n for n in _groups(f, s)) // 2,
+                f"n · n / 2 counts a value's pair with itself, too, by half: {pairs}",
+            ),
+            (
+                lambda f, s: sum(n * n // 2 for n in _groups(f, s)),
+                f"n · n / 2 counts a value's pair with itself, too, by half: {pairs}",
+            ),
+            (
+                lambda f, s: int(((f == f.flip(0)) & (s == s.flip(0))).sum()),
+                "compare each value with every other one, not with the one at the other end",
+            ),
+            (
+                lambda f, s: sum(int((f[:i] == s[i]).sum()) for i in range(len(f))),
+                "compare first hash with first hash, and second with second",
+            ),
+            (
                 lambda f, s: int((f == s).sum()),
                 "compare two values under one hash, not the two hashes of one value",
             ),
@@ -177,6 +201,19 @@ def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:
             ),
         ],
     )
+
+
+def _apart() -> tuple[Tensor, Tensor]:
+    """Rows of values of which no two share both, and K · first + second is shared for many K.
+
+    That is, for every K to 1024, and for powers of 2 and 10 beyond.
+    """
+    near, far = torch.arange(32), 32 * torch.arange(1, 33)
+    powers = torch.tensor([2**i for i in range(11, 41)] + [10**i for i in range(4, 13)])
+    many = torch.cat([near, far, powers])
+    few = torch.ones_like(many)
+    few[len(near) :] = 0
+    return few, many
 
 
 def _rows(*hashes: Tensor) -> list[tuple[int, ...]]:

@@ -56,6 +56,14 @@ def check_alone(alone: Callable[[int, int], float]) -> None:
                 "this is the limit for large tables; the exact chance is asked",
             ),
             (
+                lambda n, m: (1 - 1 / m) ** m,
+                "the others are n_values − 1, not n_rows",
+            ),
+            (
+                lambda n, m: m * (1 - (1 - 1 / m) ** n) / n,
+                "these are rows in use for each value; a row in use may hold several values",
+            ),
+            (
                 lambda n, m: n * (1 - 1 / m) ** (n - 1),
                 "this is how many values sit alone; asked is the chance of one",
             ),
@@ -109,6 +117,22 @@ def check_look_up(look_up: Callable[[Tensor, Tensor], Tensor]) -> None:
             (
                 lambda table, rows: table[rows[:, :, 0]].repeat(1, 1, rows.shape[2]),
                 "each of the k rows is read once; here the first is read k times",
+            ),
+            (
+                lambda table, rows: table[rows[:, :, -1]].repeat(1, 1, rows.shape[2]),
+                "each of the k rows is read once; here the last is read k times",
+            ),
+            (
+                lambda table, rows: table[rows].max(dim=2).values,
+                f"all k rows are kept, not the largest numbers of them: {side}",
+            ),
+            (
+                lambda table, rows: table[rows].movedim(2, 0),
+                f"the k rows of a value are apart: {side}",
+            ),
+            (
+                lambda table, rows: table[rows].transpose(1, 2).flatten(1, 2),
+                f"put the rows side by side along the last axis, not along the fields: {side}",
             ),
             (lambda table, rows: table[rows[:, :, 0]], f"all k rows are read: {side}"),
         ],
@@ -164,6 +188,14 @@ def check_expected_twins(twins: Callable[[int, int, int], float]) -> None:
             (
                 lambda n, m, k: n * (n - 1) / 2 * (1 - 1 / m**k),
                 "these are the pairs that are *no* twins",
+            ),
+            (
+                lambda n, m, k: (n * (n - 1) / 2 / m) ** k,
+                "only the chance is raised to the power k; there are as many pairs as before",
+            ),
+            (
+                lambda n, m, k: math.comb(n, k) / m**k,
+                "a pair is made of two values, whatever the number of hashes",
             ),
             (lambda n, m, k: 0, "0 pairs: does `//` cut the fraction off?"),
         ],

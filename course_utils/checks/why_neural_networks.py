@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks._answers import judge
+from course_utils.checks._answers import Place, judge
 
 NAN = float("nan")
 
 
 def check_hill(hill: Callable[[Tensor, float, float, float], Tensor]) -> None:
     """`hill(x, left, top, right)`: 0, up to 1 at the top, down to 0, made of three kinks."""
-    shape = {"left": 1.0, "top": 3.0, "right": 7.0}
+    shape = {"left": 1.0, "top": 3.0, "right": 8.0}
     turn = "the second kink must undo the rise *and* go down: its slope is the sum of both"
+    own = "the fall has a slope of its own: 1 over the width right − top"
     judge(
         hill,
         lambda x, a, top, b: torch.minimum((x - a) / (top - a), (b - x) / (b - top)).clamp(min=0),
@@ -30,7 +31,7 @@ def check_hill(hill: Callable[[Tensor, float, float, float], Tensor]) -> None:
                 {"x": torch.tensor([-3.0, 1.0]), **shape},
                 "left of the hill all kinks are silent: the value is 0",
             ),
-            ({"x": torch.tensor([3.0, 7.0]), **shape}, "it is 1 at `top` and 0 at `right`"),
+            ({"x": torch.tensor([3.0, 8.0]), **shape}, "it is 1 at `top` and 0 at `right`"),
             (
                 {"x": torch.tensor([-1.5, 0.25]), "left": -2.0, "top": 0.0, "right": 0.5},
                 "the slopes follow from `left`, `top` and `right`, whatever these are",
@@ -76,6 +77,24 @@ def check_hill(hill: Callable[[Tensor, float, float, float], Tensor]) -> None:
                 "the rise goes over the width top − left and the fall over right − top; these are "
                 "exchanged",
             ),
+            (_kinks(lambda up, down: (up, -2 * up, up)), own),
+            (_kinks(lambda up, down: (down, -2 * down, down)), own),
+            (_kinks(lambda up, down: (up, -up - 1, 1)), own),
+            (
+                lambda x, a, top, b: torch.relu(1 - (x - top).abs() / (top - a)),
+                own,
+            ),
+            (
+                lambda x, a, top, b: _kinks(lambda up, down: (1, -2, 1))(x, a, top, b) / (b - a),
+                "the rise goes over top − left and the fall over right − top, not both over the "
+                "whole width",
+            ),
+            (
+                lambda x, a, top, b: (
+                    torch.relu((x - a) / (top - a)) * torch.relu((b - x) / (b - top))
+                ),
+                "a product of two lines is a curve: the hill is a sum of kinks",
+            ),
             (_kinks(lambda up, down: (-up, up + down, -down)), "this is a valley: mind the signs"),
             (
                 lambda x, a, top, b: torch.minimum((x - a) / (top - a), (b - x) / (b - top)),
@@ -106,6 +125,7 @@ def check_power_law(power_law: Callable[[Tensor, Tensor], tuple[float, float]]) 
     line = "fit a line to log gap over log n: its intercept is log a, and its slope is −b"
     sign = "the slope of log gap over log n is −b: mind the sign"
     back = "the intercept is log a: take it back with exp"
+    back_10 = "the intercept is the logarithm of a to base 10: take it back with 10 ** …"
     judge(
         power_law,
         _power_law,
@@ -117,6 +137,23 @@ def check_power_law(power_law: Callable[[Tensor, Tensor], tuple[float, float]]) 
             (lambda n, gap: (_fit(n, gap)[0], -_fit(n, gap)[1]), sign),
             (lambda n, gap: (np.log(_fit(n, gap)[0]), _fit(n, gap)[1]), back),
             (lambda n, gap: (np.log(_fit(n, gap)[0]), -_fit(n, gap)[1]), f"{sign}; and {back}"),
+            (lambda n, gap: (np.log10(_fit(n, gap)[0]), _fit(n, gap)[1]), back_10),
+            (
+                lambda n, gap: (np.log10(_fit(n, gap)[0]), -_fit(n, gap)[1]),
+                f"{sign}; and {back_10}",
+            ),
+            (
+                lambda n, gap: (np.log2(_fit(n, gap)[0]), _fit(n, gap)[1]),
+                "the intercept is the logarithm of a to base 2: take it back with 2 ** …",
+            ),
+            (
+                lambda n, gap: (_fit(n, gap)[0], _fit(n, gap)[1] * np.log(10)),
+                "the same logarithm belongs on both axes: here n has another than the gap",
+            ),
+            (
+                lambda n, gap: (1, -float((n.log() * gap.log()).sum() / n.log().square().sum())),
+                "the line need not pass through 0: its intercept is log a",
+            ),
             (lambda n, gap: (-np.log(_fit(n, gap)[0]), _fit(n, gap)[1]), back),
             (
                 lambda n, gap: (-_fit(n, gap)[1], np.log(_fit(n, gap)[0])),
@@ -187,11 +224,21 @@ def check_prepare(prepare: Callable[[Tensor, Tensor], Tensor]) -> None:
     outlier = "an outlier is cut at three standard deviations, on both sides"
     unknown = "an unknown value is 0, the mean of what is standardised, and its flag is 1"
     flags = "return the D numbers and, beside them, D flags: (B, 2 · D)"
+    units = "cut *after* standardising: three standard deviations, not three units"
+    flag = "a flag is 1 where the value of `new` is unknown, and else 0"
+
+    def hint(place: Place | None) -> str:
+        """By the rows of the first case: one as usual, two outliers, two with an unknown value."""
+        if place is None:
+            return f"one row for each row of `new`; {flags}"
+        row, column = place
+        return flag if column >= 2 else (f"{center}; {deviation}", outlier, unknown)[(row + 1) // 2]
+
     judge(
         prepare,
         _prepared(),
         cases=[
-            ({"train": train, "new": new}, f"{flags}; {center}; {deviation}; {outlier}; {unknown}"),
+            ({"train": train, "new": new}, hint),
             ({"train": train, "new": torch.tensor([[5.0, -40.0]])}, f"{center}; {deviation}"),
             ({"train": train, "new": torch.tensor([[1e9, -1e9]])}, outlier),
             ({"train": train, "new": torch.tensor([[NAN, -40.0]])}, unknown),
@@ -223,9 +270,41 @@ def check_prepare(prepare: Callable[[Tensor, Tensor], Tensor]) -> None:
             (_prepared(cut=(-torch.inf, torch.inf)), outlier),
             (_prepared(cut=(-torch.inf, 3)), outlier),
             (_prepared(cut=(-3, torch.inf)), outlier),
+            (_prepared(cut=(-1, 1)), f"{outlier}, not at one"),
+            (_prepared(cut=(0, 3)), f"{outlier}: what is below the mean is negative"),
+            (_prepared(cut=(-torch.inf, torch.inf), keep=3), f"{outlier}; it is not put to 0"),
+            (
+                _prepared(fill=None),
+                f"{unknown}: the mean itself would be a number of another scale",
+            ),
+            (_prepared(by=_low_std), f"{deviation}; divide by the number of *known* values"),
+            (
+                lambda t, n: _prepared()(t[~t.isnan().any(dim=1)], n),
+                "leave out the unknown values, not the whole rows in which they stand",
+            ),
+            (
+                _prepared(mean=lambda t: _lowest(t), by=lambda t: -_lowest(-t) - _lowest(t)),
+                f"this scales by minimum and maximum: {center}, and {deviation}",
+            ),
+            (
+                lambda t, n: torch.cat([_numbers(t, n), n.isnan().float()], dim=0),
+                f"numbers and flags stand one under the other: {flags}",
+            ),
+            (
+                lambda t, n: _prepared()(t, n)[~n.isnan().any(dim=1)],
+                "every row of `new` is kept, those with an unknown value too",
+            ),
+            (
+                lambda t, n: torch.cat([_numbers(t, n), t.isnan().float()[: len(n)]], dim=1),
+                "the flags are of the *new* rows, not of the training rows",
+            ),
             (
                 lambda t, n: torch.cat([_numbers(t, n.clamp(-3, 3)), n.isnan().float()], dim=1),
-                "cut *after* standardising: three standard deviations, not three units",
+                units,
+            ),
+            (
+                lambda t, n: _prepared(cut=(-torch.inf, torch.inf))(t, n.clamp(-3, 3)),
+                units,
             ),
             (_prepared(fill=NAN), unknown),
             (
@@ -257,17 +336,33 @@ def _std(train: Tensor) -> Tensor:
     return (train - train.nanmean(dim=0)).square().nanmean(dim=0).sqrt()
 
 
+def _low_std(train: Tensor) -> Tensor:
+    """The deviations of the known values, shared out among all rows."""
+    return ((train - train.nanmean(dim=0)).square().nansum(dim=0) / len(train)).sqrt()
+
+
+def _lowest(train: Tensor) -> Tensor:
+    return train.nan_to_num(torch.inf).min(dim=0).values
+
+
 def _prepared(
     mean: Callable[[Tensor], Tensor] = lambda train: train.nanmean(dim=0),
     by: Callable[[Tensor], Tensor] = _std,
     cut: tuple[float, float] = (-3, 3),
-    fill: float = 0.0,
+    keep: float = torch.inf,
+    fill: float | None = 0.0,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """The preparation, with one of its steps replaced."""
+    """The preparation with a step replaced; what is larger than `keep` becomes 0.
+
+    Unknown values become `fill`, or the mean if that is None.
+    """
 
     def prepare(train: Tensor, new: Tensor) -> Tensor:
         scaled = ((new - mean(train)) / by(train)).clamp(*cut)
-        return torch.cat([scaled.nan_to_num(fill), new.isnan().float()], dim=1)
+        scaled = scaled.masked_fill(scaled.abs() > keep, 0)
+        filler = mean(train) if fill is None else torch.tensor(fill)
+        filled = torch.where(scaled.isnan(), filler, scaled)
+        return torch.cat([filled, new.isnan().float()], dim=1)
 
     return prepare
 

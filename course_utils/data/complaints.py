@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import polars as pl
 
-from course_utils.data import remedies
+from course_utils.data import moments, remedies
 from course_utils.data.remedies import column, is_text, with_column
 from course_utils.schema import LARGEST, LogError
 
@@ -17,6 +17,8 @@ _MAY_BE_NULL = {"played_ratio_pct", "track_length_seconds"}
 _IDS = {"uid", "item_id", "artist_id", "album_id"}
 _ONE_ROW = {"are": "is", "have": "has", "stand": "stands", "differ": "differs"}
 _LONGEST_SHOWN = 60
+_FEW = 0.25
+"""Of the rows of a log; more without a value are not dropped, for they may mean something."""
 _LARGEST = {**LARGEST, "artist_id": 2**32 - 1, "album_id": 2**32 - 1}
 _ONE_NUMBERING = "number the items of all tables in one way, from 0 or 1"
 
@@ -66,6 +68,8 @@ def complain(
         what: they do, in the plural, and what is to be done. remedy: the line to paste.
     """
     n, at = found
+    if remedy and not remedies.leaves_rows(frame, remedy):
+        remedy, what = None, f"{what} (no row would be left; remove the file if it says nothing)"
     if n == 1:
         verb, _, rest = what.partition(" ")
         what = f"{_ONE_ROW[verb]} {rest}"
@@ -99,7 +103,8 @@ def need_columns(frame: pl.LazyFrame, source: str, table: str, wanted: list[str]
 
 def check_type(tables: Tables, source: str, table: str, name: str) -> None:
     """Complain of a numerical column that holds no whole numbers (or yes and no, or nothing)."""
-    kind = tables[table].collect_schema()[name]
+    frame = tables[table]
+    kind = frame.collect_schema()[name]
     if kind.is_integer() or (name == "is_organic" and kind == pl.Boolean):
         return
     if kind == pl.Null and (name in _MAY_BE_NULL or name in ("artist_id", "album_id")):
@@ -107,12 +112,54 @@ def check_type(tables: Tables, source: str, table: str, name: str) -> None:
     wanted = "0/1 or true/false" if name == "is_organic" else "whole numbers"
     what = f"{source}: column {name!r} has type {kind}, expected {wanted}"
     if kind == pl.Null:
-        raise LogError(f"{what}; it has no value in any row")
+        raise LogError(f"{what}; it has no value in any row", remedies.if_empty(table, name))
+    _check_no_infinity(frame, source, table, name)
     if name in _IDS:
+        _check_no_blank(frame, source, table, name)
         remedy = remedies.renumber(tables, table, name)
         raise LogError(what if remedy else f"{what}; {_ONE_NUMBERING}", remedy)
-    remedy = remedies.of_type(tables[table], table, name)
-    raise LogError(what if remedy else f"{what}; no cast fits all values: parse them", remedy)
+    remedy = remedies.of_type(frame, table, name)
+    if remedy and ".filter(" in remedy:
+        odd = {"odd": pl.col(name).cast(pl.Float64).fill_nan(None) > remedies.LARGEST_FRACTION}
+        words = (
+            f"are above {remedies.LARGEST_FRACTION}, the others from 0 to 1: correct or drop them"
+        )
+        complain(frame, source, name, bad_rows(frame, odd)["odd"], words, remedy)
+    raise LogError(
+        what if remedy else f"{what}; no cast fits all values: find out what they are, parse them",
+        remedy,
+    )
+
+
+def _check_no_infinity(frame: pl.LazyFrame, source: str, table: str, name: str) -> None:
+    """Complain of infinite floats: they come from a division by zero and are no value."""
+    if not frame.collect_schema()[name].is_float():
+        return
+    for found in bad_rows(frame, {"infinite": pl.col(name).is_infinite()}).values():
+        finite = f"~{column(name)}.is_infinite()"
+        if name in _MAY_BE_NULL or name in ("artist_id", "album_id"):
+            what = "are infinite, which is no value: say that they are unknown"
+            remedy = with_column(table, name, f"pl.when({finite}).then({column(name)})")
+        else:
+            what = "are infinite, which is no value: drop the rows"
+            remedy = f"{table} = {table}.filter(({finite}).fill_null(True))"
+        complain(frame, source, name, found, what, remedy)
+
+
+def _check_no_blank(frame: pl.LazyFrame, source: str, table: str, name: str) -> None:
+    """Complain of ids of no characters: they are one unknown, and no listener or track."""
+    if not is_text(frame.collect_schema()[name]):
+        return
+    blank = pl.col(name).cast(pl.String).str.strip_chars() == ""
+    for found in bad_rows(frame, {"blank": blank}).values():
+        full = f'({column(name)}.cast(pl.String).str.strip_chars() != "")'
+        if name in ("artist_id", "album_id"):
+            what = "are blank: say that they are unknown"
+            remedy = with_column(table, name, f"pl.when{full}.then({column(name)})")
+        else:
+            what = "are blank: drop the rows"
+            remedy = f"{table} = {table}.filter({full}.fill_null(True))"
+        complain(frame, source, name, found, what, remedy)
 
 
 def check_text(
@@ -148,8 +195,7 @@ def complain_of_value(
     frame, this = tables[table], column(name)
     remedy: str | None
     if fault == "null":
-        drop = f'{table} = {table}.drop_nulls("{name}")'
-        complain(frame, source, name, found, "have no value: fill or drop them", drop)
+        _complain_of_nulls(frame, source, table, name, found)
     what = "are negative" if fault == "negative" else f"are above {_LARGEST[name]:,}"
     if name in _IDS:
         stand_in = remedies.stand_in(frame, name) if fault == "negative" else None
@@ -160,11 +206,11 @@ def complain_of_value(
             remedy = remedies.renumber(tables, table, name)
             what += f": {'number the ids anew' if remedy else _ONE_NUMBERING}"
     elif name == "timestamp":
-        seem, remedy = remedies.of_times(frame)
+        seem, remedy = moments.of_times(frame)
         what += f": the times seem to be {seem}; a log counts seconds from its start"
     elif name == "is_organic":
-        what += ": 1 is the listener's own choice, 0 a recommendation"
-        remedy = with_column(table, name, f"{this} > 0")
+        said, remedy = remedies.of_choices(frame)
+        what += f": {said}"
     elif fault == "negative":
         what += ": say that they are unknown"
         remedy = with_column(table, name, f"pl.when({this} >= 0).then({this})")
@@ -172,6 +218,21 @@ def complain_of_value(
         what += ": the share is in per cent; cut what is beyond"
         remedy = with_column(table, name, f"{this}.clip(0, {LARGEST[name]})")
     else:
-        what += ": the length is in seconds"
-        remedy = with_column(table, name, f"{this} // 1_000")
+        said, remedy = remedies.of_long_tracks(frame)
+        what += f": {said}"
+    complain(frame, source, name, found, what, remedy)
+
+
+def _complain_of_nulls(
+    frame: pl.LazyFrame, source: str, table: str, name: str, found: tuple[int, int]
+) -> NoReturn:
+    """Offer to drop rows without a value while they are few; else say what to find out."""
+    rows = answer(frame.select(n=pl.len()))["n"]
+    what = "have no value: fill or drop them"
+    remedy: str | None = f'{table} = {table}.drop_nulls("{name}")'
+    if found[0] == rows:
+        what, remedy = "have no value, and no row has one", remedies.if_empty(table, name)
+        what += "" if remedy or table == "log" else f": remove {table}.parquet"
+    elif found[0] > _FEW * rows and table == "log":
+        what, remedy = f"have no value, of {rows:,}: too many to drop; find out what it means", None
     complain(frame, source, name, found, what, remedy)

@@ -10,7 +10,8 @@ Definitions used throughout:
   50 %; *radio*: a listen that is not organic; *event*: a row of the log of any type.
 * A session of a listener ends after 30 minutes of silence (more than 1,800 s between two events).
 * A quantity that cannot be known yet (a mean or a fraction of nothing, the time of an event that
-  never was) is null, not zero.
+  never was) is null, not zero. So is the time played in a session if a length that it needs is
+  unknown.
 
 How: one sort per key, then running sums over the whole sorted table from which the sum at the
 start of the group is taken away. No group is ever visited on its own, so the cost is that of the
@@ -151,6 +152,9 @@ def _user_features(base: pl.DataFrame) -> pl.LazyFrame:
     session_skips = _sum_before("skip", session)
     session_start = _first_time(session)
     session_events = _sum_before("one", session)
+    session_time = _sum_before("played_centiseconds", session) / 100
+    if base["unknown_time"].any():
+        session_time = pl.when(_sum_before("unknown_time", session) == 0).then(session_time)
     return (
         _grouped(base, ["uid"])
         .with_columns(_session=_new | gap)
@@ -172,9 +176,7 @@ def _user_features(base: pl.DataFrame) -> pl.LazyFrame:
             .cast(pl.Int32)
             .alias("session_hist_duration_seconds_before"),
             _ratio(session_skips, session_plays).alias("session_hist_skip_fraction_before"),
-            (_sum_before("played_centiseconds", session) / 100)
-            .cast(pl.Float32)
-            .alias("session_hist_played_time_seconds_before"),
+            session_time.cast(pl.Float32).alias("session_hist_played_time_seconds_before"),
             session_skips.cast(pl.Int32).alias("session_hist_skip_before"),
             session_events.cast(pl.Int32).alias("session_hist_events_before"),
             session_plays.cast(pl.Int32).alias("session_hist_plays_before"),
@@ -229,7 +231,7 @@ def _base(events: pl.LazyFrame, artists: pl.LazyFrame | None) -> pl.DataFrame:
     ratio = pl.when(listen).then(pl.col("played_ratio_pct")).fill_null(0)
     skip = listen & (ratio < SKIPPED_PCT)
     radio = listen & (pl.col("is_organic") == 0)
-    length = pl.col("track_length_seconds").fill_null(0)
+    length = pl.col("track_length_seconds")
     base = events.with_row_index("_row").select(
         "_row",
         "uid",
@@ -243,7 +245,10 @@ def _base(events: pl.LazyFrame, artists: pl.LazyFrame | None) -> pl.DataFrame:
         radio=radio,
         radio_skip=radio & skip,
         like=pl.col("event_type") == "like",
-        played_centiseconds=pl.when(listen).then(ratio.cast(pl.Int64) * length).otherwise(0),
+        played_centiseconds=pl.when(listen)
+        .then(ratio.cast(pl.Int64) * length.fill_null(0))
+        .otherwise(0),
+        unknown_time=listen & (ratio > 0) & length.is_null(),
     )
     if artists is not None:
         first_artist = artists.group_by("item_id").agg(pl.col("artist_id").min())

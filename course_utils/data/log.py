@@ -15,7 +15,14 @@ from pathlib import Path
 import polars as pl
 
 from course_utils.schema import LogError
-from course_utils.settings import SOURCES, absolute_log, chosen_log, exists, names_source
+from course_utils.settings import (
+    SOURCES,
+    absolute_log,
+    chosen_log,
+    exists,
+    names_source,
+    why_unreadable,
+)
 from course_utils.world.config import WorldConfig
 
 
@@ -87,10 +94,13 @@ def open_log(source: str | Path | None = None) -> Log:
 
 def _need_path(name: str, source: str | Path | None) -> None:
     """Complain of a name that is neither a source nor a path."""
-    if exists(Path(name)):
-        return
+    path = Path(name)
     asked = f"COURSE_LOG={os.environ.get('COURSE_LOG')!r}" if source is None else repr(str(source))
-    like = difflib.get_close_matches(Path(name).name.lower(), SOURCES, n=1)
+    if why := why_unreadable(path):
+        raise LogError(f"{asked}: {name} cannot be read ({why}); check the name and permissions")
+    if exists(path):
+        return
+    like = difflib.get_close_matches(path.name.lower(), SOURCES, n=1)
     raise LogError(
         f"{asked} is neither a known source ({', '.join(SOURCES)}) nor an existing file or folder "
         f"({name})" + (f"; do you mean {like[0]!r}?" if like else "")

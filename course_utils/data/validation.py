@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from course_utils.data import remedies
+from course_utils.data import moments, remedies
 from course_utils.data.complaints import (
     Tables,
     answer,
@@ -25,8 +25,9 @@ from course_utils.data.complaints import (
 from course_utils.data.remedies import column, with_column
 from course_utils.schema import EVENT_SCHEMA, EVENT_TYPES, FINISHED_PCT, LogError
 
-_LONGEST_TRACK = 36_000
-"""Seconds; if half of the tracks are longer than these ten hours, they count in milliseconds."""
+_FIRST_DATE, _LAST_DATE = 19_700_101, 20_991_231
+_MOST_AT_ONE = 0.01
+"""Of the shares; if fewer are above 1 and some are 1, the others are yes and no."""
 
 
 def check_events(frame: pl.LazyFrame, source: str, beside: Tables | None = None) -> pl.LazyFrame:
@@ -73,8 +74,12 @@ def _check_values(tables: Tables, source: str) -> None:
     for condition, found in bad_rows(frame, bad).items():
         name, fault = condition.split("|")
         if fault == "unknown":
-            what = f"have an unknown event: only {list(EVENT_TYPES)} are known"
-            complain(frame, source, name, found, what, remedies.of_events(frame))
+            counts = remedies.count_events(frame)
+            told = [f"{e!r} {n:,} ({s:,} with a share)" for e, n, s in counts.head(10).rows()]
+            what = f"have an unknown event: only {list(EVENT_TYPES)} are known; the log has "
+            remedy = remedies.of_events(counts)
+            what += ", ".join(told) + ("" if remedy else ": find out what each means")
+            complain(frame, source, name, found, what, remedy)
         if fault == "unplayed":
             what = "are listens without a played share: fill it (0 … 100) or drop the row"
             complain(frame, source, name, found, what, _remedy_for_unplayed(frame))
@@ -94,6 +99,8 @@ def _check_units(frame: pl.LazyFrame, source: str) -> None:
     found = answer(
         frame.select(
             share=pl.col("played_ratio_pct").max(),
+            above=(pl.col("played_ratio_pct") > 1).mean(),
+            ones=(pl.col("played_ratio_pct") == 1).mean(),
             length=pl.col("track_length_seconds").median(),
             first=pl.col("timestamp").min(),
             last=pl.col("timestamp").max(),
@@ -105,16 +112,27 @@ def _check_units(frame: pl.LazyFrame, source: str) -> None:
             "0 to 1; the share is in per cent",
             with_column("log", "played_ratio_pct", f"{column('played_ratio_pct')} * 100"),
         )
-    if (found["length"] or 0) > _LONGEST_TRACK:
+    if (found["ones"] or 0) > 5 * _MOST_AT_ONE > 5 * found["above"]:
+        above = {"odd": pl.col("played_ratio_pct") > 1}
+        what = "are above 1 and all others 0 or 1, as if those were yes and no: correct them"
+        complain(frame, source, "played_ratio_pct", bad_rows(frame, above).get("odd", (0, 0)), what)
+    if (found["length"] or 0) > remedies.LONGEST_TRACK:
+        said, remedy = remedies.of_long_tracks(frame)
         raise LogError(
             f"{source}: column 'track_length_seconds': half of the values are {found['length']:,} "
-            "and more, as if they were milliseconds; the length is in seconds",
-            with_column(
-                "log", "track_length_seconds", f"{column('track_length_seconds')} // 1_000"
-            ),
+            f"and more, as if they were milliseconds; {said}",
+            remedy,
         )
-    if found["last"] - found["first"] > remedies.LONGEST_LOG:
-        seem, remedy = remedies.of_times(frame)
+    in_digits = _FIRST_DATE <= found["first"] <= found["last"] <= _LAST_DATE
+    times = frame.select(pl.col("timestamp").unique()) if in_digits else None
+    if times is not None and moments.calendar_format(times.collect()["timestamp"]):
+        raise LogError(
+            f"{source}: column 'timestamp': from {found['first']} to {found['last']}, all values "
+            "are dates written as digits; a log counts seconds from its start",
+            f"log = log.with_columns(timestamp={moments.of_calendar('%Y%m%d')})",
+        )
+    if found["last"] - found["first"] > moments.LONGEST_LOG:
+        seem, remedy = moments.of_times(frame)
         raise LogError(
             f"{source}: column 'timestamp': from {found['first']:,} to {found['last']:,} seconds "
             f"are more than forty years: the times seem to be {seem}; a log counts seconds from "
@@ -253,9 +271,11 @@ def check_tracks(frame: pl.LazyFrame, source: str, log: pl.LazyFrame | None = No
         for condition, found in bad_rows(frame, value_faults(frame, [name])).items():
             complain_of_value(tables, source, "tracks", name, condition.split("|")[1], found)
         if not answer(frame.select(n=pl.col(name).count()))["n"]:
+            alone = len(groups) == 1
             raise LogError(
-                f"{source}: column {name!r} has no value in any row: leave it out",
-                f'tracks = tracks.drop("{name}")',
+                f"{source}: column {name!r} has no value in any row: "
+                + ("remove the file, it says nothing" if alone else "leave it out"),
+                None if alone else f'tracks = tracks.drop("{name}")',
             )
     return frame.with_columns(pl.col("item_id", *groups).cast(pl.UInt32))
 
@@ -283,7 +303,7 @@ def check_vectors(
             f"{source}: column 'embed' has type {kind}, expected a list of floats",
             cast if inner.is_numeric() else None,
         )
-    vectors = pl.col("embed").cast(pl.List(inner))
+    vectors = pl.col("embed").cast(pl.List(pl.Float32))  # as models see them
     bad = {
         "null": pl.col("embed").is_null(),
         "length": vectors.list.len() != vectors.list.len().drop_nulls().first(),
@@ -295,7 +315,7 @@ def check_vectors(
         "length": lambda: _keep_usual_length(frame, vectors),
         "empty": lambda: 'embeddings = embeddings.filter(pl.col("embed").list.len() > 0)',
         "NaN": lambda: (
-            f'embeddings = embeddings.filter(pl.col("embed").cast(pl.List(pl.{inner}))'
+            'embeddings = embeddings.filter(pl.col("embed").cast(pl.List(pl.Float32))'
             ".list.eval(pl.element().is_finite().fill_null(False)).list.all())"
         ),
     }
@@ -303,7 +323,7 @@ def check_vectors(
         "null": "have no vector: drop the row (a track without a vector is simply left out)",
         "length": "differ in length from the first: all vectors need one length",
         "empty": "have a vector of length 0: drop the row",
-        "NaN": "have a NaN, infinite or missing component: drop these vectors",
+        "NaN": "have a NaN, infinite (in float32) or missing component: drop these vectors",
     }
     for name, found in bad_rows(frame, bad).items():
         complain(frame, source, "embed", found, words[name], remedy_for[name]())

@@ -25,8 +25,8 @@ class Contest:
 
     Attributes:
         scores: logits (N,) by model. models: the trained modules. histories: of their training.
-        groups: (N,) what the bootstrap resamples: the listener of each test row, or its day on a
-            log whose test has too few listeners.
+        groups: (N,) what the bootstrap resamples: the listener of each test row; on a log whose
+            test has too few listeners its day, or its hour, or the stretch of time it lies in.
     """
 
     def __init__(self, task: RankingTask, seed: int) -> None:
@@ -36,10 +36,23 @@ class Contest:
         self.histories: dict[str, train.History] = {}
         if task.oracle is not None:
             self.scores["oracle"] = task.oracle
-        self.groups = task.listeners
-        if len(np.unique(self.groups)) < LEAST_GROUPS:
-            self.groups = task.frame("test")["timestamp"].to_numpy() // SECONDS_PER_DAY
-            print("This log has few listeners: intervals are over the days of the test.")
+        self.groups = self._groups()
+
+    def _groups(self) -> np.ndarray:
+        """The largest units of which the test has enough; says so if they are no listeners."""
+        time = self.task.frame("test")["timestamp"].to_numpy().astype(np.int64)
+        stretch = np.arange(len(time)) * 2 * LEAST_GROUPS // max(1, len(time))
+        units = {
+            "listeners": self.task.listeners,
+            "days": time // SECONDS_PER_DAY,
+            "hours": time // 3_600,
+            "stretches of time": stretch,
+        }
+        enough = {name: u for name, u in units.items() if len(np.unique(u)) >= LEAST_GROUPS}
+        name = next(iter(enough), "listeners")
+        if name != "listeners":
+            print(f"The test of this log has few listeners: intervals are over its {name}.")
+        return units[name]
 
     def enter(
         self,
@@ -125,7 +138,9 @@ class Contest:
                 "model": names,
                 "ROC AUC [95 %]": [str(auc[name]) for name in names],
                 "log loss": [round(loss[name], 4) for name in names],
-                "way to the oracle": [f"{self.share(name):.1%}" for name in names],
+                "way to the oracle": [
+                    f"{self.share(name):.1%}" if "oracle" in self.scores else "–" for name in names
+                ],
                 "parameters": [model and count_parameters(model) for model in trained],
                 "training (s)": [
                     round(self.histories[name].seconds, 1) if name in self.histories else None

@@ -31,6 +31,17 @@ def whole(value: int, name: str) -> int:
     return number
 
 
+def tensor(values: object, name: str) -> None:
+    """Refuse an array or a list where a tensor is needed.
+
+    Raises:
+        MetricError: it is no tensor; the text calls it `name`.
+    """
+    if not isinstance(values, Tensor):
+        kind = type(values).__name__
+        raise MetricError(f"{name} must be a tensor, got {kind}; use torch.as_tensor({name})")
+
+
 def finite(scores: Tensor) -> Tensor:
     """The scores themselves; a NaN or an infinity is an error, never a hit."""
     bad = ~torch.isfinite(scores)
@@ -65,6 +76,8 @@ def aligned(scores: Tensor, target: Tensor) -> None:
     Raises:
         MetricError: they differ in shape or device, are not flat, or there are none.
     """
+    tensor(scores, "scores")
+    tensor(target, "target")
     if scores.shape != target.shape or scores.ndim != 1:
         raise MetricError(
             f"scores and target must be (N,) and (N,), got {tuple(scores.shape)} and "

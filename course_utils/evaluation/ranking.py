@@ -11,11 +11,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from course_utils.evaluation.pointwise import MetricError, whole
+from course_utils.evaluation.pointwise import MetricError, tensor, whole
 
 
 def _ranked(scores: Tensor, k: int) -> int:
     """How many places are looked at: k, or all candidates if there are fewer."""
+    tensor(scores, "scores")
     if scores.ndim != 2 or not scores.numel():
         raise MetricError(
             f"scores must be (listeners, candidates) with at least one of both, got "
@@ -33,6 +34,7 @@ def _ranked(scores: Tensor, k: int) -> int:
 
 def _relevant(scores: Tensor, relevant: Tensor) -> None:
     """Refuse gains that do not fit the scores, are negative or not finite, or are all zero."""
+    tensor(relevant, "relevant")
     if scores.shape != relevant.shape:
         raise MetricError(
             f"scores and relevant differ in shape: {tuple(scores.shape)}, {tuple(relevant.shape)}"
@@ -92,7 +94,7 @@ def recall_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
             "recall needs relevance of 0 or 1, and this is graded; say from which grade on a "
             "candidate is relevant, e.g. relevant >= 3, or use ndcg_at_k"
         )
-    return _expected(scores, relevant, k).sum(dim=1) / relevant.sum(dim=1)
+    return _expected(scores, relevant, k).sum(dim=1) / relevant.sum(dim=1, dtype=torch.float64)
 
 
 def ndcg_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from IPython.display import Markdown, display
@@ -71,7 +72,7 @@ class Claims:
 
         Args:
             sentence: the claim, without numbers that vary from machine to machine.
-            holds: whether it was found true (anything with a truth value).
+            holds: whether it was found true, as `truth` takes it.
             measured: the values behind it, for the recap and the table of results.
             expected: False for a claim of the literature that this course measured to be false
                 here; the notebook then says why, and the line is ✘ wherever it runs.
@@ -79,7 +80,7 @@ class Claims:
         Raises:
             ClaimFailed: the claim does not hold, or one expected to fail does, on the default log.
         """
-        record = Record(sentence, bool(holds), measured)
+        record = Record(sentence, truth(holds), measured)
         self.records[sentence] = record
         metadata = {"claim": sentence, "holds": record.holds, "measured": measured}
         display({"text/plain": record.line}, raw=True, metadata={"course": metadata})
@@ -98,10 +99,25 @@ class Claims:
         display(Markdown(f"| | claim | measured |\n|---|---|---|\n{rows}"))
 
 
+def truth(holds: object) -> bool:
+    """True or False of Python, NumPy, PyTorch or Polars; anything else is no answer.
+
+    Raises:
+        ClaimFailed: it is not a single truth value, such as NaN, text or a function.
+    """
+    value = holds.item() if hasattr(holds, "item") and getattr(holds, "shape", ()) == () else holds
+    if not isinstance(value, bool):
+        raise ClaimFailed(
+            f"a claim holds or it does not: give True or False, not {value!r}; compare first, "
+            "reduce several answers with all()"
+        )
+    return value
+
+
 def cell_of_table(text: str) -> str:
     """Text that keeps within one cell of a Markdown table: no line breaks, bars escaped.
 
     >>> print(cell_of_table("a | b"))
     a \\| b
     """
-    return " ".join(text.split()).replace("|", "\\|")
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from course_utils.data.log import open_log
+import polars as pl
+
+from course_utils.data.counters import TARGET
+from course_utils.data.log import Log, open_log
 from course_utils.data.sources.hub import YAMBDA, missing_files
 from course_utils.data.sources.sim import parse_world, sim_folder
-from course_utils.schema import LogError
+from course_utils.data.splits import split_for
+from course_utils.data.tasks.ranking import PARTS, need_both_outcomes
+from course_utils.schema import FINISHED_PCT, LogError
 from course_utils.settings import (
     DEFAULT_LOG,
     ROOT,
@@ -130,11 +135,27 @@ def _log() -> str:
         return f"{log} ({len(missing)} of its files will be downloaded on first use)"
     kind, _, options = log.partition(":")
     simulated = names_source(log) and kind == DEFAULT_LOG
-    if simulated and not sim_folder(parse_world(options)).exists():
+    if simulated and not exists(sim_folder(parse_world(options))):
         return f"{log} (will be generated on first use, in seconds)"
     opened = open_log(log)
+    if log not in YAMBDA:
+        _check_parts(opened)
     only = f" (cannot be ranked: {opened.positive_only})" if opened.positive_only else ""
     return f"{log}{only}"
+
+
+def _check_parts(log: Log) -> None:
+    """Try the split in time, and whether every part has both outcomes, without any counters.
+
+    Raises:
+        LogError: the log opens, but is too little for the notebooks.
+    """
+    full = (pl.col("played_ratio_pct") >= FINISHED_PCT).cast(pl.Int8)
+    listens = log.events.filter(pl.col("event_type") == "listen")
+    rows = listens.select("timestamp", full.alias(TARGET)).collect()
+    parts = split_for(rows["timestamp"]).parts(rows)
+    if not log.positive_only:
+        need_both_outcomes(log, dict(zip(PARTS, parts, strict=True)))
 
 
 def _features() -> str:

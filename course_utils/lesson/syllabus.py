@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from IPython.display import Markdown
 
 from course_utils.lesson import plots
 from course_utils.settings import ROOT
@@ -71,6 +72,20 @@ def read_syllabus(path: Path = ROOT / "course.toml") -> Syllabus:
             )
         lessons.append(lesson)
     return Syllabus(parts, lessons)
+
+
+def links() -> Markdown:
+    """What is written already, a line a part, as links beside the calling notebook."""
+    syllabus, lines = read_syllabus(), []
+    for number, part in enumerate(syllabus.parts, start=1):
+        written = [
+            f"[{lesson.number} {lesson.title}]({lesson.name}.ipynb)"
+            for lesson in syllabus.part(number)
+            if lesson.state == "written"
+        ]
+        if written:
+            lines.append(f"- **{number} · {part}:** {' · '.join(written)}")
+    return Markdown("\n".join(lines))
 
 
 def draw_map() -> None:

@@ -28,6 +28,9 @@ CELLS_PER_BLOCK = 3_000_000
 
 EVENTS_PER_PART = 4_000_000
 
+_STEPS, _STEPS_SIMULATED = 1_000, 950
+"""Of the progress bar: in all, and for the simulation; the rest is for sorting the log."""
+
 
 def simulate_block(
     config: WorldConfig,
@@ -148,17 +151,15 @@ def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> Non
     width = -(-config.days * SECONDS_PER_DAY // n_parts)
     quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
     look = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(total=1.0, desc="generating the log", bar_format=look, **quiet) as bar:
+    with tqdm(total=_STEPS, desc="generating the log", bar_format=look, **quiet) as bar:
         catalogue = build_catalogue(config)
         listeners = build_listeners(config, catalogue)
-        whole = planned_sessions(listeners, config.days)
+        lived = _counter(bar, planned_sessions(listeners, config.days))
         _write(track_table(catalogue), folder / "tracks.parquet")
         _write(content_table(config, catalogue), folder / "embeddings.parquet")
         _write(text_table(config, catalogue), folder / "texts.parquet")
         for number, block in enumerate(listener_blocks(config, listeners)):
-            tables = simulate_block(
-                config, catalogue, block, number, lambda sessions: bar.update(sessions / whole)
-            )
+            tables = simulate_block(config, catalogue, block, number, lived)
             for name, table in zip(("log", "truth"), tables, strict=True):
                 _scatter(table, folder / "pieces" / name, number, width, n_parts)
         if not (folder / "pieces").exists():
@@ -168,9 +169,25 @@ def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> Non
             )
         for name in ("log", "truth"):
             _gather(folder / "pieces" / name, folder / name)
+            bar.update((_STEPS - _STEPS_SIMULATED) // 2)
     (folder / "pieces").rmdir()
     world = json.dumps(config.as_dict(), indent=1) + "\n"
     (folder / "world.json").write_text(world, encoding="utf-8", newline="\n")
+
+
+def _counter(bar: tqdm, whole: float) -> Callable[[float], object]:
+    """Moves the bar, in whole steps, by how many of the planned sessions have passed."""
+    passed, shown = 0.0, 0
+
+    def lived(sessions: float) -> None:
+        nonlocal passed, shown
+        passed += sessions
+        step = min(_STEPS_SIMULATED, int(passed / whole * _STEPS_SIMULATED + 1e-6))
+        if step > shown:
+            bar.update(step - shown)
+            shown = step
+
+    return lived
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

@@ -109,15 +109,12 @@ syllabus.draw_map()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where to go now
 #
-# - [01 · Introduction](01_introduction.ipynb): the log, the metrics, the funnel, and two traps.
-# - [02 · Why neural networks](02_why_neural_networks.ipynb): four reasons, an experiment each, and the price.
-# - The ranking track: [05 · FM and FFM](05_fm_ffm.ipynb),
-#   [06 · Wide & Deep and DeepFM](06_wide_deep_deepfm.ipynb), [07 · DCN-v2](07_dcn_v2.ipynb),
-#   [08 · PLE](08_ple.ipynb) and [11 · Unified embeddings](11_unified_embeddings.ipynb).
-# - [18 · Seminar](18_seminar_ranking.ipynb): a neural ranker against CatBoost, made of these parts.
+# In the order of the numbers, or to what you came for; the parts rest on each other, the notebooks of a part
+# hardly. What is outlined above is not written yet.
 #
-# The outlined notebooks are not written yet.
-#
+
+# %% slideshow={"slide_type": "fragment"}
+syllabus.links()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap

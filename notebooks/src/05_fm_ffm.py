@@ -305,9 +305,12 @@ plt.show()
 rare = known & (met < 3)
 if rare.sum() < 1_000 or not contest.can_judge(rare):  # nearly all test listeners are new
     rare = met < 3
-for other in ("logistic regression", "crosses"):
-    gap = contest.gap("FM", other, rare)
-    claim(f"On rare pairs FM beats {other}", gap.positive, f"ΔAUC {gap}")
+if contest.can_judge(rare):
+    for other in ("logistic regression", "crosses"):
+        gap = contest.gap("FM", other, rare)
+        claim(f"On rare pairs FM beats {other}", gap.positive, f"ΔAUC {gap}")
+else:
+    print("This log has too few test listens of rare pairs.")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Crosses help where the pair has been met. Where it has not they even do a little harm: the single weights

@@ -46,11 +46,11 @@ def imports_of(notebook):
 
 
 def test_the_map_of_the_course_names_what_is_written():
-    written = [lesson.name for lesson in read_syllabus().lessons if lesson.state == "written"]
-    assert written == source.names(), "course.toml and notebooks/src disagree"
+    begun = [lesson.name for lesson in read_syllabus().lessons if lesson.state != "planned"]
+    assert begun == source.names(), "course.toml and notebooks/src disagree"
 
 
-@pytest.mark.parametrize("name", source.names())
+@pytest.mark.parametrize("name", readme.written())
 class TestBuilt:
     def test_it_is_current(self, name):
         assert publish.state(name) == "current", "run `make notebooks`"

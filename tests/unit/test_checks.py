@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import itertools
 import pkgutil
 import random
+from collections import defaultdict
 from fractions import Fraction
 
 import nbformat
@@ -63,6 +65,70 @@ class Judged:
         if seen:
             self.right, self.cases, self.mistakes = seen[0].values()
 
+    def values(self, function, number: int) -> list[torch.Tensor]:
+        return _answers._values(function, self.cases[number][0])
+
+    def first_shown(self, mistake) -> int:
+        """The first case in which a mistake is wrong."""
+        cases = range(len(self.cases))
+        right = (close(self.values(mistake, n), self.values(self.right, n)) for n in cases)
+        return list(right).index(False)
+
+    def has_numbers_later(self, mistake) -> bool:
+        """Whether there is a case after the first in which a mistake is no NaN, no infinity."""
+        later = (self.values(mistake, n) for n in range(1, len(self.cases)))
+        return any(all(part.isfinite().all() for part in values) for values in later)
+
+    def own_hints(self, number: int) -> set[str]:
+        """What a case tells of answers that are wrong in no known way."""
+        hint = self.cases[number][1]
+        if callable(hint):
+            return {hint(place) for place in itertools.product(range(5), range(4))}
+        return {hint} if isinstance(hint, str) else set(hint)
+
+    def in_a_later_case(self):
+        """Mistakes that show at once, in later cases in which they show as well."""
+        for number in range(1, len(self.cases)):
+            for mistake, told in self.mistakes:
+                same = close(self.values(mistake, number), self.values(self.right, number))
+                if not same and self.first_shown(mistake) < number:
+                    yield number, mistake, told
+
+    def answering(self, functions: dict, rest=None):
+        """An answer that is one of the functions in the cases of these numbers."""
+        asked = [written(list(inputs.values())) for inputs, _ in self.cases]
+
+        def answer(*given):
+            number = asked.index(written(list(given)))
+            return functions.get(number, rest or self.right)(*given)
+
+        return answer
+
+
+def written(value) -> object:
+    """Inputs in a form that can be compared; sets have no order that a copy would keep."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy().tobytes()
+    if isinstance(value, set):
+        return sorted(value)
+    return [written(part) for part in value] if isinstance(value, list) else value
+
+
+def close(values, others) -> bool:
+    return _answers._all_close(values, others, 1e-5)
+
+
+def odd(right):
+    """Wrong in a way that nobody knows."""
+
+    def answer(*inputs):
+        value = right(*inputs)
+        if isinstance(value, tuple):
+            return tuple(torch.as_tensor(part) + 0.123 for part in value)
+        return torch.as_tensor(value) + 0.123
+
+    return answer
+
 
 JUDGED = {name: judged for name in CHECKS if (judged := Judged(name)).known}
 
@@ -91,6 +157,37 @@ class TestEveryJudgedCheck:
         for number, (mistake, told) in enumerate(JUDGED[name].mistakes):
             found = told_by(JUDGED[name].check, mistake)
             assert found.startswith(f"{told}\n"), f"mistake {number}, {told!r}, is told: {found}"
+
+    def test_no_two_mistakes_look_alike_unless_their_hint_is_the_same(self, name):
+        judged = JUDGED[name]
+        shown: dict[int, list[tuple[list, str]]] = defaultdict(list)
+        for mistake, told in judged.mistakes:
+            number = judged.first_shown(mistake)
+            values = judged.values(mistake, number)
+            for others, other_told in shown[number]:
+                assert told == other_told or not close(values, others), (told, other_told)
+            shown[number].append((values, told))
+        assert len(shown[0]) >= len(judged.mistakes) - 2, "the first case should tell them apart"
+
+    def test_a_mistake_is_told_only_if_it_explains_all_cases(self, name):
+        """Right or wrong elsewhere: what looks like a mistake in one case only is another one."""
+        judged = JUDGED[name]
+        for number, mistake, told in judged.in_a_later_case():
+            found = told_by(judged.check, judged.answering({number: mistake}))
+            if told not in judged.own_hints(number):
+                assert not found.startswith(f"{told}\n"), f"right before case {number}"
+        for mistake, told in judged.mistakes:
+            if not judged.first_shown(mistake) and judged.has_numbers_later(mistake):
+                found = told_by(judged.check, judged.answering({0: mistake}, odd(judged.right)))
+                assert told in judged.own_hints(0) or not found.startswith(f"{told}\n"), told
+
+    def test_a_mistake_is_told_where_other_cases_are_right_or_raise(self, name):
+        judged = JUDGED[name]
+        for mistake, told in judged.mistakes:
+            if judged.first_shown(mistake) == 0:
+                for rest in (judged.right, raising(IndexError())):
+                    answer = judged.answering({0: mistake}, rest)
+                    assert told_by(judged.check, answer).startswith(f"{told}\n")
 
     @pytest.mark.filterwarnings("error")
     def test_mistakes_can_be_computed_in_every_case_unless_the_first_tells_them(self, name):
@@ -329,14 +426,25 @@ class TestHelpers:
         for value in (2.0, [2.0, 2.0], float("nan")):
             assert told_of(value, 1.0, "general", [(value, "known")]).startswith("known\n")
 
-    def test_a_mistake_that_a_passed_case_rules_out_comes_after_the_others(self):
+    def test_a_mistake_that_a_passed_case_rules_out_is_not_told(self):
         known = [(lambda x: x * x, "squared"), (lambda x: 2 * x - (x == 1), "doubled")]
         cases = [({"x": at}, "general") for at in (1.0, 3.0, 2.0)]
         wrong = {1.0: 1.0, 3.0: 3.0, 2.0: 4.0}
         check = functools.partial(judge, right=lambda x: x, cases=cases, mistakes=known)
         assert told_by(check, lambda x: x if x == 1 else x * x).startswith("squared")
         assert told_by(check, lambda x: x if x == 1 else 2 * x).startswith("doubled")
-        assert told_by(check, wrong.get).startswith("squared")
+        assert told_by(check, wrong.get).startswith("general")
+
+    def test_a_hint_may_depend_on_the_first_place_that_differs(self):
+        def hint(place):
+            return "the shape" if place is None else f"row {place[0]}"
+
+        wanted = torch.zeros(3, 2)
+        for place in ((0, 1), (2, 0)):
+            wrong = wanted.clone()
+            wrong[place] = 5
+            assert told_of(wrong, wanted, hint).startswith(f"row {place[0]}\n")
+        assert "\nthe shape" in told_of(torch.zeros(2), wanted, hint)
 
     def test_the_wrong_shape_is_told_with_the_call(self):
         def twice(x):

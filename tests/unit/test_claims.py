@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -81,7 +83,9 @@ def test_a_cell_run_twice_replaces_its_line(shown):
     assert table[2:] == ["| ✔ | one | second |", "| ✔ | two | x |"]
 
 
-@pytest.mark.parametrize("text", ["a | b", "a\nb", "|", "a\r\n\n b", "mean |cos| = 1", ""])
+@pytest.mark.parametrize(
+    "text", ["a | b", "a \\| b", "a\nb", "|", "a\r\n\n b", "mean |cos| = 1", ""]
+)
 def test_tables_stay_tables(text, shown):
     claim = Claims(Log("other", EVENTS))
     claim(f"claim {text}", True, text)
@@ -90,6 +94,32 @@ def test_tables_stay_tables(text, shown):
     assert len(row) == 3
     bars = row[2].replace("\\|", "").count("|")
     assert bars == 4 and "\n" not in cell_of_table(text)
+
+
+@pytest.mark.parametrize(
+    ("holds", "expected"),
+    [
+        (np.bool_(True), True),
+        (torch.tensor(False), False),
+        (torch.tensor(1) > 0, True),
+        (np.array(False), False),
+        (pl.Series([True]).all(), True),
+    ],
+)
+def test_truth_values_of_all_libraries_are_taken(holds, expected, shown):
+    claim = Claims(Log("other", EVENTS))
+    claim("it holds", holds)
+    assert claim.records["it holds"].holds is expected
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [float("nan"), 1, 0.0, None, "False", lambda: False, [True], np.array([True, False]), torch.ones(2)],
+)  # fmt: skip
+def test_anything_else_is_no_answer(holds, shown):
+    with pytest.raises(ClaimFailed, match="give True or False"):
+        Claims(Log("other", EVENTS))("it holds", holds)
+    assert shown == []
 
 
 def test_what_a_log_does_not_have_is_said_once(capsys):

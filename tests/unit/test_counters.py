@@ -30,6 +30,14 @@ def random_log(seed: int, n: int = 160) -> pl.DataFrame:
     return events_of(rows)
 
 
+def played_time(events: list[dict]) -> float | None:
+    """Seconds; None if a length is unknown of what was played at all."""
+    played = [e for e in events if e["played_ratio_pct"]]
+    if any(e["track_length_seconds"] is None for e in played):
+        return None
+    return sum(e["played_ratio_pct"] * e["track_length_seconds"] / 100 for e in played)
+
+
 def divide(top: float, bottom: float) -> float | None:
     return top / bottom if bottom else None
 
@@ -84,9 +92,7 @@ def slow_features(events: list[dict], at: int) -> dict:
         "user_hist_skip_before": len(skips(mine)),
         "session_hist_duration_seconds_before": last - start if session else 0,
         "session_hist_skip_fraction_before": divide(len(skips(session)), len(listens(session))),
-        "session_hist_played_time_seconds_before": sum(
-            e["played_ratio_pct"] * (e["track_length_seconds"] or 0) / 100 for e in listens(session)
-        ),
+        "session_hist_played_time_seconds_before": played_time(listens(session)),
         "session_hist_skip_before": len(skips(session)),
         "session_hist_events_before": len(session),
         "session_hist_plays_before": len(listens(session)),

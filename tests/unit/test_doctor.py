@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from conftest import SMALL
 
+from course_utils.data.log import open_log
 from course_utils.data.sources import packaged
 from course_utils.lesson import doctor
+from course_utils.settings import SettingsError
 
 VARIABLES = ("COURSE_LOG", "COURSE_DATA", "COURSE_SEED", "COURSE_FEATURES")
 
@@ -88,7 +92,9 @@ def test_logs_of_ones_own_are_opened(monkeypatch, tmp_path, good_events, small_l
     assert finding("COURSE_LOG").ok
     monkeypatch.setenv("COURSE_LOG", str(tmp_path / "log.parquet"))
     good_events.write_parquet(tmp_path / "log.parquet")
-    assert finding("COURSE_LOG").ok
+    assert "both outcomes" in finding("COURSE_LOG").remedy, "it opens, but no notebook can use it"
+    good_events.with_columns(timestamp=5).write_parquet(tmp_path / "log.parquet")
+    assert "at least three" in finding("COURSE_LOG").remedy
     good_events.reverse().write_parquet(tmp_path / "log.parquet")
     assert not finding("COURSE_LOG").ok
     good_events.with_columns(played_ratio_pct=100).write_parquet(tmp_path / "log.parquet")
@@ -122,3 +128,20 @@ def test_versions_that_are_not_the_tested_ones():
     assert "pip install -c constraints.txt torch" in str(found[0])
     assert "not installed → run `make lab` again" in str(found[1])
     assert all(f.remedy for f in doctor.check_machine() if not f.ok)
+
+
+def test_a_data_folder_that_cannot_even_be_asked_for(monkeypatch, tmp_path):
+    for name in ("x" * 300, "y" * 5_000):
+        monkeypatch.setenv("COURSE_DATA", str(tmp_path / name))
+        assert [f.topic for f in doctor.check_settings()] == [
+            "COURSE_DATA",
+            "COURSE_LOG",
+            "COURSE_SEED",
+            "COURSE_FEATURES",
+        ]
+        with pytest.raises(SettingsError, match="cannot be made"):
+            open_log("sim")
+        assert doctor.missing_files("yambda-50m")
+    monkeypatch.setenv("COURSE_DATA", "~nobody-of-this-name/x")
+    if os.name == "posix":
+        assert [f.ok for f in doctor.check_settings()] == [False, False, True, True]

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from course_utils.authoring import publish, source
+from course_utils.authoring import freshness, publish, source
 from course_utils.authoring.freshness import code_hash, dump, normal, parse, reach
+from course_utils.authoring.source import PublishError
 from course_utils.settings import ASSETS, ROOT
 
 
@@ -114,7 +115,6 @@ def test_the_hash_does_not_depend_on_the_machine(tmp_path):
     same = "def f(x):\n\n    return   f\"{x!r:>{3}}\" + 'a'\n"
     assert normal(code) == normal(same)
     assert "lineno" not in normal(code) and "type_params" not in normal(code)
-    assert normal("%matplotlib inline") == "%matplotlib inline"
     assert dump([1, None]) == "[1,None]"
 
 
@@ -142,6 +142,72 @@ def test_symbols_are_followed_through_every_kind_of_import(tmp_path, code):
     code = code.replace("from pkg", "from course_utils").replace("tools", "a")
     names = {symbol.name for symbol in reach([code], tmp_path).symbols}
     assert {"used", "deep"} <= names
+
+
+@pytest.mark.parametrize(
+    ("cell", "other"),
+    [
+        ("plot()", "plot();"),
+        ("1\n'hello'", "1\n'world'"),
+        ("41", "42"),
+        ("%matplotlib inline", "%matplotlib widget"),
+        ("x = !ls", "x = !ls -l"),
+        ("%%time\nf(1)", "%%time\nf(2)"),
+    ],
+)
+def test_what_a_cell_shows_counts(cell, other):
+    assert normal(cell) != normal(other) and normal(cell) == normal(cell + "\n")
+
+
+def test_magics_are_read_and_no_line_that_begins_with_a_per_cent_sign_is_lost(tmp_path):
+    package = tmp_path / "course_utils"
+    package.mkdir()
+    (package / "a.py").write_text("used = 1\n", encoding="utf-8")
+    code = "from course_utils import a\nfiles = !ls\nprint?\nx = ('a%s'\n  % a.used)\n%time x"
+    assert {symbol.name for symbol in reach([code], tmp_path).symbols} == {"used"}
+    with pytest.raises(PublishError, match=r"a cell is no Python .*x = = 1"):
+        reach(["x = = 1"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "code"),
+    [
+        ("T = {1: 10, 2: 20}", "10", "11", "from course_utils.a import T\nn = 1\nT[n]"),
+        ("T = {'ab': 1}", "1", "2", "from course_utils.a import T\nx = 'a'\nT[f'{x}b']"),
+        ("T = {'ab': 1}", "1", "2", "from course_utils.a import T\nx = 'AB'\nT[x.lower()]"),
+        ("T = {'ab': 1}", "1", "2", "from course_utils.a import T\nd=dict(ab=0)\n[T[k]for k in d]"),
+        ("T = {'ab': 1}\nT.update(c=1)", "c=1", "ab=2", "from course_utils.a import T\nT['ab']"),
+        ("import json\njson.x = 1\ny = 2", "x = 1", "x = 3", "from course_utils.a import y"),
+        ("class A:\n    x = 1\nA.x = 2", "A.x = 2", "A.x = 3", "from course_utils.a import A"),
+        ("a, *b = 1, 2", "2", "3", "from course_utils.a import b"),
+        ("x = 1", "1", "2", "from course_utils.a import *\nx"),
+        ("x = 1", "1", "2", "from course_utils.c import x\ny = x\nfrom course_utils.a import x"),
+        ("x = 1", "1", "2", "def f():\n    from course_utils.a import x\n    return x\nx = 0"),
+    ],
+)  # fmt: skip
+def test_changes_that_hide(tmp_path, module, old, new, code):
+    package = tmp_path / "course_utils"
+    package.mkdir()
+    (package / "c.py").write_text("x = 5\n", encoding="utf-8")
+    (package / "a.py").write_text(module, encoding="utf-8")
+    before = code_hash([code], tmp_path)
+    (package / "a.py").write_text(module.replace(old, new), encoding="utf-8")
+    (package / "a.py").touch()
+    freshness._read.cache_clear()
+    assert code_hash([code], tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["a.json", "b c.csv", "d.jpg", "e.parquet"])
+@pytest.mark.parametrize("spelled", ["{}", "assets/{}", "../assets/{}"])
+def test_assets_of_any_kind_count_however_they_are_spelled(tmp_path, name, spelled):
+    code = f"open({spelled.format(name)!r})"
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    hashes = set()
+    for content in (b"1", b"2"):
+        (assets / name).write_bytes(content)
+        hashes.add(code_hash([code], tmp_path, assets))
+    assert len(hashes) == 2
 
 
 def test_statements_beside_definitions_count(tmp_path):

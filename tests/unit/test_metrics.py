@@ -387,3 +387,24 @@ def test_intervals_refuse_what_does_not_fit():
         values[4] = bad
         with pytest.raises(MetricError, match="NaN or infinite"):
             intervals.mean_difference(torch.rand(30), values)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, lambda rows: rows], ids=["array", "list"])
+def test_what_is_no_tensor_is_refused(wrap):
+    scores, target = [[1.0, 2.0]], [[0.0, 1.0]]
+    for call in (
+        lambda: ranking.recall_at_k(wrap(scores), wrap(target), 1),
+        lambda: ranking.ndcg_at_k(torch.tensor(scores), wrap(target), 1),
+        lambda: ranking.coverage_at_k(wrap(scores), 1),
+        lambda: pointwise.roc_auc(wrap(scores[0]), wrap(target[0])),
+        lambda: pointwise.log_loss(torch.tensor(scores[0]), wrap(target[0])),
+    ):
+        with pytest.raises(MetricError, match="must be a tensor"):
+            call()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.uint8])
+def test_recall_counts_beyond_the_precision_of_relevance(kind):
+    n = 3_001
+    scores, relevant = torch.arange(float(n))[None], torch.ones(1, n, dtype=kind)
+    assert ranking.recall_at_k(scores, relevant, 1_500).item() == 1_500 / n

@@ -239,3 +239,21 @@ def test_what_the_function_before_cannot_take_counts_as_unknown():
     out = Standardized(x, before=torch.log)(x)
     assert out[:, 1].tolist() == [0, 0, 0, 1] and out[3, 0] == 0
     assert all(a < b for a, b in itertools.pairwise(out[:3, 0].tolist()))
+
+
+def test_bins_that_cannot_be_are_refused():
+    values = torch.rand(5, 2)
+    for call in (
+        lambda: quantile_bins(values, 2.5),
+        lambda: quantile_bins(values, 0),
+        lambda: quantile_bins(values[:, :0], 2),
+        lambda: quantile_bins(values[0], 2),
+        lambda: tree_bins(values[:, :0], torch.zeros(5), 2),
+        lambda: PiecewiseLinearEncoding([]),
+        lambda: OneHotBins([]),
+        lambda: QuantileTransform([]),
+        lambda: Standardized(values[:, :0]),
+        lambda: Periodic(values[:, :0]),
+    ):
+        with pytest.raises(ValueError, match=r"need \(N, D\)|no feature"):
+            call()

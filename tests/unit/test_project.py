@@ -76,7 +76,17 @@ def test_the_command_line(arguments, status, words, capsys):
     assert words in said.out + said.err
 
 
-@pytest.mark.parametrize("arguments", [["claims", "--seeds", "0..x"], ["pull"], ["nonsense"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["claims", "--seeds", "0..x"],
+        ["claims", "--seeds", "4..0"],
+        ["claims", "--seeds", "99999999999"],
+        ["pull"],
+        ["nonsense"],
+        [],
+    ],
+)
 def test_wrong_usage_exits_with_two(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         command_line.main(arguments)

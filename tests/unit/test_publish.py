@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import sys
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -90,6 +92,7 @@ def pretend(course):
         "hash": publish.code_hash(publish.code_of(notebook)),
         "seconds": 1,
         "cells": [publish.cell_hash(cell) for cell in notebook.cells],
+        "source": [publish.cell_hash(c) for c in source.read_source("90_tiny", inline=False).cells],
     }
     save(notebook, course)
     blank = source.without_solutions(notebook)
@@ -251,10 +254,129 @@ def test_a_pasted_picture_becomes_an_asset(pretend, course):
 
 def test_a_pasted_file_of_another_kind_is_refused(pretend, course):
     pretend.cells[0]["attachments"] = {"film.mp4": {"video/mp4": "AAAA"}}
+    pretend.cells[0].source += "\n![a film](attachment:film.mp4)"
     save(pretend, course)
     with pytest.raises(PublishError, match=r"cell 0: the pasted file 'film.mp4' is of type video"):
         pull.pull("90_tiny")
     assert text_of(course) == SOURCE
+
+
+def test_pasted_pictures_never_take_each_others_place(pretend, course):
+    """Every paste is called image.png; links are percent-encoded; a name may begin another."""
+    names = ["image.png", "a b.png", "a-b.png", "кот.png", "пёс.png", "a.png", "a.png2"]
+    for number, name in enumerate(names):
+        content = base64.b64encode(f"picture {number}".encode()).decode()
+        pretend.cells[0].setdefault("attachments", {})[name] = {"image/png": content}
+        pretend.cells[0].source += f"\n\n![{number}](attachment:{quote(name)})"
+    save(pretend, course)
+    pull.pull("90_tiny")
+    linked = re.findall(r"!\[(\d)\]\((assets/[^)]*)\)", text_of(course))
+    assert [int(number) for number, _ in linked] == list(range(len(names)))
+    for number, link in linked:
+        assert (course / link).read_bytes() == f"picture {number}".encode()
+    publish.publish("90_tiny")
+    again = publish.read_built("90_tiny")
+    again.cells[0].source += "\n\n![new](attachment:image.png)"
+    again.cells[0]["attachments"] = {"image.png": {"image/png": base64.b64encode(b"new").decode()}}
+    save(again, course)
+    pull.pull("90_tiny")
+    for number, link in linked:
+        assert (course / link).read_bytes() == f"picture {number}".encode()
+
+
+@pytest.mark.parametrize("shown", ["", "![x](attachment:other.png)"])
+def test_a_picture_that_is_not_shown_is_not_dropped_in_silence(pretend, course, shown):
+    pretend.cells[0]["attachments"] = {"image.png": {"image/png": "AAAA"}}
+    pretend.cells[0].source += "\n\n" + shown
+    save(pretend, course)
+    with pytest.raises(PublishError, match=r"cell 0: .* is pasted but not shown, or shown but not"):
+        pull.pull("90_tiny")
+    assert text_of(course) == SOURCE
+
+
+def test_a_source_that_moved_on_is_not_overwritten(pretend, course):
+    rewrite(course, "Some text.", "Newer text.")
+    for _ in range(2):
+        with pytest.raises(PublishError, match=r"edited since .* was built, first in cell 0"):
+            pull.pull("90_tiny")
+        pretend.cells[1].source += "\n# an edit in JupyterLab"
+        save(pretend, course)
+    assert "Newer text." in text_of(course)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("code", "# %% [markdown]\n# hello"),
+        ("code", "x = 1\n# %% section\ny = 2"),
+        ("code", "%%writefile a.py\n# %%\nx = 1"),
+        ("markdown", "text\n%% more\ntext"),
+        ("raw", "---\na: 1\n---"),
+        ("code", "x = 'a\u2028b'"),
+        ("code", "x = 'a\x85b'"),
+        ("markdown", "one\ftwo"),
+        ("code", ""),
+        ("code", "x = 'é — ✔ 漢字'  # %%"),
+        ("markdown", "# %% not a cell, <!-- a comment -->"),
+        ("code", "x = 1" + "1" * 20_000),
+        ("code", "%time x = !ls"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_a_pulled_cell_reads_back_as_it_was_or_is_refused(pretend, course, kind, text, place):
+    make = getattr(nbformat.v4, f"new_{kind}_cell")
+    cell = make(text, metadata={"slideshow": {"slide_type": "skip"}})
+    pretend.cells.insert(place, cell)
+    save(pretend, course)
+    try:
+        pull.pull("90_tiny")
+    except PublishError as error:
+        assert f"cell {place}" in str(error)
+        assert text_of(course) == SOURCE
+        return
+    again = source.read_source("90_tiny").cells
+    kept = [c.source for c in pretend.cells if c is not cell or text]
+    assert [c.source for c in again] == kept
+
+
+def test_marks_of_nbgraders_toolbar_are_kept(pretend, course):
+    own = {"grade_id": "mine", "schema_version": 3, "task": False, "solution": False,
+           "grade": False, "locked": True}  # fmt: skip
+    pretend.cells[0].metadata["nbgrader"] = own
+    save(pretend, course)
+    pull.pull("90_tiny")
+    assert source.read_source("90_tiny").cells[0].metadata["nbgrader"] == own
+
+
+def test_the_cell_after_an_exercise_is_its_check(pretend, course):
+    pretend.cells[4] = nbformat.v4.new_markdown_cell("no check any more")
+    save(pretend, course)
+    with pytest.raises(PublishError, match="cell 4 must be the code that checks"):
+        pull.pull("90_tiny")
+    rewrite(course, "assert double(4) == 8", "")
+    with pytest.raises(PublishError, match="cell 4"):
+        source.read_source("90_tiny")
+
+
+@pytest.mark.parametrize("change", ["tag", "kind"])
+def test_an_inlined_cell_stays_one(pretend, course, change):
+    if change == "tag":
+        pretend.cells[2].metadata["tags"] = []
+    else:
+        pretend.cells[2] = nbformat.from_dict({**pretend.cells[2], "cell_type": "markdown"})
+        pretend.cells[2].pop("outputs"), pretend.cells[2].pop("execution_count")
+    save(pretend, course)
+    with pytest.raises(PublishError, match="cell 2 "):
+        pull.pull("90_tiny")
+    assert text_of(course) == SOURCE
+
+
+def test_a_change_of_the_package_is_no_edit_of_the_inlined_cell(pretend, course, monkeypatch):
+    pretend.cells[0].source += "\n\nAn edit."
+    save(pretend, course)
+    monkeypatch.setattr(source, "inlined", lambda code: "# changed since")
+    pull.pull("90_tiny")
+    assert "An edit." in text_of(course) and "import MLP" in text_of(course)
 
 
 def test_an_edited_inlined_class_is_not_pulled(pretend, course):
@@ -334,11 +456,19 @@ def test_a_new_notebook_runs_and_touches_no_list(tmp_path, monkeypatch):
     assert len(new.new("03_planned")) == 4 and new.new("04_fresh")
     course = (tmp_path / "course.toml").read_text(encoding="utf-8").splitlines()
     assert course[2] == '03_planned = { part = 1, title = "x", state = "draft" }'
-    assert course[3].startswith('04_fresh = { part = 4, title = "fresh"')
+    assert course[3].startswith('04_fresh = { part = 1, title = "fresh"')
     notebook = source.read_source("04_fresh")
     assert any(source.BEGIN in cell.source for cell in notebook.cells)
     with pytest.raises(PublishError, match="exists; choose another name"):
         new.new("04_fresh")
+    for name, words in {
+        "05_import": "a word of Python",
+        "13_lambda": "a word of Python",
+        "05_other": "number 05 is taken by 05_later",
+        "04_other": "number 04 is taken by 04_fresh",
+    }.items():
+        with pytest.raises(PublishError, match=words):
+            new.new(name)
     for name in ("fresh", "4_fresh", "04-fresh", "04_Fresh", "../04_fresh", ""):
         with pytest.raises(PublishError, match="not of the form NN_topic"):
             new.new(name)

@@ -10,7 +10,7 @@ from conftest import events_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.data import remedies
+from course_utils.data import moments
 from course_utils.data.log import Log, open_log
 from course_utils.data.tasks.ranking import ranking_rows
 from course_utils.schema import EVENT_SCHEMA, LARGEST, LogError
@@ -361,8 +361,8 @@ def test_a_log_of_likes_only_becomes_one_of_full_plays(tmp_path):
 def test_the_unit_of_times_is_told_by_their_size(unit, start, days):
     size = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}[unit]
     first, last = start * size, int((start + days * DAY) * size)
-    if last > LARGEST["timestamp"] and (start or (last - first) > remedies.LONGEST_LOG):
-        found = remedies.unit_of_time(first, last)
+    if last > LARGEST["timestamp"] and (start or (last - first) > moments.LONGEST_LOG):
+        found = moments.unit_of_time(first, last)
         assert found == unit or start == 0  # a day of microseconds is years of milliseconds
 
 
@@ -392,3 +392,218 @@ def test_the_largest_ids_and_times_work(largest, tmp_path):
     )
     for name in times:
         assert (rows[name].cast(pl.Int64) - late).equals(expected[name].cast(pl.Int64)), name
+
+
+# What a remedy must never do
+
+
+def large_log(n: int = 400) -> pl.DataFrame:
+    """A month of n rows: listens with shares in per cent, some likes without."""
+    rows = []
+    for i in range(n):
+        kind = "like" if i % 12 == 11 else "listen"
+        share, length = ((i * 37) % 141, 60 + (i * 53) % 340) if kind == "listen" else (None, None)
+        rows.append((i % 30, i * 6_480, (i * 7) % 50, i % 2, kind, share, length))
+    return events_of(rows)
+
+
+def follow(log: pl.DataFrame, folder, most: int = 10) -> tuple[pl.DataFrame | None, list[str]]:
+    """Paste remedies while there are any; the log once it opens (else None), and all messages."""
+    told: list[str] = []
+    for _ in range(most):
+        write({"log": log}, folder)
+        try:
+            return open_log(str(folder)).events.collect(), told
+        except LogError as error:
+            assert str(error) not in told, f"no progress: {error}"
+            told.append(str(error))
+            if not error.remedy:
+                return None, told
+            space = {"pl": pl, "log": log}
+            exec(error.remedy, space)
+            log = space["log"]
+    raise AssertionError("still not mended")
+
+
+ROW = pl.int_range(pl.len())
+LENGTH = pl.col("track_length_seconds")
+
+
+def but(rows: pl.Expr, odd: pl.Expr, others: pl.Expr) -> pl.Expr:
+    return pl.when(rows).then(odd).otherwise(others)
+
+
+DATES = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    unit=st.sampled_from(list(DATES)),
+    stray=st.sampled_from([0, -1, 40_000_000, 4_070_908_800, 9_000_000_000, -62_135_596_800]),
+    n_strays=st.integers(0, 9),
+    since=st.sampled_from([NOW, TIME.cast(pl.Int64)]),
+)
+def test_stray_times_never_scale_the_others(tmp_path_factory, unit, stray, n_strays, since):
+    folder = tmp_path_factory.mktemp("logs")
+    value = min(max(stray * DATES[unit], -(2**63)), 2**63 - 1)
+    log = large_log().with_columns(timestamp=since * DATES[unit])
+    log = log.with_columns(timestamp=but(n_strays > ROW, pl.lit(value, pl.Int64), TIME))
+    found, told = follow(log, folder)
+    if found is None:
+        assert "find out" in told[-1]
+    elif unit in ("microseconds", "nanoseconds") or since is NOW:
+        steps = found["timestamp"].cast(pl.Int64).sort().diff().drop_nulls()
+        assert steps.median() == 6_480, told
+        assert len(found) >= 400 - n_strays
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("since", [NOW, TIME.cast(pl.Int64)])
+def test_times_of_two_units_have_no_remedy(tmp_path, part, since):
+    log = large_log().with_columns(timestamp=but(30 * part > UID, since * 1_000, since))
+    found, told = follow(log, tmp_path / "log")
+    assert found is None and "find out" in told[-1]
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d"])
+@pytest.mark.parametrize("kind", [pl.String, pl.Int64])
+def test_dates_written_as_digits_are_parsed(tmp_path, form, kind):
+    log = large_log().with_columns(timestamp=MOMENT.dt.strftime(form).cast(kind))
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None
+    day = large_log()["timestamp"]
+    span = int(found["timestamp"].max()) - int(found["timestamp"].min())
+    assert abs(span - (day.max() - day.min())) <= DAY
+
+
+@pytest.mark.parametrize("filler", [(1, 1, 1), (1900, 1, 1), (1970, 1, 1), (2099, 12, 31)])
+def test_a_filler_date_does_not_move_the_others(tmp_path, filler):
+    log = large_log().with_columns(timestamp=but(ROW == 0, pl.datetime(*filler), MOMENT))
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None and len(found) == 399
+    assert found["timestamp"].diff().drop_nulls().unique().to_list() == [6_480]
+
+
+@pytest.mark.parametrize("outlier", [1.0, 9.9, 15.0, 120.0, 99_999.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("n", [1, 5])
+def test_an_outlier_among_fractions_does_not_make_the_others_zero(tmp_path, outlier, n):
+    log = large_log().with_columns(played_ratio_pct=but(n > ROW, pl.lit(outlier), SHARE / 100))
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None and len(found) >= 400 - n
+    both = found.join(large_log(), on=["uid", "timestamp", "item_id"])[n:]
+    assert both["played_ratio_pct"].equals(both["played_ratio_pct_right"], null_equal=True)
+
+
+@pytest.mark.parametrize("odd", [5e9, float("inf"), float("-inf"), float("nan"), -1.0])
+@pytest.mark.parametrize("name", ["track_length_seconds", "played_ratio_pct", "uid", "timestamp"])
+def test_a_few_odd_values_do_not_spoil_a_column(tmp_path, name, odd):
+    log = large_log().with_columns(but(ROW == 3, pl.lit(odd), pl.col(name)).alias(name))
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None and len(found) >= 399
+    good = large_log().filter(ROW != 3)
+    found = found.join(good.select("uid", "item_id", "timestamp"), on="item_id", how="semi")
+    if name in ("track_length_seconds", "played_ratio_pct"):
+        both = found.join(good, on=["uid", "timestamp", "item_id"])
+        assert both[name].equals(both[f"{name}_right"], null_equal=True)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        pl.format("{}:{}", LENGTH // 60, (LENGTH % 60).cast(pl.String).str.zfill(2)),
+        pl.format("0:0{}:{}", LENGTH // 60, (LENGTH % 60).cast(pl.String).str.zfill(2)),
+        pl.from_epoch(LENGTH.cast(pl.Int64)).dt.time(),
+        LENGTH.cast(pl.String).fill_null("N/A"),
+    ],
+)
+def test_lengths_in_other_forms_are_read(tmp_path, lengths):
+    log = large_log().with_columns(track_length_seconds=lengths)
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None
+    assert found["track_length_seconds"].equals(large_log()["track_length_seconds"])
+
+
+UNSURE = {
+    "lengths of both units": {"track_length_seconds": but(UID < 15, LENGTH * 1_000, LENGTH)},
+    "lengths in minutes": {"track_length_seconds": LENGTH / 60},
+    "codes of three kinds": {"is_organic": ROW % 3},
+    "codes from one": {"is_organic": ROW % 2 + 1},
+    "a half of choices is missing": {"is_organic": pl.when(ROW % 2 == 0).then(1)},
+    "a half of kinds is missing": {"event_type": pl.when(ROW % 2 == 0).then("event_type")},
+    "all kinds are missing": {"event_type": pl.lit(None, pl.String)},
+    "shares of choices": {"is_organic": (ROW % 2) * 0.5 + 0.25},
+    "days with a fraction": {"timestamp": NOW / DAY},
+    "ids of structs": {"uid": pl.struct(a="uid")},
+    "items of structs": {"item_id": pl.struct(a="uid", b="item_id")},
+    "skips without a share": {
+        "event_type": but(SHARE < 50, pl.lit("skip"), pl.col("event_type").cast(pl.String)),
+        "played_ratio_pct": pl.when(SHARE >= 50).then(SHARE),
+    },
+    "two words with shares": {
+        "event_type": but(UID < 15, pl.lit("foo"), pl.lit("bar")),
+        "played_ratio_pct": SHARE.fill_null(0),
+    },
+}
+
+
+@pytest.mark.parametrize("fault", UNSURE)
+def test_where_two_readings_are_possible_there_is_no_remedy(tmp_path, fault):
+    found, told = follow(large_log().with_columns(**UNSURE[fault]), tmp_path / "log")
+    assert found is None, told
+
+
+def test_words_for_events_are_taken_for_what_they_mean(tmp_path):
+    kind = pl.col("event_type").cast(pl.String)
+    skip = (kind == "listen") & (SHARE < 50)
+    words = {"listen": "Track Play", "like": "Heart"}
+    log = large_log().with_columns(event_type=but(skip, pl.lit("skip"), kind.replace(words)))
+    found, _ = follow(log, tmp_path / "log")
+    assert found is not None and found.equals(large_log())
+    shown = large_log().with_columns(
+        event_type=pl.lit("impression"), played_ratio_pct=None, item_id=ITEM + 1
+    )
+    log = large_log().with_columns(event_type=kind.replace({"listen": "play"}))
+    both = pl.concat([log, *[shown] * 1], how="vertical_relaxed").sort("timestamp")
+    found, _ = follow(both, tmp_path / "log")
+    assert found is not None and found.equals(large_log())
+
+
+NO_TABLE_LEFT = {
+    "no artist": ("tracks", {"artist_id": pl.lit(None, pl.Int64)}),
+    "no artist of any type": ("tracks", {"artist_id": pl.lit(None)}),
+    "vectors of no length": ("embeddings", {"embed": pl.lit([], pl.List(pl.Float64))}),
+    "arrays of no length": (
+        "embeddings",
+        {"embed": pl.lit([], pl.List(pl.Float64)).cast(pl.Array(pl.Float64, 0))},
+    ),
+    "vectors beyond float32": ("embeddings", {"embed": pl.lit([1e300, 0.0])}),
+    "no vectors at all": ("embeddings", {"embed": pl.lit(None, pl.List(pl.Float64))}),
+    "no texts at all": ("texts", {"text": pl.lit(None, pl.String)}),
+    "structs of artists": ("tracks", {"artist_id": pl.struct("item_id")}),
+    "tracks without ids": ("tracks", {"item_id": pl.lit(None, pl.Int64)}),
+}
+
+
+@pytest.mark.parametrize("fault", NO_TABLE_LEFT)
+def test_no_remedy_leaves_an_empty_table(tmp_path, fault):
+    name, columns = NO_TABLE_LEFT[fault]
+    tables = {n: t for n, t in good_tables().items() if n in ("log", name)}
+    tables[name] = tables[name].drop("album_id", strict=False).with_columns(**columns)
+    write(tables, tmp_path / "log")
+    with pytest.raises(LogError) as caught:
+        open_log(tmp_path / "log")
+    assert caught.value.remedy is None, caught.value
+
+
+def test_a_few_vectors_beyond_float32_are_dropped(tmp_path):
+    tables = {n: t for n, t in good_tables().items() if n in ("log", "embeddings")}
+    huge = but(ITEM == 4, pl.lit([1e300, 0.0]), pl.col("embed"))
+    tables["embeddings"] = tables["embeddings"].with_columns(embed=huge)
+    assert len(mend(tables, tmp_path / "log").vectors.collect()) == 9
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_ids_are_unknown(tmp_path, blank):
+    names = pl.format("u{}", UID)
+    log = mend({"log": large_log().with_columns(uid=but(UID == 3, pl.lit(blank), names))}, tmp_path)
+    assert log.events.collect()["uid"].n_unique() == 29

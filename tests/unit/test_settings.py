@@ -212,3 +212,9 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     for folder in (tmp_path / "file", tmp_path / "file" / "data"):
         with pytest.raises(SettingsError, match="COURSE_DATA"):
             settings.make_folder(folder)
+
+
+def test_a_seed_may_have_leading_zeros(monkeypatch):
+    for text, seed in [("00000000007", 7), ("0" * 40, 0), (" +007 ", 7)]:
+        monkeypatch.setenv("COURSE_SEED", text)
+        assert settings.course_seed() == seed

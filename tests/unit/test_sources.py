@@ -286,3 +286,27 @@ def test_a_folder_of_ones_own(tiny_log, tmp_path):
     log = open_log(str(tmp_path))
     assert log.artists.collect().rows() == [(5, 1), (6, 2)]
     assert log.albums is None and log.truth is None
+
+
+def test_what_may_not_be_read_is_not_called_missing_or_empty(monkeypatch, tmp_path):
+    def refuse(path, *args):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        with pytest.raises(LogError, match=r"cannot be read .*Permission"):
+            open_log(tmp_path)
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(LogError, match=r"my.parquet cannot be read \(PermissionError"):
+        open_log(tmp_path / "my.parquet")
+
+
+def test_hidden_files_are_no_parts(tmp_path, good_events):
+    good_events.write_parquet(tmp_path / "part.parquet")
+    (tmp_path / "._part.parquet").write_bytes(b"of macOS")
+    assert open_log(tmp_path).events.collect().equals(good_events)
+
+
+def test_an_option_is_given_once():
+    with pytest.raises(LogError, match="option seed is given twice"):
+        open_log("sim:seed=1,seed=2")

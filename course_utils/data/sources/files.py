@@ -22,7 +22,7 @@ def read_table(path: Path) -> pl.LazyFrame:
         LogError: nothing is there, a file is not a whole Parquet file, or parts differ.
     """
     try:
-        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        files = _parts(path) if path.is_dir() else [path]
         for file in files:
             _check_parquet(file)
     except OSError as error:
@@ -36,6 +36,16 @@ def read_table(path: Path) -> pl.LazyFrame:
     for file, schema in schemas.items():
         _check_alike(files[0], schemas[files[0]], file, schema)
     return _scan(files)
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder by name; hidden ones, such as macOS's `._`, are none.
+
+    Raises:
+        OSError: the folder may not be read.
+    """
+    names = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in names if path.name.endswith(".parquet"))
 
 
 def _scan(files: list[Path]) -> pl.LazyFrame:

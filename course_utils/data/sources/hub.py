@@ -16,7 +16,7 @@ import polars as pl
 from course_utils.data.log import Log
 from course_utils.data.sources.files import read_table
 from course_utils.schema import EVENT_SCHEMA, LogError
-from course_utils.settings import data_folder, make_folder
+from course_utils.settings import data_folder, exists, make_folder
 
 YAMBDA_REPO = "yandex/yambda"
 FEATURES_REPO = "matfu21/yambda-50m-features"
@@ -35,7 +35,7 @@ def yambda_files(name: str) -> list[str]:
 
 def missing_files(name: str) -> list[str]:
     """Those files of a Yambda log that are not on this machine yet."""
-    return [file for file in yambda_files(name) if not (data_folder() / "yambda" / file).exists()]
+    return [file for file in yambda_files(name) if not exists(data_folder() / "yambda" / file)]
 
 
 def open_yambda(name: str) -> Log:
@@ -93,11 +93,11 @@ def fetch(repo: str, files: list[str], folder: Path) -> list[Path]:
     from filelock import FileLock
 
     paths = [folder / name for name in files]
-    if all(path.exists() for path in paths):
+    if all(map(exists, paths)):
         return paths
     incoming = make_folder(folder / "incoming")
     with FileLock(folder / ".download.lock"):  # whoever waited finds the files there
-        wanted = [name for name, path in zip(files, paths, strict=True) if not path.exists()]
+        wanted = [name for name, path in zip(files, paths, strict=True) if not exists(path)]
         if wanted:
             _download(repo, wanted, incoming)
             _verify(repo, wanted, incoming)

@@ -13,7 +13,7 @@ from pathlib import Path
 from course_utils.data.log import Log
 from course_utils.data.sources.files import read_folder, read_table
 from course_utils.schema import LogError
-from course_utils.settings import data_folder, make_folder
+from course_utils.settings import data_folder, exists, make_folder
 from course_utils.world.config import WORLD_VERSION, WorldConfig, WorldError
 from course_utils.world.simulate import write_world
 
@@ -22,7 +22,7 @@ def parse_world(options: str) -> WorldConfig:
     """The world that `sim:OPTIONS` names.
 
     Raises:
-        LogError: an option is unknown or its value does not fit.
+        LogError: an option is unknown, given twice, or its value does not fit.
 
     >>> parse_world("seed=1,without=mood+drift").without
     ('drift', 'mood')
@@ -34,6 +34,8 @@ def parse_world(options: str) -> WorldConfig:
         key, _, value = option.partition("=")
         if key not in kinds:
             raise LogError(f"unknown option {key!r} of sim; it has {sorted(kinds)}")
+        if key in chosen:
+            raise LogError(f"sim: option {key} is given twice; leave the one that you mean")
         try:
             chosen[key] = (
                 tuple(filter(None, value.split("+")))
@@ -66,7 +68,7 @@ def _written_whole(target: Path) -> Iterator[Path | None]:
     make_folder(target.parent)
     partial = target.with_name(f".{target.name}.partial")
     with FileLock(target.with_name(f".{target.name}.lock")):
-        if target.exists():
+        if exists(target):
             yield None
             return
         shutil.rmtree(partial, ignore_errors=True)
@@ -89,7 +91,7 @@ def open_sim(name: str, options: str) -> Log:
     """
     config = parse_world(options)
     folder = sim_folder(config)
-    if not folder.exists():
+    if not exists(folder):
         try:
             with _written_whole(folder) as partial:
                 if partial is not None:

@@ -156,7 +156,7 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
         for name, part in zip(PARTS, parts, strict=True)
     }
     frames = {name: rows[position.numpy()] for name, position in positions.items()}
-    _need_both_outcomes(log, frames)
+    need_both_outcomes(log, frames)
     known = {field: vocabulary(frames["train"][column]) for field, column in COLUMN_OF.items()}
     artist_of = artist_numbers(log, known["track"])
     n_values = {field: len(values) + 1 for field, values in known.items()}
@@ -193,7 +193,15 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
     )
 
 
-def _need_both_outcomes(log: Log, frames: dict[str, pl.DataFrame]) -> None:
+def need_both_outcomes(log: Log, frames: dict[str, pl.DataFrame]) -> None:
+    """Refuse a part that has listens of one outcome only.
+
+    Args:
+        log: for its name. frames: of each part, with a column `TARGET`.
+
+    Raises:
+        LogError: in a part all listens, or none, were played to the end.
+    """
     for name, frame in frames.items():
         if frame[TARGET].n_unique() < 2:
             only = "all" if frame[TARGET][0] else "none"

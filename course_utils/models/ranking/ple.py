@@ -22,7 +22,8 @@ def quantile_bins(values: Tensor, n_bins: int) -> list[Tensor]:
         D sorted tensors of edges, each with at least two; float64 for integers, else as the values.
 
     Raises:
-        ValueError: a value is infinite, a feature has no known value, or there is no bin.
+        ValueError: a value is infinite, a feature has no known value, or there is no feature or
+            no whole number of bins.
 
     Source: Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
     Learning", section 3.2.1.
@@ -30,8 +31,9 @@ def quantile_bins(values: Tensor, n_bins: int) -> list[Tensor]:
     >>> quantile_bins(torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0]]), 2)
     [tensor([1., 3., 5.])]
     """
-    if values.ndim != 2 or n_bins < 1:
-        raise ValueError(f"need (N, D) values and a bin, got {tuple(values.shape)}, {n_bins} bins")
+    if not (values.ndim == 2 and values.shape[1] and isinstance(n_bins, int) and n_bins >= 1):
+        shape = tuple(values.shape)
+        raise ValueError(f"need (N, D) values, D ≥ 1, and whole bins, got {shape}, {n_bins} bins")
     values = values if values.is_floating_point() else values.double()
     edges = []
     for column, x in enumerate(values.T):
@@ -126,6 +128,8 @@ class PiecewiseLinearEncoding(nn.Module):
 
     def __init__(self, edges: list[Tensor], bounded: bool = False, missing: bool = False) -> None:
         super().__init__()
+        if not edges:
+            raise ValueError("there is no feature: give the edges of at least one")
         for column, e in enumerate(edges):
             if len(e) < 2 or not (e.diff() > 0).all() or torch.isinf(e).any():
                 raise ValueError(f"feature {column} needs at least two growing edges, got {e}")
@@ -188,6 +192,8 @@ class Standardized(nn.Module):
         after: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
+        if values.ndim != 2 or not values.shape[1]:
+            raise ValueError(f"need (N, D) values, D ≥ 1, got {tuple(values.shape)}")
         self.before, self.after = before or nn.Identity(), after or nn.Identity()
         means, deviations = [], []
         for column, x in enumerate(self.before(values).T):

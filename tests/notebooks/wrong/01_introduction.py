@@ -47,6 +47,38 @@ def recall(ranked, relevant, k):
     return len(relevant) / n
 
 
+# %% hint="divide by all relevant items, also where the list is too short"
+def recall(ranked, relevant, k):
+    return len(set(ranked[:k]) & relevant) / min(len(relevant), len(ranked))
+
+
+# %% hint="the Jaccard index"
+def recall(ranked, relevant, k):
+    return len(set(ranked[:k]) & relevant) / len(set(ranked[:k]) | relevant)
+
+
+# %% hint="nothing relevant among the first k is a recall of 0"
+def recall(ranked, relevant, k):
+    hits = set(ranked[:k]) & relevant
+    return len(hits) / len(relevant) if hits else 1.0
+
+
+# %% hint="a list may be shorter than k"
+def recall(ranked, relevant, k):
+    return 0.0 if len(ranked) < k else len(set(ranked[:k]) & relevant) / len(relevant)
+
+
+# %% hint="the reciprocal rank"
+def recall(ranked, relevant, k):
+    return next((1 / (p + 1) for p, i in enumerate(ranked[:k]) if i in relevant), 0.0)
+
+
+# %% hint="that would be precision"
+def recall(ranked, relevant, k):
+    top = ranked[:k]
+    return sum(item in relevant for item in top) / len(top)
+
+
 # %% hint="divide by the DCG of the ideal ranking"
 def ndcg_by_hand(ranked, relevant, k):
     return sum(1 / np.log2(p + 2) for p, i in enumerate(ranked[:k]) if i in relevant)
@@ -81,6 +113,44 @@ def ndcg_by_hand(ranked, relevant, k):
 # %% hint="AttributeError: 'list' object has no attribute 'enumerate'"
 def ndcg_by_hand(ranked, relevant, k):
     return sum(1 / np.log2(p + 2) for p, i in ranked[:k].enumerate)
+
+
+# %% hint="those that `ranked` does not hold"
+def ndcg_by_hand(ranked, relevant, k):
+    rel = [int(item in relevant) for item in ranked]
+    ideal = sorted(rel, reverse=True)[:k]
+    dcg = [gain / np.log2(p + 2) for p, gain in enumerate(rel[:k])]
+    return sum(dcg) / sum(gain / np.log2(p + 2) for p, gain in enumerate(ideal))
+
+
+# %% hint="those that the list missed"
+def ndcg_by_hand(ranked, relevant, k):
+    rel = [int(item in relevant) for item in ranked[:k]]
+    ideal = sorted(rel, reverse=True)
+    dcg = [gain / np.log2(p + 2) for p, gain in enumerate(rel)]
+    best = sum(gain / np.log2(p + 2) for p, gain in enumerate(ideal))
+    return sum(dcg) / best if best else 0.0
+
+
+# %% hint="nothing relevant among the first k is an NDCG of 0"
+def ndcg_by_hand(ranked, relevant, k):
+    gains = [1 / np.log2(p + 2) for p, i in enumerate(ranked[:k]) if i in relevant]
+    ideal = [1 / np.log2(p + 2) for p in range(min(k, len(relevant)))]
+    return sum(gains) / sum(ideal) if gains else 1.0
+
+
+# %% hint="not at the length of `ranked`"
+def ndcg_by_hand(ranked, relevant, k):
+    gains = [1 / np.log2(p + 2) for p, i in enumerate(ranked[:k]) if i in relevant]
+    places = min(k, len(relevant), len(ranked))
+    return sum(gains) / sum(1 / np.log2(p + 2) for p in range(places))
+
+
+# %% hint="not by its number among the hits"
+def ndcg_by_hand(ranked, relevant, k):
+    hits = len(set(ranked[:k]) & relevant)
+    ideal = sum(1 / np.log2(p + 2) for p in range(min(k, len(relevant))))
+    return sum(1 / np.log2(p + 2) for p in range(hits)) / ideal
 
 
 # %% hint="choose one moment"

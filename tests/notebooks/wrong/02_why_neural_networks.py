@@ -46,6 +46,24 @@ def hill(x, left, top, right):
     return x.sub_(left).relu()
 
 
+# %% hint="the fall has a slope of its own"
+def hill(x, left, top, right):
+    rise, turn, stop = (torch.relu(x - kink) for kink in (left, top, right))
+    return (rise - 2 * turn + stop) / (top - left)
+
+
+# %% hint="not both over the whole width"
+def hill(x, left, top, right):
+    rise, turn, stop = (torch.relu(x - kink) for kink in (left, top, right))
+    return (rise - 2 * turn + stop) / (right - left)
+
+
+# %% hint="a product of two lines is a curve"
+def hill(x, left, top, right):
+    up, down = (x - left) / (top - left), (right - x) / (right - top)
+    return torch.relu(up) * torch.relu(down)
+
+
 # %% hint="mind the sign"
 def power_law(n, gap):
     slope, intercept = np.polyfit(n.log(), gap.log(), 1)
@@ -80,6 +98,18 @@ def power_law(n, gap):
 def power_law(n, gap):
     slope, _ = np.polyfit(n.log(), gap.log(), 1)
     return float(-slope)
+
+
+# %% hint="take it back with 10 **"
+def power_law(n, gap):
+    slope, intercept = np.polyfit(np.log10(n.numpy()), np.log10(gap.numpy()), 1)
+    return intercept, -slope
+
+
+# %% hint="the same logarithm belongs on both axes"
+def power_law(n, gap):
+    slope, intercept = np.polyfit(np.log10(n.numpy()), np.log(gap.numpy()), 1)
+    return np.exp(intercept), -slope
 
 
 # %% hint="divide by the standard deviation"
@@ -139,3 +169,67 @@ def prepare(train, new):
     new[unknown] = 0
     mean = train.nanmean(dim=0)
     return torch.cat([new - mean, unknown.float()], dim=1)
+
+
+# %% hint="an outlier is cut at three standard deviations, on both sides, not at one"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new - mean) / std).clamp(-1, 1).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="what is below the mean is negative"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new - mean) / std).clamp(0, 3).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="it is not put to 0"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new - mean) / std).nan_to_num(0)
+    scaled[scaled.abs() > 3] = 0
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="an unknown value is 0"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = torch.where(new.isnan(), mean, ((new - mean) / std).clamp(-3, 3))
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="an unknown value is 0"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new - mean) / std).clamp(-3, 3).nan_to_num(-1)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="three standard deviations, not three units"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = (train - mean).square().nanmean(dim=0).sqrt()
+    scaled = ((new.clamp(-3, 3) - mean) / std).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="the number of *known* values"
+def prepare(train, new):
+    mean = train.nanmean(dim=0)
+    std = ((train - mean).square().nansum(dim=0) / len(train)).sqrt()
+    scaled = ((new - mean) / std).clamp(-3, 3).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)
+
+
+# %% hint="not the whole rows in which they stand"
+def prepare(train, new):
+    known = train[~train.isnan().any(dim=1)]
+    scaled = ((new - known.mean(dim=0)) / known.std(dim=0)).clamp(-3, 3).nan_to_num(0)
+    return torch.cat([scaled, new.isnan().float()], dim=1)

@@ -53,6 +53,16 @@ def fm_pairs(v):
     return 0.5 * (together - v.square_().sum())
 
 
+# %% hint="multiplies all fields at once"
+def fm_pairs(v):
+    return v.prod(dim=0).sum()
+
+
+# %% hint="the half belongs to both"
+def fm_pairs(v):
+    return (0.5 * v.sum(dim=0).square() - v.square().sum(dim=0)).sum()
+
+
 # %% hint="without v_i itself"
 def fm_gradient(v):
     return v.sum(dim=0).expand_as(v)
@@ -77,6 +87,16 @@ def fm_gradient(v):
 # %% hint="sum over the fields (the rows)"
 def fm_gradient(v):
     return v.sum(dim=1, keepdim=True) - v
+
+
+# %% hint="not its neighbours alone"
+def fm_gradient(v):
+    return v.roll(1, dims=0) + v.roll(-1, dims=0)
+
+
+# %% hint="the vectors before it as well"
+def fm_gradient(v):
+    return torch.stack([v[i + 1 :].sum(dim=0) for i in range(len(v))])
 
 
 # %% hint="v[i, i] is never used"
@@ -105,3 +125,8 @@ def ffm_pairs(v):
 # %% hint="add up those of pairs"
 def ffm_pairs(v):
     return torch.einsum("ijd,jid->ij", v, v)
+
+
+# %% hint="looks at the last two axes"
+def ffm_pairs(v):
+    return (v * v.transpose(0, 1)).triu(1).sum()

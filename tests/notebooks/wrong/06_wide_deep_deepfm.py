@@ -48,6 +48,17 @@ def pair_products(vectors):
     return vectors @ vectors
 
 
+# %% hint="a mask of (B, n, n) runs them into one row"
+def pair_products(vectors):
+    products = vectors @ vectors.mT
+    return products[torch.ones_like(products).tril(-1).bool()]
+
+
+# %% hint="a row for each example"
+def pair_products(vectors):
+    return vectors.new_zeros(len(vectors))
+
+
 # %% hint="each pair once"
 def deepfm_logit(fields, linear, mlp):
     products = fields @ fields.transpose(1, 2)
@@ -90,6 +101,16 @@ def deepfm_logit(fields, linear, mlp):
     return linear + mlp(fields.flatten(1))
 
 
+# %% hint="no part is summed or averaged over the batch"
+def deepfm_logit(fields, linear, mlp):
+    return linear.sum() + pairwise_products(fields) + mlp(fields.flatten(1))
+
+
+# %% hint="no part is summed or averaged over the batch"
+def deepfm_logit(fields, linear, mlp):
+    return linear + pairwise_products(fields).sum() + mlp(fields.flatten(1))
+
+
 # %% hint="have the same sum"
 def cross_key(a, b, n_b):
     return a + b
@@ -128,3 +149,73 @@ def cross_key(a, b, n_b):
 # %% hint="cannot be read as numbers"
 def cross_key(a, b, n_b):
     return [f"{x}-{y}" for x, y in zip(a, b, strict=True)]
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 2_000 * a + b
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 10_000 * a + b
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 1_000_000 * a + b
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 7_919 * a + b
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 12_345_678 * a + b
+
+
+# %% hint="one step in a moves the key on by"
+def cross_key(a, b, n_b):
+    return 200_000_000 * a + b
+
+
+# %% hint="a remainder takes 1,048,576 values"
+def cross_key(a, b, n_b):
+    return (a * n_b + b) % 2**20
+
+
+# %% hint="a remainder takes 1,000,003 values"
+def cross_key(a, b, n_b):
+    return (a * n_b + b) % 1_000_003
+
+
+# %% hint="an int32 ends at 2³¹"
+def cross_key(a, b, n_b):
+    return a.int() * n_b + b.int()
+
+
+# %% hint="a float64 counts only to 2⁵³"
+def cross_key(a, b, n_b):
+    return (a.double() * n_b + b).long()
+
+
+# %% hint="a key is made of a, b and n_b alone"
+def cross_key(a, b, n_b):
+    return torch.arange(len(a))
+
+
+# %% hint="a key is made of a, b and n_b alone"
+def cross_key(a, b, n_b):
+    return a * (b.max() + 1) + b
+
+
+# %% hint="a key is made of a, b and n_b alone"
+def cross_key(a, b, n_b):
+    return torch.unique(torch.stack([a, b], dim=1), dim=0, return_inverse=True)[1]
+
+
+# %% hint="how many values of b must fit between two of a"
+def cross_key(a, b, n_b):
+    return a << 10 | b

@@ -62,6 +62,14 @@ def cross_network(x0, weights, biases):
     return x
 
 
+# %% hint="the bias is added"
+def cross_network(x0, weights, biases):
+    x = x0
+    for weight, bias in zip(weights, biases, strict=True):
+        x = x0 * (x @ weight.T - bias) + x
+    return x
+
+
 # %% hint="the bias must cancel"
 def fm_as_cross(v):
     n = len(v)
@@ -102,3 +110,10 @@ def fm_as_cross(v):
 def fm_as_cross(v):
     n = len(v)
     return torch.ones(n, n).triu(diagonal=1), -torch.ones(n), torch.ones(n)
+
+
+# %% hint="for n = 3 features"
+def fm_as_cross(v):
+    weight = torch.zeros(5, 5)
+    weight[: len(v), : len(v)] = (v @ v.T).triu(1)
+    return weight, -torch.ones(5), torch.ones(5)

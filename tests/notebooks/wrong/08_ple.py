@@ -45,6 +45,11 @@ def encode_column(x, edges):
     return ((x[:, None] - edges[:-1]) / width).clamp(0, 1)
 
 
+# %% hint="cut off at 1"
+def encode_column(x, edges):
+    return (x.clamp(edges[0], edges[-1])[:, None] - edges[:-1]) / edges.diff()
+
+
 # %% hint="bins differ in width"
 def decode(codes, edges):
     return edges[0] + codes.sum(dim=1)
@@ -63,6 +68,16 @@ def decode(codes, edges):
 # %% hint="not over the rows"
 def decode(codes, edges):
     return edges[0] + (codes * edges.diff()).sum(dim=0)
+
+
+# %% hint="edges[0]"
+def decode(codes, edges):
+    return edges[1] + (codes * edges.diff()).sum(dim=1)
+
+
+# %% hint="the edge below x"
+def decode(codes, edges):
+    return edges[(codes >= 1).sum(dim=1)]
 
 
 # %% hint="the weight is not the height"
@@ -88,3 +103,8 @@ def broken_line(heights):
 # %% hint="only the rise across this bin"
 def broken_line(heights):
     return heights[0], heights[1:] - heights[0]
+
+
+# %% hint="the middle of the two heights"
+def broken_line(heights):
+    return heights[0], (heights[1:] + heights[:-1]) / 2

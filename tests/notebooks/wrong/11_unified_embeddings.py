@@ -30,6 +30,11 @@ def alone(n_values, n_rows):
     return (1 - 1 / nrows) ** (n_values - 1)  # noqa: F821
 
 
+# %% hint="the others are n_values − 1"
+def alone(n_values, n_rows):
+    return (1 - 1 / n_rows) ** n_rows
+
+
 # %% hint="not added up"
 def look_up(table, rows):
     return table[rows].sum(dim=2)
@@ -48,6 +53,11 @@ def look_up(table, rows):
 # %% hint="the fields stay apart"
 def look_up(table, rows):
     return table[rows].flatten(1)
+
+
+# %% hint="here the last is read k times"
+def look_up(table, rows):
+    return table[rows[..., -1]].repeat(1, 1, rows.shape[2])
 
 
 # %% hint="A value is no pair with itself"
@@ -73,3 +83,8 @@ def expected_twins(n_values, n_rows, n_hashes):
 # %% hint="does `//` cut the fraction off?"
 def expected_twins(n_values, n_rows, n_hashes):
     return n_values * (n_values - 1) // 2 // n_rows**n_hashes
+
+
+# %% hint="only the chance is raised to the power k"
+def expected_twins(n_values, n_rows, n_hashes):
+    return (n_values * (n_values - 1) / 2 / n_rows) ** n_hashes

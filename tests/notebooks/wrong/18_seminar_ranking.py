@@ -38,6 +38,12 @@ def encode(x, edges):
     return [min(1.0, max(0.0, (x - a) / 2)) for a in edges]
 
 
+# %% hint="its own left edge"
+def encode(x, edges):
+    share = min(1.0, max(0.0, (x - edges[0]) / (edges[-1] - edges[0])))
+    return [share] * (len(edges) - 1)
+
+
 # %% hint="do not forget"
 def cross_layer(x0, x, weight, bias):
     return x0 * (x @ weight.T + bias)
@@ -61,6 +67,11 @@ def cross_layer(x0, x, weight, bias):
 # %% hint="RuntimeError: mat1 and mat2 shapes cannot be multiplied"
 def cross_layer(x0, x, weight, bias):
     return x0 * (weight @ x + bias) + x
+
+
+# %% hint="the bias is added"
+def cross_layer(x0, x, weight, bias):
+    return x0 * (x @ weight.T - bias) + x
 
 
 # %% hint="only the first hash is looked at"
@@ -90,3 +101,33 @@ def colliding_pairs(first, second):
 def colliding_pairs(first, second):
     same = (first[:, None] == first) | (second[:, None] == second)
     return int(same.triu(diagonal=1).sum())
+
+
+# %% hint="one number made of both rows"
+def colliding_pairs(first, second):
+    _, counts = (first * 10 + second).unique(return_counts=True)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+# %% hint="one number made of both rows"
+def colliding_pairs(first, second):
+    _, counts = (second * 1_000 + first).unique(return_counts=True)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+# %% hint="one number made of both rows"
+def colliding_pairs(first, second):
+    _, counts = (first * 10**6 + second).unique(return_counts=True)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+# %% hint="a value's pair with itself"
+def colliding_pairs(first, second):
+    _, counts = torch.stack([first, second]).unique(dim=1, return_counts=True)
+    return int((counts.square() / 2).sum())
+
+
+# %% hint="first hash with first hash"
+def colliding_pairs(first, second):
+    n = len(first)
+    return sum(int(first[i] == second[j]) for j in range(n) for i in range(j))
