@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import operator
 import math
+import operator
 import random
 import time
 from collections.abc import Callable, Iterator

@@ -114,7 +114,7 @@ def test_truth_values_of_all_libraries_are_taken(holds, expected, shown):
 
 @pytest.mark.parametrize(
     "holds",
-    [float("nan"), 1, 0.0, None, "False", lambda: False, [True], np.array([True, False]), torch.ones(2)],
+    [float("nan"), 1, 0.0, None, "False", lambda: False, [True], np.array([True] * 2), torch.ones(2)],
 )  # fmt: skip
 def test_anything_else_is_no_answer(holds, shown):
     with pytest.raises(ClaimFailed, match="give True or False"):
