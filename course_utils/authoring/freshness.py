@@ -394,12 +394,13 @@ def reach(cells: Iterable[str], root: Path = ROOT) -> Reach:
     return found
 
 
-def code_hash(cells: Iterable[str], root: Path = ROOT, assets: Path = ASSETS) -> str:
+def code_hash(cells: Iterable[str], root: Path = ROOT, assets: Path | None = ASSETS) -> str:
     """Hash of all that decides what these cells compute and show.
 
     Args:
         cells: code, with inlined classes as the imports that name them. root: folder of the
-            package. assets: folder of the files that count where their names stand in the code.
+            package. assets: folder of the files that count where their names stand in the code;
+            None for code that makes such a file.
     """
     cells = list(cells)
     found = reach(cells, root)
@@ -410,12 +411,13 @@ def code_hash(cells: Iterable[str], root: Path = ROOT, assets: Path = ASSETS) ->
     return digest.hexdigest()[:16]
 
 
-def _pieces(cells: list[str], found: Reach, root: Path, assets: Path) -> Iterator[str]:
+def _pieces(cells: list[str], found: Reach, root: Path, assets: Path | None) -> Iterator[str]:
     yield from (normal(cell) for cell in cells)
     for symbol, nodes in sorted(found.symbols.items(), key=lambda item: str(item[0])):
         yield f"{symbol} " + " ".join(map(_text, nodes))
     named = {re.split(r"[/\\]", text)[-1] for text in found.strings}
-    for path in sorted([*assets.glob("*"), root / "course.toml"]):
+    files = [*assets.glob("*"), root / "course.toml"] if assets else []
+    for path in sorted(files):
         if path.name in named and path.is_file():
             content = path.read_bytes()
             if path.suffix in TEXTS:

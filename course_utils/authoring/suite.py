@@ -55,7 +55,8 @@ def test(workers: int | None = None) -> None:
     nbval += ["--nbval-sanitize-with", str(SANITIZE)]
     one_thread = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     variables = {HEADLESS: "1", "TQDM_DISABLE": "1", **(one_thread if workers > 1 else {})}
-    targets = [*map(str, longest_first()), "tests"]
+    first, *others = map(str, longest_first())
+    targets = [first, "tests/notebooks", *others, "tests/unit", "tests/reference"]  # longest first
     _step("tests", [sys.executable, "-m", "pytest", *spread, *nbval, *targets], variables)
 
 
