@@ -153,7 +153,7 @@ claim(
 
 
 # %% slideshow={"slide_type": "fragment"}
-def fit_function(model, function, d, epochs=44, lr=1e-2):
+def fit_function(model, function, d, epochs=44, lr=2e-2):
     """Regression on uniform inputs in [−1, 1]; the share of variance left on new ones."""
     random = torch.Generator().manual_seed(SEED)
     drawn = [2 * torch.rand(4_096, d, generator=random) - 1 for _ in range(3)]
@@ -177,7 +177,7 @@ LAYERS, DEGREES = [1, 2, 3], [1, 2, 3, 4]
 
 def product_left(n_layers, k):
     """Share of the variance of x₁ ⋯ x_k that `n_layers` cross layers leave."""
-    return fit_function(crosses(4, n_layers), lambda x: x[:, :k].prod(dim=1), d=4, lr=2e-2)
+    return fit_function(crosses(4, n_layers), lambda x: x[:, :k].prod(dim=1), d=4)
 
 
 left = np.array([[product_left(n, k) for k in DEGREES] for n in LAYERS])
