@@ -153,7 +153,7 @@ claim(
 
 
 # %% slideshow={"slide_type": "fragment"}
-def fit_function(model, function, d, epochs=44, lr=2e-2):
+def fit_function(model, function, d, epochs=44, lr=4e-2):
     """Regression on uniform inputs in [−1, 1]; the share of variance left on new ones."""
     random = torch.Generator().manual_seed(SEED)
     drawn = [2 * torch.rand(4_096, d, generator=random) - 1 for _ in range(3)]
