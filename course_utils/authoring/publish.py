@@ -47,6 +47,11 @@ def cell_hash(cell: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def source_hashes(name: str) -> list[str]:
+    """Hashes of the source's own cells, inline imports as they stand there."""
+    return [cell_hash(cell) for cell in source.read_source(name, inline=False).cells]
+
+
 def edited_cells(name: str) -> list[int]:
     """Numbers of the built notebook's cells that no longer are as `publish` wrote them."""
     if not built_path(name).exists():
@@ -114,7 +119,7 @@ def publish(name: str, force: bool = False) -> str:
         "hash": code_hash(code_of(notebook)),
         "seconds": seconds,
         "cells": [cell_hash(cell) for cell in notebook.cells],
-        "source": [cell_hash(cell) for cell in source.read_source(name, inline=False).cells],
+        "source": source_hashes(name),
     }
     write_whole(
         {

@@ -47,12 +47,12 @@ def pull(name: str) -> list[Path]:
         files |= _unpack_pictures(plain, name, number)
         kept.cells.append(plain)
     text = _as_source(kept, path)
-    built.metadata.setdefault("course", {})["cells"] = [
-        publish.cell_hash(cell) for cell in built.cells
-    ]
-    publish.write_whole(
-        {**files, path: text.encode(), publish.built_path(name): publish.as_text(built)}
+    publish.write_whole({**files, path: text.encode()})
+    built.metadata.setdefault("course", {}).update(
+        cells=[publish.cell_hash(cell) for cell in built.cells],
+        source=publish.source_hashes(name),  # so that the next pull is not taken for a conflict
     )
+    publish.write_whole({publish.built_path(name): publish.as_text(built)})
     return [path, *files]
 
 
@@ -64,7 +64,7 @@ def _is_empty(cell: NotebookNode) -> bool:
 def _refuse_if_the_source_moved_on(name: str, built: NotebookNode) -> None:
     """A source that was edited since it was built would lose those edits."""
     written = built.metadata.get("course", {}).get("cells", [])
-    now = [publish.cell_hash(cell) for cell in source.read_source(name, inline=False).cells]
+    now = publish.source_hashes(name)
     as_built = built.metadata.get("course", {}).get("source", now)
     if now != as_built:
         first = next(

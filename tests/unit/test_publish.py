@@ -220,6 +220,16 @@ def test_edits_are_never_destroyed_and_can_be_pulled(pretend, course):
     assert publish.publish("90_tiny") == "text"
 
 
+def test_edits_can_be_pulled_again_before_anything_is_built(pretend, course):
+    for edit in ("One edit.", "Another edit."):
+        pretend.cells[0].source += f"\n\n{edit}"
+        built = publish.read_built("90_tiny")
+        built.cells[0].source = pretend.cells[0].source
+        save(built, course)
+        pull.pull("90_tiny")
+        assert edit in text_of(course)
+
+
 def test_a_pull_without_edits_leaves_the_source_as_it_is(pretend, course):
     pull.pull("90_tiny")
     assert text_of(course) == SOURCE
