@@ -10,7 +10,7 @@ LOG ?=
 export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format typecheck notebooks preview pull new run claims ladder bench doctor clean
+.PHONY: help lab test lint format typecheck notebooks preview pull new run tune claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,7 +53,10 @@ new: $(VENV)/.installed ## start a notebook: source, checks, planted wrong answe
 run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
 	$(RUN) run "$$NB" $(if $(LOG),--log "$$LOG")
 
-claims: $(VENV)/.installed ## table claim × seed: make claims SEEDS=0..4 NB=07_dcn_v2
+tune: $(VENV)/.installed ## run the trials of a notebook's models: make tune NB=07_dcn_v2
+	$(RUN) tune "$$NB" $(if $(LOG),--log "$$LOG")
+
+claims: $(VENV)/.installed ## run notebooks with several seeds: make claims SEEDS=0..4 NB=07_dcn_v2
 	$(RUN) claims --seeds $(SEEDS) $(if $(NB),--names $(NB))
 
 ladder: $(VENV)/.installed ## train every ranker of the track on sim and movielens, for the table in README

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from course_utils.settings import LARGEST_SEED, absolute_variables
+from course_utils.settings import EVERY, LARGEST_SEED, absolute_variables
 
 Action = Callable[[argparse.Namespace], None]
 SIGNS = {"✔": "[ok]", "✘": "[no]", "·": "-", "−": "-", "…": "...", "→": "->", "Δ": "d"}
@@ -62,9 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--to", type=Path, default=Path("build"))
     preview.add_argument("--no-open", action="store_true", help="do not open a browser")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
-    claims = command("claims", _claims, "table claim × seed over all notebooks")
+    tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
+    tune.add_argument("name")
+    tune.add_argument("--log")
+    tune.add_argument("--models", nargs="+", default=[EVERY], help="only these")
+    claims = command("claims", _claims, "run notebooks with several seeds and keep their claims")
     claims.add_argument("--seeds", nargs="+", type=seeds, default=[range(5)])
     claims.add_argument("--names", nargs="*")
+    claims.add_argument("--workers", type=int, help="processes; default: one a core")
     command("lint", _lint, "ruff and the type checker")
     command("typecheck", _typecheck, "the type checker alone")
     test = command("test", _test, "lint, unit tests, reference checks and every notebook")
@@ -162,11 +167,18 @@ def _ladder(args: argparse.Namespace) -> None:
     readme.write_readme()
 
 
+def _tune(args: argparse.Namespace) -> None:
+    from course_utils.authoring.run import tune
+
+    tune(args.name, args.log, args.models)
+
+
 def _claims(args: argparse.Namespace) -> None:
-    from course_utils.authoring import readme, source
+    from course_utils.authoring import readme, seeds
 
     wanted = [seed for part in args.seeds for seed in part]
-    print(readme.claims_by_seed(args.names or source.names(), wanted))
+    seeds.measure(args.names or readme.written(), wanted, args.workers)
+    readme.write_readme()
 
 
 def _lint(args: argparse.Namespace) -> None:

@@ -21,6 +21,11 @@ DEFAULT_LOG = "sim"
 HEADLESS = "COURSE_HEADLESS"
 """Set where notebooks are executed without a reader: publishing, tests."""
 
+TUNE, EVERY = "COURSE_TUNE", "all"
+"""Set where the trials of a notebook are run: to the word for every model, or to names."""
+REPORT = "COURSE_REPORT"
+"""Set where a claim that fails is only reported, on the default log too."""
+
 LARGEST_SEED = 2**31 - 2**16
 """`COURSE_SEED` ends here: Python, NumPy, PyTorch, scikit-learn and CatBoost all take the seeds
 that a notebook makes of it by adding its own small numbers."""
@@ -197,6 +202,20 @@ def features_choice() -> str:
 def headless() -> bool:
     """Whether nobody is there to turn a widget: `COURSE_HEADLESS` is set."""
     return bool(os.environ.get(HEADLESS))
+
+
+def tunes(model: str) -> bool:
+    """Whether the trials of this model are to be run: `COURSE_TUNE` is `all`, or names it.
+
+    Names are separated by semicolons.
+    """
+    wanted = os.environ.get(TUNE, "")
+    return wanted == EVERY or model in [name.strip() for name in wanted.split(";")]
+
+
+def only_reports() -> bool:
+    """Whether a claim that fails stops no notebook: trials are run, or seeds are compared."""
+    return bool(os.environ.get(REPORT) or os.environ.get(TUNE))
 
 
 def course_seed() -> int:

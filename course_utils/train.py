@@ -23,6 +23,8 @@ from course_utils.settings import course_seed
 Batch = dict[str, Tensor]
 """Tensors of equally many rows; all but `target` are the model's arguments."""
 
+Schedule = Literal["averaged", "constant", "cycle"]
+
 Loss = Callable[[nn.Module, Batch], Tensor]
 """The mean loss of a batch, a number, from the model and the batch on the model's device."""
 
@@ -134,6 +136,8 @@ class History:
     valid_loss: list[float] = field(default_factory=list)
     seconds: float = 0.0
     best_epoch: int = -1
+    steps: int = 0
+    """Of the optimizer, in all."""
 
 
 def fit(
@@ -142,21 +146,21 @@ def fit(
     valid: Batch,
     *,
     loss: Loss = log_loss,
-    epochs: int = 3,
+    epochs: int = 30,
     batch_size: int = 2_048,
-    lr: float = 4e-3,
-    schedule: Literal["cycle", "constant"] = "cycle",
+    lr: float = 3e-3,
+    schedule: Schedule = "averaged",
     weight_decay: float = 1e-2,
-    embedding_decay: float = 10.0,
+    embedding_decay: float = 2.0,
     patience: int = 1,
     seed: int = 0,
     progress: bool = True,
     before_epoch: Callable[[nn.Module, int], None] | None = None,
 ) -> History:
-    """Train a model with AdamW, stop early, and restore the weights of the best epoch.
+    """Train with AdamW until validation stops improving, and keep the weights of the best epoch.
 
     Training stops when for more than `patience` epochs the validation loss has not been the lowest
-    so far.
+    so far, and after `epochs` in any case.
 
     Args:
         model: what `loss` calls; it is moved to the GPU if there is one.
@@ -165,16 +169,19 @@ def fit(
             `model(**inputs)` (B,) against `target` (B,) in [0, 1]. For the validation loss it is
             called in evaluation mode on batches of the same size, and what it draws at random from
             PyTorch's generator is then the same after every epoch.
-        epochs: passes over `train`. batch_size: rows a step.
-        lr: learning rate, the peak of the cycle.
-        schedule: `cycle`, up and down once over all steps (Smith & Topin 2019,
-            "Super-convergence"), or `constant`.
+        epochs: most passes over `train`. batch_size: rows a step.
+        lr: learning rate, or the peak of the cycle.
+        schedule: `averaged`, a constant rate, and what is validated and kept are the weights
+            averaged over about the last tenth of the steps (Shamir & Zhang 2013, "Stochastic
+            gradient descent for non-smooth optimization", section 4): it need not know when
+            training will end. `constant`, without averaging. `cycle`, up and down once over
+            all `epochs` (Smith & Topin 2019, "Super-convergence").
         weight_decay: AdamW's, for weights. embedding_decay: AdamW's, for embedding tables, much
             larger: a table row is seen seldom, and overfits first.
         patience: epochs without improvement that are tolerated.
         seed: of the order of rows and of the draws in validation. progress: show a tqdm bar.
         before_epoch: called with the model and the number of the epoch (from 0) before each one;
-            for a parameter that it changes the optimizer starts anew.
+            for a parameter that it changes the optimizer and the average start anew.
 
     Returns:
         Losses by epoch, means over rows; seconds; the best epoch (from 0).
@@ -191,6 +198,8 @@ def fit(
     optimizer = _optimizer(model, lr, weight_decay, embedding_decay)
     steps = -(-n_rows(train) // batch_size)
     rate = _rate(optimizer, schedule, lr, epochs * steps)
+    average = _Average(model) if schedule == "averaged" else None
+    kept = model if average is None else average.model
     generator = torch.Generator().manual_seed(seed)
     history, start = History(), time.perf_counter()
     best: dict[str, Tensor] = {}
@@ -198,7 +207,9 @@ def fit(
     with tqdm(total=epochs * steps, desc=type(model).__name__, **quiet) as bar:
         for epoch in range(epochs):
             if before_epoch is not None:
-                _call_before_epoch(before_epoch, model, epoch, optimizer)
+                for changed in _call_before_epoch(before_epoch, model, epoch, optimizer):
+                    if average is not None:
+                        average.forget(changed)
             model.train()
             total = 0.0
             for batch in batches(train, batch_size, generator):
@@ -208,18 +219,47 @@ def fit(
                 value.backward()
                 optimizer.step()
                 rate.step()
+                if average is not None:
+                    average.update(model)
                 bar.update()
             history.train_loss.append(total / n_rows(train))
-            history.valid_loss.append(_validation_loss(model, valid, loss, batch_size, seed, epoch))
+            history.valid_loss.append(_validation_loss(kept, valid, loss, batch_size, seed, epoch))
             bar.set_postfix(valid=f"{history.valid_loss[-1]:.4f}")
             if history.valid_loss[-1] == min(history.valid_loss):
-                history.best_epoch, best = epoch, copy.deepcopy(model.state_dict())
+                history.best_epoch, best = epoch, copy.deepcopy(kept.state_dict())
             elif epoch - history.best_epoch > patience:
                 break
     model.load_state_dict(best)
     model.eval()
     history.seconds = time.perf_counter() - start
+    history.steps = steps * len(history.valid_loss)
     return history
+
+
+class _Average:
+    """A model whose weights are the average of another's over about the last tenth of its steps.
+
+    After step n a weight moves by 10/(n + 10) of its distance to the present one.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = copy.deepcopy(model)
+        self._steps: dict[str, int] = {}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the weights after one more step into the average; buffers are copied."""
+        pairs = zip(self.model.named_parameters(), model.parameters(), strict=True)
+        for (name, mean), new in pairs:
+            n = self._steps[name] = self._steps.get(name, 0) + 1
+            mean.lerp_(new, 10 / (n + 10))
+        for copied, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
+            copied.copy_(buffer)
+
+    @torch.no_grad()
+    def forget(self, changed: str) -> None:
+        """Start the average of one parameter anew."""
+        self._steps[changed] = 0
 
 
 def _check_options(
@@ -284,9 +324,9 @@ def _rate(
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer, lr, total_steps=max(2, steps), pct_start=0.15
         )
-    if schedule == "constant":
+    if schedule in ("averaged", "constant"):
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
-    raise TrainingError(f"schedule must be 'cycle' or 'constant', got {schedule!r}")
+    raise TrainingError(f"schedule must be 'averaged', 'constant' or 'cycle', got {schedule!r}")
 
 
 def _call_before_epoch(
@@ -294,13 +334,14 @@ def _call_before_epoch(
     model: nn.Module,
     epoch: int,
     optimizer: torch.optim.Optimizer,
-) -> None:
-    """Call the hook, and forget the optimizer's state of each parameter that it changed."""
-    before = [(p, p.detach().clone()) for p in model.parameters()]
+) -> list[str]:
+    """Call the hook; forget the optimizer's state of each parameter that it changed, name them."""
+    before = [(name, p, p.detach().clone()) for name, p in model.named_parameters()]
     hook(model, epoch)
-    for parameter, old in before:
-        if not torch.equal(parameter, old):
-            optimizer.state.pop(parameter, None)
+    changed = [(name, p) for name, p, old in before if not torch.equal(p, old)]
+    for _, parameter in changed:
+        optimizer.state.pop(parameter, None)
+    return [name for name, _ in changed]
 
 
 def _finite(value: Tensor, batch: Batch, what: str) -> float:

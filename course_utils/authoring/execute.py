@@ -10,9 +10,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from course_utils.authoring.source import KERNEL, PublishError
-from course_utils.settings import HEADLESS
+from course_utils.settings import HEADLESS, TUNE
 
-CELL_SECONDS = 600
+CELL_SECONDS, TUNING_SECONDS = 600, 7_200
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -29,7 +29,7 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     environment = {**os.environ, **ours, **variables}
     client = NotebookClient(
         notebook,
-        timeout=CELL_SECONDS,
+        timeout=TUNING_SECONDS if environment.get(TUNE) else CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,

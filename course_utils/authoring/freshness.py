@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython"}
 """Names on PyPI of modules that are called otherwise."""
 TEXTS = {".csv", ".json", ".md", ".toml", ".txt"}
 """Assets in which the end of a line may be that of any system."""
+BY_NOTEBOOK = {"tuned.json"}
+"""Assets with an entry a notebook: of these the ones count that the code names."""
 NOT_COMPUTING = {"IPython", "filelock", "ipywidgets", "psutil", "tqdm"}
 """Libraries whose version changes no number and no figure."""
 
@@ -422,6 +425,10 @@ def _pieces(cells: list[str], found: Reach, root: Path, assets: Path | None) -> 
             content = path.read_bytes()
             if path.suffix in TEXTS:
                 content = content.replace(b"\r\n", b"\n")
+            if path.name in BY_NOTEBOOK:
+                entries = json.loads(content)
+                own = {name: entries[name] for name in entries.keys() & found.strings}
+                content = json.dumps(own, sort_keys=True).encode()
             yield f"{path.name} {hashlib.sha256(content).hexdigest()}"
     for library in sorted(found.libraries - NOT_COMPUTING):
         yield f"{library} {_version(library)}"

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import re
 
-from nbformat import NotebookNode
-
-from course_utils.authoring import publish, source
-from course_utils.authoring.execute import execute
+from course_utils.authoring import publish, seeds
 from course_utils.authoring.source import PublishError
 from course_utils.lesson import ladder
 from course_utils.lesson.claims import cell_of_table
 from course_utils.lesson.syllabus import read_syllabus
-from course_utils.settings import NOTEBOOKS, ROOT
+from course_utils.settings import ROOT
 
 README = ROOT / "README.md"
-
-
-def claims_of(notebook: NotebookNode) -> list[dict]:
-    """Claims of an executed notebook in their order: `claim`, `holds`, `measured`."""
-    return [
-        output.metadata["course"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "claim" in output.get("metadata", {}).get("course", {})
-    ]
 
 
 def written() -> list[str]:
@@ -33,14 +20,17 @@ def written() -> list[str]:
 
 
 def results_table() -> str:
-    """Markdown table of all claims with what was measured."""
-    rows = ["| notebook | claim | | measured |", "|---|---|---|---|"]
+    """Markdown table of all claims: what was measured, and how it went with other seeds."""
+    rows = ["| notebook | claim | | measured | other seeds |", "|---|---|---|---|---|"]
     for name in written():
-        for c in claims_of(publish.read_built(name)):
+        built = publish.read_built(name)
+        kept = seeds.kept_of(name, built.metadata["course"]["hash"])
+        for c in seeds.claims_of(built):
             mark = "✔" if c["holds"] else "✘"
             link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
             claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
-            rows.append(f"| {link} | {claim} | {mark} | {measured} |")
+            others = cell_of_table(seeds.told(c, kept.get(c["claim"], {})))
+            rows.append(f"| {link} | {claim} | {mark} | {measured} | {others} |")
     return "\n".join(rows)
 
 
@@ -55,29 +45,6 @@ def map_table() -> str:
             written = lesson.state == "written"
             cells.append(f"[{told}](notebooks/{lesson.name}.ipynb)" if written else told)
         rows.append(f"| {number} · {title} | {' · '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def claims_by_seed(names: list[str], seeds: list[int]) -> str:
-    """Markdown table of claim × `COURSE_SEED`, from fresh runs of the notebooks."""
-    table: dict[tuple[str, str], dict[int, str]] = {}
-    for seed in seeds:
-        for name in names:
-            notebook = source.read_source(name)
-            try:
-                execute(notebook, NOTEBOOKS, COURSE_SEED=str(seed))
-            except PublishError as error:
-                print(f"{name}, seed {seed}: {str(error)[-300:]}")
-            for c in claims_of(notebook):
-                cell = f"{'✔' if c['holds'] else '✘'} {cell_of_table(c['measured'])}"
-                table.setdefault((name, c["claim"]), {})[seed] = cell
-    rows = [
-        "| claim | " + " | ".join(map(str, seeds)) + " |",
-        "|---|" + "---|" * len(seeds),
-    ]
-    for (name, text), cells in table.items():
-        values = " | ".join(cells.get(seed, "not reached") for seed in seeds)
-        rows.append(f"| {name.split('_')[0]}: {cell_of_table(text)} | {values} |")
     return "\n".join(rows)
 
 

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from course_utils.authoring import publish, source
 from course_utils.authoring.execute import execute
 from course_utils.authoring.source import PublishError
-from course_utils.settings import NOTEBOOKS, absolute_log, chosen_log, log_stem
+from course_utils.settings import NOTEBOOKS, TUNE, absolute_log, chosen_log, log_stem
 
 TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A world that takes seconds: 18 thousand listens. Its claims are reported, not enforced."""
@@ -49,6 +49,19 @@ def as_page(notebook: NotebookNode) -> str:
 
     html, _ = HTMLExporter().from_notebook_node(notebook)
     return html
+
+
+def tune(name: str, log: str | None, models: list[str]) -> None:
+    """Execute one notebook with its trials, which go into `notebooks/assets/tuned.json`.
+
+    Args:
+        name: of the notebook. log: as for `run`. models: those to tune; `all` is every one.
+
+    Raises:
+        PublishError: a cell failed; the trials until then are kept.
+    """
+    notebook, log = source.read_source(name), absolute_log(log) if log else chosen_log()
+    execute(notebook, NOTEBOOKS, COURSE_LOG=log, **{TUNE: ";".join(models)})
 
 
 def preview(name: str, folder: Path, show: bool) -> Path:

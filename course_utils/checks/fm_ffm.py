@@ -1,4 +1,4 @@
-"""Checks of notebook 05: the sums over pairs of FM and FFM, and FM's gradient."""
+"""Checks of notebook 05: scoring a catalogue with an FM, FM's gradient, sums over triples."""
 
 from __future__ import annotations
 
@@ -11,84 +11,76 @@ from torch import Tensor
 from course_utils.checks._answers import drawn, judge
 
 
-def check_fm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
-    """`pairs(v)`: the sum over i < j of the inner products of the rows of v (n, d)."""
-    squares = "a field is no pair with itself: take the squares away"
-    components = "sum over the fields and square component by component; add the components last"
+def check_item_scores(scores: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """`scores(context, items, weights)`: what of an FM's logit depends on the item.
+
+    Shapes: context (n, d), items (m, d), weights (m,) → (m,).
+    """
+    added = "the context's vectors are added up: an item meets every one of them"
+    own = "an item meets the context, not itself and not the other items"
+    number = "one number for each item, (m,)"
     judge(
-        pairs,
-        lambda v: sum((v[i] @ v[j] for i, j in combinations(range(len(v)), 2)), torch.tensor(0.0)),
+        scores,
+        lambda c, v, w: torch.stack([w[i] + sum(f @ v[i] for f in c) for i in range(len(v))]),
         cases=[
-            ({"v": torch.tensor([[1.0, 3.0], [4.0, 1.0], [2.0, 7.0]])}, components),
-            ({"v": torch.tensor([[1.0], [2.0], [3.0]])}, "1·2 + 1·3 + 2·3 = 11"),
-            ({"v": torch.tensor([[4.0, 1.0]])}, "a single field has no pair: 0"),
-            ({"v": drawn(6, 4)}, components),
+            (
+                {"context": drawn(3, 2), "items": drawn(5, 2, seed=1), "weights": drawn(5, seed=2)},
+                f"the item's own weight, and its product with each vector of the context; {own}",
+            ),
+            (
+                {"context": drawn(1, 4), "items": drawn(2, 4, seed=1), "weights": 0 * drawn(2)},
+                "one vector in the context: a plain inner product with each item",
+            ),
+            (
+                {"context": 0 * drawn(2, 3), "items": drawn(4, 3), "weights": drawn(4, seed=2)},
+                "where the context says nothing the items' own weights are left",
+            ),
         ],
         mistakes=[
-            (lambda v: 0.5 * v.sum(dim=0).square().sum(), squares),
-            (lambda v: v.sum(dim=0).square().sum(), f"{squares}; and each pair counts once"),
+            (lambda c, v, w: v @ c.sum(dim=0), "the item's own weight is missing"),
+            (lambda c, v, w: w + v @ c.mean(dim=0), f"{added}, not averaged"),
+            (lambda c, v, w: w + v @ c.prod(dim=0), f"{added}, not multiplied"),
+            (lambda c, v, w: w + v @ c[0], added),
+            (lambda c, v, w: w + v @ c[-1], added),
+            (lambda c, v, w: w + (v @ c.T).amax(dim=1), f"{added}: no maximum is taken"),
+            (lambda c, v, w: w + v @ c.sum(dim=0) + v.square().sum(dim=1), own),
+            (lambda c, v, w: w + v @ c.sum(dim=0) + 0.5 * v.square().sum(dim=1), own),
+            (lambda c, v, w: w + v @ (c.sum(dim=0) + v.sum(dim=0)), own),
+            (lambda c, v, w: w + v @ (c.sum(dim=0) + v.sum(dim=0)) - v.square().sum(dim=1), own),
+            (lambda c, v, w: w + 0.5 * (v @ c.sum(dim=0)), "each pair counts once: no half here"),
+            (lambda c, v, w: w - v @ c.sum(dim=0), "the products are added, not taken away"),
+            (lambda c, v, w: w * (v @ c.sum(dim=0)), "the weight is added, not multiplied"),
             (
-                lambda v: 0.5 * (v.sum(dim=0).square() + v.square().sum(dim=0)).sum(),
-                f"{squares}, do not add them",
+                lambda c, v, w: w + v @ c.sum(dim=0) + _pairs(c),
+                "the pairs inside the context are the same for all items: leave them out",
             ),
             (
-                lambda v: (v.sum(dim=0).square() - v.square().sum(dim=0)).sum(),
-                "every pair is in it twice, as (i, j) and as (j, i): each counts once, so halve",
+                lambda c, v, w: torch.sigmoid(w + v @ c.sum(dim=0)),
+                "a part of the logit is wanted, before the sigmoid",
+            ),
+            (lambda c, v, w: v @ c.T, f"these are all products; {added}; {number}"),
+            (lambda c, v, w: w[:, None] + v @ c.T, f"{added}; {number}"),
+            (lambda c, v, w: v * c.sum(dim=0), f"an inner product adds the components; {number}"),
+            (
+                lambda c, v, w: (w + v @ c.sum(dim=0))[:, None],
+                f"{number}: a column, (m, 1), is not that",
             ),
             (
-                lambda v: 0.5 * (v.square().sum(dim=0) - v.sum(dim=0).square()).sum(),
-                "the sign is turned: which is larger, the square of the sum or the sum of squares?",
-            ),
-            (lambda v: 0.5 * (v.sum().square() - v.square().sum()), components),
-            (lambda v: v.sum().square() - v.square().sum(), components),
-            (
-                lambda v: 0.5 * (v.sum(dim=1).square() - v.square().sum(dim=1)).sum(),
-                "the fields are the rows: sum over them, not over the components of one",
+                lambda c, v, w: (w + v @ c.sum(dim=0)).sum(),
+                f"{number}: the items are rivals, they are not added up",
             ),
             (
-                lambda v: 0.5 * (v.sum(dim=1).square() - v.square().sum(dim=1)),
-                "the fields are the rows: sum over them, not over the components of one",
-            ),
-            (
-                lambda v: 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)),
-                "one number for each component is left: add the components last",
-            ),
-            (
-                lambda v: 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).mean(),
-                "an inner product adds the components, it does not average them",
-            ),
-            (lambda v: v @ v.T, "these are all inner products; add up those of pairs i < j"),
-            (
-                lambda v: (v @ v.T).triu(diagonal=1),
-                "these are the inner products of the pairs; add them up",
-            ),
-            (
-                lambda v: v.prod(dim=0).sum(),
-                "this multiplies all fields at once: a pair is of two, and the pairs are added",
-            ),
-            (
-                lambda v: 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).sum().sqrt(),
-                "no root at the end: the products themselves are added",
-            ),
-            (
-                lambda v: 0.5 * (v.sum(dim=0) - v.square().sum(dim=0)).sum(),
-                "the sum of the vectors is squared too, component by component",
-            ),
-            (
-                lambda v: (0.5 * v.sum(dim=0).square() - v.square().sum(dim=0)).sum(),
-                "the half belongs to both, the square of the sum and the sum of squares",
-            ),
-            (
-                lambda v: (v.sum(dim=0).square() - 0.5 * v.square().sum(dim=0)).sum(),
-                "the half belongs to both, the square of the sum and the sum of squares",
-            ),
-            (
-                lambda v: (v[1:] * v[:-1]).sum(),
-                "neighbours are not the only pairs: every field meets every other one",
+                lambda c, v, w: (w + v @ c.sum(dim=0)).argsort(descending=True),
+                "the scores themselves are wanted, not their order",
             ),
         ],
         tolerance=1e-4,
     )
+
+
+def _pairs(v: Tensor) -> Tensor:
+    """Σ_{i<j} ⟨v_i, v_j⟩, one pair after the other."""
+    return sum((v[i] @ v[j] for i, j in combinations(range(len(v)), 2)), v.new_zeros(()))
 
 
 def check_fm_gradient(gradient: Callable[[Tensor], Tensor]) -> None:
@@ -154,83 +146,74 @@ def _gradient(v: Tensor) -> Tensor:
     return torch.stack([sum(rest, torch.zeros(v.shape[1])) for rest in others])
 
 
-def check_ffm_pairs(pairs: Callable[[Tensor], Tensor]) -> None:
-    """`pairs(v)`: the sum over i < j of ⟨v[i, j], v[j, i]⟩ for v (n, n, d)."""
-    answers = "field i meets field j with v[i, j], and j answers with v[j, i]"
-    alone = "v[i, i] is never used: a field is no pair with itself"
-    once = "every pair is in it twice, as (i, j) and as (j, i): count a pair once"
+def check_fm_triples(triples: Callable[[Tensor], Tensor]) -> None:
+    """`triples(v)`: Σ_{i<j<k} Σ_f v_if · v_jf · v_kf for v (n, d)."""
+    components = "power sums go over the fields, component by component; add the components last"
+    twice = "a field twice in one product is no triple: what must be taken away, what given back?"
+    six = "every triple is in the cube of the sum in six orders, and counts once"
     judge(
-        pairs,
-        lambda v: _over_pairs(v, lambda i, j: (v[i, j] * v[j, i]).sum()),
+        triples,
+        lambda v: sum(
+            (torch.stack(chosen).prod(dim=0).sum() for chosen in combinations(v, 3)),
+            torch.tensor(0.0),
+        ),
         cases=[
-            ({"v": drawn(4, 4, 3)}, f"{answers}; {alone}; each pair once"),
-            ({"v": torch.ones(3, 3, 2)}, "three pairs of two ones each: 6"),
-            ({"v": torch.ones(1, 1, 2)}, "a single field has no pair: 0"),
+            (
+                {"v": torch.tensor([[1.0, 3.0], [4.0, 1.0], [2.0, 7.0], [5.0, 2.0]])},
+                f"{six}; {twice}",
+            ),
+            ({"v": torch.tensor([[1.0], [2.0], [3.0], [4.0]])}, "6 + 8 + 12 + 24 = 50"),
+            ({"v": torch.tensor([[4.0, 1.0], [2.0, 3.0]])}, "two fields make no triple: 0"),
+            ({"v": drawn(7, 3)}, twice),
         ],
         mistakes=[
-            (lambda v: 0.5 * (v * v.transpose(0, 1)).sum(), alone),
-            (lambda v: (v * v.transpose(0, 1)).sum(), f"{alone}; and {once}"),
-            (lambda v: _over_pairs(v, lambda i, j: (v[i, j] * v[j, i]).sum(), ordered=True), once),
+            (lambda v: _triples(v, 1, 0, 0) / 6, twice),
+            (lambda v: _triples(v, 1, 0, 0), f"{twice} And {six}"),
+            (lambda v: _triples(v, 1, -3, 2), six),
+            (lambda v: _triples(v, 1, -3, 2) / 3, f"{six}: are there three orders?"),
+            (lambda v: _triples(v, 1, -3, 2) / 2, f"{six}: are there two orders?"),
+            (lambda v: _triples(v, 1, -3, 0) / 6, "the cubes were taken away too often: give back"),
+            (lambda v: _triples(v, 1, -3, 1) / 6, "the cubes were taken away too often: give back"),
+            (lambda v: _triples(v, 1, -3, 3) / 6, "the cubes are given back once too often"),
+            (lambda v: _triples(v, 1, -3, -2) / 6, "the sign of the cubes: give back, not away"),
+            (lambda v: _triples(v, 1, 3, 2) / 6, "the sign of the squares: they are taken away"),
+            (lambda v: _triples(v, 1, -1, 0) / 6, twice),
+            (
+                lambda v: _triples(v, 1, -2, 1) / 6,
+                "a square and another field stand in three orders: how often is it in the cube?",
+            ),
+            (
+                lambda v: _triples(v, 1, -1, 2) / 6,
+                "a square and another field stand in three orders: how often is it in the cube?",
+            ),
+            (lambda v: _triples(v, 1, 0, -1) / 6, twice),
+            (lambda v: _triples(v, -1, 3, -2) / 6, "the sign is turned"),
+            (lambda v: _triples(v.flatten()[:, None], 1, -3, 2) / 6, components),
+            (lambda v: _triples(v.sum(dim=1, keepdim=True), 1, -3, 2) / 6, components),
+            (
+                lambda v: _pairs(v),
+                "these are the pairs: a triple multiplies three fields",
+            ),
+            (
+                lambda v: v.prod(dim=0).sum(),
+                "this multiplies all fields at once: a triple is of three, and they are added",
+            ),
+            (
+                lambda v: (v[2:] * v[1:-1] * v[:-2]).sum(),
+                "neighbours are not the only triples: every field meets any two others",
+            ),
             (
                 lambda v: (
-                    _over_pairs(v, lambda i, j: (v[i, j] * v[j, i]).sum())
-                    + v.diagonal(dim1=0, dim2=1).square().sum()
+                    (v.sum(0) ** 3 - 3 * v.sum(0) * v.square().sum(0) + 2 * (v**3).sum(0)) / 6
                 ),
-                alone,
-            ),
-            (lambda v: _over_pairs(v, lambda i, j: v[i, j].square().sum()), answers),
-            (lambda v: _over_pairs(v, lambda i, j: v[j, i].square().sum()), answers),
-            (lambda v: 0.5 * v.square().sum(), answers),
-            (
-                lambda v: _over_pairs(v, lambda i, j: (v[i, i] * v[j, j]).sum()),
-                f"{alone}; {answers}",
-            ),
-            (
-                lambda v: _over_pairs(v, lambda i, j: (v[i, j] * v[j, j]).sum()),
-                f"{alone}; {answers}",
-            ),
-            (
-                lambda v: (
-                    0.5 * (v * v.transpose(0, 1)).sum() - v.diagonal(dim1=0, dim2=1).square().sum()
-                ),
-                "each pair once and no v[i, i]: the half belongs to the diagonal as well",
-            ),
-            (
-                lambda v: sum(
-                    (v[i, i + 1] @ v[i + 1, i] for i in range(len(v) - 1)), v.new_zeros(())
-                ),
-                "neighbours are not the only pairs: every field meets every other one",
-            ),
-            (
-                lambda v: _over_pairs(v, lambda i, j: (v[i] * v[j]).sum()),
-                "this multiplies all vectors of i with all of j: a pair uses one of each",
-            ),
-            (
-                lambda v: _over_pairs(v, lambda i, j: v[i, j].sum() * v[j, i].sum()),
-                "multiply component by component, then add",
-            ),
-            (
-                lambda v: _over_pairs(v, lambda i, j: v[i, j] * v[j, i]),
-                "an inner product adds the components: one number is wanted",
-            ),
-            (
-                lambda v: (v * v.transpose(0, 1)).triu(diagonal=1).sum(),
-                "`triu` looks at the last two axes, (n, d): add up the components before it",
-            ),
-            (
-                lambda v: (v * v.transpose(0, 1)).sum(dim=2),
-                "these are the products of all i and j; add up those of pairs i < j",
-            ),
-            (
-                lambda v: (v * v.transpose(0, 1)).sum(dim=2).triu(diagonal=1),
-                "these are the products of the pairs; add them up",
+                "one number for each component is left: add the components last",
             ),
         ],
         tolerance=1e-4,
     )
 
 
-def _over_pairs(v: Tensor, product: Callable[[int, int], Tensor], ordered: bool = False) -> Tensor:
-    pairs = list(combinations(range(len(v)), 2))
-    pairs += [(j, i) for i, j in pairs] if ordered else []
-    return sum((product(i, j) for i, j in pairs), torch.tensor(0.0))
+def _triples(v: Tensor, cube: float, mixed: float, cubes: float) -> Tensor:
+    """So much of s³, of s · s₂ and of s₃, where s_p is the sum of the p-th powers over fields."""
+    first, second, third = v.sum(dim=0), v.square().sum(dim=0), v.pow(3).sum(dim=0)
+    return (cube * first.pow(3) + mixed * first * second + cubes * third).sum()

@@ -1,4 +1,4 @@
-"""Vocabularies: public ids as numbers without gaps, and the content of each item."""
+"""Vocabularies: public ids as numbers without gaps, and what is known of each item."""
 
 from __future__ import annotations
 
@@ -44,4 +44,41 @@ def lookup(table: pl.LazyFrame | None, column: str, known: Tensor) -> Tensor:
     out = torch.zeros(len(known) + 1, width)
     place = number_ids(torch.from_numpy(found["item_id"].to_numpy().copy()), known)
     out[place] = torch.from_numpy(vectors.to_numpy().copy())
+    return out
+
+
+def several_values(
+    table: pl.LazyFrame | None, column: str, items: Tensor, seen: Tensor, most: int = 4
+) -> Tensor:
+    """The values of each numbered item in a field that may have several, such as its artists.
+
+    Args:
+        table: pairs of `item_id` and `column`; None: no item has a value. column: its name.
+        items: (n,) sorted item ids. seen: (s,) item ids of the training period; a value that none
+            of them has is left out. most: values of an item that are kept, those with the smallest
+            ids.
+
+    Returns:
+        (n + 1, K) the values, numbered from 1 as `vocabulary` orders them, padded with 0; K ≥ 1 is
+        the largest number that an item has.
+    """
+    if table is None:
+        return torch.zeros(len(items) + 1, 1, dtype=torch.int64)
+    pairs = table.select(pl.col("item_id").cast(pl.Int64), pl.col(column).cast(pl.Int64)).unique()
+    of_seen = pairs.join(pl.LazyFrame({"item_id": seen.numpy()}), on="item_id", how="semi")
+    known = vocabulary(of_seen.select(column).collect()[column])
+    ours = pairs.join(pl.LazyFrame({"item_id": items.numpy()}), on="item_id", how="semi")
+    listed = (
+        ours.filter(pl.col(column).is_in(known.tolist()))
+        .sort("item_id", column)
+        .with_columns(slot=pl.int_range(pl.len()).over("item_id"))
+        .filter(pl.col("slot") < most)
+        .collect()
+    )
+    out = torch.zeros(len(items) + 1, int(listed["slot"].max() or 0) + 1, dtype=torch.int64)
+    item, value, slot = (
+        torch.from_numpy(listed[name].cast(pl.Int64).to_numpy().copy())
+        for name in ("item_id", column, "slot")
+    )
+    out[number_ids(item, items), slot] = number_ids(value, known)
     return out

@@ -14,7 +14,9 @@ from course_utils import train
 from course_utils.data.tasks.ranking import RankingTask
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap
+from course_utils.evaluation.tuning import CENTRE, Trial, Tuned, best, edges, search
 from course_utils.schema import SECONDS_PER_DAY
+from course_utils.settings import EVERY, tunes
 
 LEAST_ROWS = 300
 """A group of test rows with fewer is not judged by itself."""
@@ -23,14 +25,23 @@ LEAST_ROWS = 300
 class Contest:
     """Scores of several models on the test rows of one task.
 
+    Args:
+        task: its rows. seed: of every model's start and order of rows.
+        notebook: the name under which trials are kept. tune: run the trials here and now.
+
     Attributes:
         scores: logits (N,) by model. models: the trained modules. histories: of their training.
         groups: (N,) what the bootstrap resamples: the listener of each test row; on a log whose
             test has too few listeners its day, or its hour, or the stretch of time it lies in.
     """
 
-    def __init__(self, task: RankingTask, seed: int) -> None:
-        self.task, self.seed = task, seed
+    def __init__(
+        self, task: RankingTask, seed: int, notebook: str = "", tune: bool = False
+    ) -> None:
+        self.task, self.seed, self.tune = task, seed, tune
+        self.tuned = Tuned(notebook, task.log)
+        if tune or tunes(EVERY):
+            self.tuned.forget()
         self.scores: dict[str, Tensor] = {}
         self.models: dict[str, nn.Module] = {}
         self.histories: dict[str, train.History] = {}
@@ -59,34 +70,73 @@ class Contest:
         name: str,
         make: Callable[[], nn.Module],
         batches: dict[str, train.Batch] | None = None,
-        decays: tuple[float, ...] = (10.0,),
+        like: str | None = None,
         quiet: bool = False,
         **options: Any,
     ) -> nn.Module:
         """Build a model with the contest's seed, train it with `train.fit`, and score the test.
 
+        It is trained with the rate and the decay of tables that its trials chose on validation.
+        Where trials are run (`settings.tunes`), there are five of them, for every model alike.
+
         Args:
             name: of the model. make: builds it. batches: other tensors than the task's.
-            decays: weight decays of the embedding tables to try; validation chooses.
+            like: the model of this contest whose trials count for this one, too; for a sweep
+                within a family.
             quiet: print nothing, for sweeps of many models.
-            options: of `fit`; four epochs unless told.
+            options: of `fit`, for experiments on training itself.
         """
         batches = batches or self.task.batches
-        tried = []
-        for decay in decays:
+        done: list[tuple[Trial, nn.Module, train.History]] = []
+
+        def attempt(lr: float, decay: float) -> Trial:
             torch.manual_seed(self.seed)
             model = make()
-            chosen: dict[str, Any] = {"epochs": 4, "seed": self.seed, "embedding_decay": decay}
+            chosen: dict[str, Any] = {"lr": lr, "embedding_decay": decay, "seed": self.seed}
             chosen |= options
             history = train.fit(model, batches["train"], batches["validation"], **chosen)
-            tried.append((min(history.valid_loss), decay, model, history))
-        _, decay, model, history = min(tried, key=lambda one: one[0])
+            loss, epoch = min(history.valid_loss), history.best_epoch
+            done.append((Trial(lr, decay, loss, epoch + 1, history.seconds), model, history))
+            return done[-1][0]
+
+        if like is None and (self.tune or tunes(name)):
+            self.tuned.keep(name, search(attempt, _has_tables(make())))
+        trials = self.tuned.trials.get(like or name)
+        if not done:
+            chosen = best(trials) if trials else CENTRE
+            attempt(chosen.lr, chosen.embedding_decay)
+        _, model, history = min(done, key=lambda one: one[0].valid_loss)
         self.models[name], self.histories[name] = model, history
         self.scores[name] = train.predict(model, batches["test"]).double()
-        told = f", decay {decay:g}" if len(decays) > 1 else ""
         if not quiet:
-            print(f"{name}: best epoch {history.best_epoch + 1}{told}, {history.seconds:.0f} s")
+            told = "" if trials else " (not tuned)"
+            print(f"{name}: best epoch {history.best_epoch + 1}, {history.seconds:.0f} s{told}")
         return model
+
+    def trials(self, names: Iterable[str] | None = None) -> pl.DataFrame:
+        """What the trials chose, a model a row, and what else they had tried.
+
+        Args:
+            names: of models; by default all that were entered and had trials of their own.
+        """
+        names = names or [name for name in self.models if name in self.tuned.trials]
+        rows = []
+        for name in names:
+            tried = self.tuned.trials[name]
+            one = best(tried)
+            losses = [trial.valid_loss for trial in tried]
+            rows.append(
+                {
+                    "model": name,
+                    "rate": f"{one.lr:.1g}",
+                    "decay of tables": f"{one.embedding_decay:g}",
+                    "epochs": one.best_epoch,
+                    "validation loss": round(min(losses), 4),
+                    "… of the worst trial": round(max(losses), 4),
+                    "at the edge": edges(tried),
+                }
+            )
+        return pl.DataFrame(rows)
 
     def intervals(
         self,
@@ -148,6 +198,10 @@ class Contest:
                 ],
             }
         )
+
+
+def _has_tables(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.Embedding) for module in model.modules())
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,7 +1,7 @@
 """Metrics of ranked candidates: one row a listener, one column a candidate.
 
-Candidates with equal scores have no order. Recall, NDCG and coverage are therefore expectations
-over all orders of the tied, computed exactly: they depend neither on the place of a candidate in
+Candidates with equal scores have no order. All metrics here are therefore expectations over all
+orders of the tied, computed exactly: they depend neither on the place of a candidate in
 the catalogue nor on chance. A score of −∞ takes a candidate out of the ranking: it is never a hit,
 and if it is relevant it counts as missed.
 """
@@ -49,11 +49,12 @@ def _relevant(scores: Tensor, relevant: Tensor) -> None:
         raise MetricError("every row needs at least one relevant candidate; drop the others")
 
 
-def _expected(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
-    """(B, k) float64: mean relevance of the candidates that may stand at each of k places.
+def _groups(scores: Tensor, relevant: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the candidate at each of the k places: what it is tied with.
 
-    Tied candidates share the places that they take up together: each of these places has the mean
-    of their relevance.
+    Returns:
+        (B, k) float64 each: the relevance of all that are tied with it, summed up; how many they
+        are, those beyond place k included; how many places they begin before it.
     """
     best, at = scores.topk(k, dim=1)
     gains = relevant.gather(1, at).double().masked_fill(best == -torch.inf, 0)
@@ -64,13 +65,34 @@ def _expected(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
         torch.zeros_like(gains).scatter_add_(1, group, values)
         for values in (gains, torch.ones_like(gains))
     )
+    place = torch.arange(k, device=scores.device).expand_as(group)
+    begin = place.masked_fill(~first, 0).cummax(dim=1).values
     # The last group may go on beyond place k: count all who are tied with it.
     tied = scores == best[:, -1:]
     last = group[:, -1:]
     size.scatter_(1, last, tied.sum(dim=1, keepdim=True).double())
     reached = relevant.masked_fill(~tied, 0).sum(dim=1, keepdim=True, dtype=torch.float64)
     total.scatter_(1, last, reached.masked_fill(best[:, -1:] == -torch.inf, 0))
-    return (total / size.clamp(min=1)).gather(1, group)
+    return total.gather(1, group), size.gather(1, group), (place - begin).double()
+
+
+def _expected(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
+    """(B, k) float64: mean relevance of the candidates that may stand at each of k places.
+
+    Tied candidates share the places that they take up together: each of these places has the mean
+    of their relevance.
+    """
+    total, size, _ = _groups(scores, relevant, k)
+    return total / size
+
+
+def _binary(relevant: Tensor, metric: str) -> None:
+    """Refuse graded relevance where only 0 and 1 have a meaning."""
+    if (relevant != relevant.bool()).any():
+        raise MetricError(
+            f"{metric} needs relevance of 0 or 1, and this is graded; say from which grade on a "
+            "candidate is relevant, e.g. relevant >= 3, or use ndcg_at_k"
+        )
 
 
 def recall_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
@@ -89,11 +111,7 @@ def recall_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
     """
     k = _ranked(scores, k)
     _relevant(scores, relevant)
-    if (relevant != relevant.bool()).any():
-        raise MetricError(
-            "recall needs relevance of 0 or 1, and this is graded; say from which grade on a "
-            "candidate is relevant, e.g. relevant >= 3, or use ndcg_at_k"
-        )
+    _binary(relevant, "recall")
     return _expected(scores, relevant, k).sum(dim=1) / relevant.sum(dim=1, dtype=torch.float64)
 
 
@@ -139,3 +157,116 @@ def coverage_at_k(scores: Tensor, k: int) -> float:
         chance = left.double() / tied.sum(dim=1, keepdim=True).clamp(min=1)
         missed *= torch.where(tied, 1 - chance, 1.0).masked_fill_(above, 0).prod(dim=0)
     return float((1 - missed).mean())
+
+
+def average_precision_at_k(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
+    """Precision at each hit among the k best, summed up, over all relevant: (B, N) twice → (B,).
+
+    AP = Σ_places relevant · (hits so far / place) / number of relevant candidates; its mean over
+    listeners is MAP (Voorhees & Harman 2005, "TREC", chapter 3; trec_eval's `map_cut`). The
+    expectation over all orders of tied candidates (McSherry & Najork 2008, section 3.3): of n that
+    are tied, r of them relevant, the one that stands at the j-th of their places (from 0) is
+    relevant with chance r / n, and has then j (r − 1) / (n − 1) hits of its group before it.
+
+    >>> ranked, loved = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[False, True, True]])
+    >>> average_precision_at_k(ranked, loved, k=3)
+    tensor([0.5833], dtype=torch.float64)
+
+    Raises:
+        MetricError: a score is NaN or +∞, a row has no relevant candidate, relevance is graded,
+            the shapes do not fit, or k is no whole number from 1 on.
+    """
+    k = _ranked(scores, k)
+    _relevant(scores, relevant)
+    _binary(relevant, "average precision")
+    total, size, within = _groups(scores, relevant, k)
+    chance = total / size
+    before = chance.cumsum(dim=1) - (within + 1) * chance  # hits of the groups above
+    beside = within * (total - 1) / (size - 1).clamp(min=1)
+    place = torch.arange(1, k + 1, device=scores.device)
+    precision = chance * (before + beside + 1) / place
+    return precision.sum(dim=1) / relevant.sum(dim=1, dtype=torch.float64)
+
+
+def novelty_at_k(scores: Tensor, known: Tensor, k: int) -> Tensor:
+    """Mean self-information, −log₂ p, of the k best, in bits: (B, N), (N,) → (B,).
+
+    A track that half of the listeners know brings one bit, one that a thousandth knows brings ten.
+    The expectation over all orders of tied candidates; a score of −∞ excludes a candidate, and a
+    list that is shorter for it is averaged over the places that it has.
+
+    Args:
+        scores: of candidates. known: p of each candidate, the share of the listeners who know it,
+            above 0: count one listener more than there are.
+
+    Raises:
+        MetricError: a score is NaN or +∞, a row excludes all candidates, a share is not in (0, 1],
+            the shapes do not fit, or k is no whole number from 1 on.
+
+    Source: Zhou et al. (2010), "Solving the apparent diversity-accuracy dilemma of recommender
+    systems", PNAS, "surprisal".
+    """
+    k = _ranked(scores, k)
+    tensor(known, "known")
+    if known.shape != scores.shape[1:] or not ((known > 0) & (known <= 1)).all():
+        raise MetricError(
+            f"known must be one share in (0, 1] for each of {scores.shape[1]:,} candidates, got "
+            f"the shape {tuple(known.shape)}; a track that nobody knows has no finite surprise"
+        )
+    places = (scores > -torch.inf).sum(dim=1).clamp(max=k)
+    if not places.all():
+        raise MetricError("every row needs a candidate that is not excluded; drop the others")
+    bits = -known.double().log2().expand(scores.shape)
+    return _expected(scores, bits, k).sum(dim=1) / places
+
+
+def serendipity_at_k(scores: Tensor, relevant: Tensor, obvious: Tensor, k: int) -> Tensor:
+    """Share of the k best that are relevant and not obvious: (B, N) three times → (B,).
+
+    What is obvious is what a primitive recommender lists: here, say, the k most popular. The
+    expectation over all orders of tied candidates; a score of −∞ excludes a candidate.
+
+    Args:
+        scores: of candidates. relevant: bool, or 0 and 1. obvious: bool.
+
+    Raises:
+        MetricError: a score is NaN or +∞, a row has no relevant candidate, relevance is graded,
+            the shapes do not fit, or k is no whole number from 1 on.
+
+    Source: Ge, Delgado-Battenfeld & Jannach (2010), "Beyond accuracy: evaluating recommender
+    systems by coverage and serendipity", RecSys, section 2.2.
+    """
+    k = _ranked(scores, k)
+    _relevant(scores, relevant)
+    _binary(relevant, "serendipity")
+    tensor(obvious, "obvious")
+    if obvious.shape != scores.shape or obvious.dtype != torch.bool:
+        raise MetricError(
+            f"obvious must be bool of the shape {tuple(scores.shape)}, got {obvious.dtype} of "
+            f"{tuple(obvious.shape)}"
+        )
+    return _expected(scores, relevant.bool() & ~obvious, k).mean(dim=1)
+
+
+def gini(counts: Tensor) -> float:
+    """How unequal counts (N,) are: 0 where all are equal, near 1 where one has everything.
+
+    G = Σ_i (2 i − N − 1) x_i / (N Σ x), x sorted upwards, i from 1.
+
+    >>> gini(torch.tensor([0, 0, 0, 8]))
+    0.75
+
+    Raises:
+        MetricError: a count is negative or not finite, there is none, or all are 0.
+
+    Source: Gini (1912); as a metric of recommendations Fleder & Hosanagar (2009), "Blockbuster
+    culture's next rise or fall", Management Science, section 4.
+    """
+    tensor(counts, "counts")
+    if counts.ndim != 1 or not ((counts >= 0) & (counts < torch.inf)).all() or not counts.any():
+        raise MetricError(
+            f"counts must be flat, finite, not negative and not all 0, got {tuple(counts.shape)}"
+        )
+    x = counts.double().sort().values
+    place = torch.arange(1, len(x) + 1, device=x.device)
+    return float(((2 * place - len(x) - 1) * x).sum() / (len(x) * x.sum()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from IPython.display import Markdown, display
 
 from course_utils.data.log import Log
+from course_utils.settings import only_reports
 from course_utils.world.config import WorldConfig
 
 TABLES = {
@@ -55,12 +56,12 @@ class Claims:
     was run twice, takes the place of the earlier one.
 
     Args:
-        log: what the claims are measured on. On the default log a false claim raises; on any other
-            it is reported, and the notebook goes on.
+        log: what the claims are measured on. On the default log a false claim raises; on any other,
+            and while trials are run or seeds compared, it is reported, and the notebook goes on.
     """
 
     def __init__(self, log: Log) -> None:
-        self.enforced = log.world == WorldConfig()
+        self.enforced = log.world == WorldConfig() and not only_reports()
         self.records: dict[str, Record] = {}
         if absent := [words for table, words in TABLES.items() if getattr(log, table) is None]:
             print(f"This log has no {', no '.join(absent)}: what rests on them is left out.")
@@ -73,7 +74,8 @@ class Claims:
         Args:
             sentence: the claim, without numbers that vary from machine to machine.
             holds: whether it was found true, as `truth` takes it.
-            measured: the values behind it, for the recap and the table of results.
+            measured: the values behind it, for the recap and the table of results, the one that
+                matters first: its range over seeds is shown there.
             expected: False for a claim of the literature that this course measured to be false
                 here; the notebook then says why, and the line is ✘ wherever it runs.
 

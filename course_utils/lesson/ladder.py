@@ -31,6 +31,7 @@ from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings, U
 from course_utils.models.ranking.wide_deep_deepfm import (
     DLRM,
     CrossedLogisticRegression,
+    Crosses,
     DeepFM,
     MLPRanker,
     WideAndDeep,
@@ -43,10 +44,6 @@ LOGS = ("sim", "movielens")
 KEPT = ASSETS / "ladder.json"
 
 
-DECAYS = (1.0, 10.0)
-"""Weight decays of embedding tables among which validation chooses, for every model."""
-
-
 CROSSES = [("listener", "track"), ("listener", "artist")]
 """Crosses made by hand."""
 MEASURED = "from course_utils.lesson.ladder import measure"
@@ -55,7 +52,7 @@ MEASURED = "from course_utils.lesson.ladder import measure"
 
 def rungs(task: RankingTask, seed: int = 0) -> dict[str, Callable[[], nn.Module]]:
     """The models of the ladder, from the lowest rung up, by name."""
-    numbers, n, pairs = task.batches["train"]["numbers"], task.n_values, crosses(task)
+    numbers, n = task.batches["train"]["numbers"], task.n_values
     edges = quantile_bins(numbers, n_bins=16)
 
     def ple() -> PiecewiseLinearEncoding:
@@ -70,11 +67,11 @@ def rungs(task: RankingTask, seed: int = 0) -> dict[str, Callable[[], nn.Module]
     return {
         "logistic regression": lambda: LogisticRegression(n, Standardized(numbers)),
         "… on binned numbers": lambda: LogisticRegression(n, ple()),
-        "… with crosses": lambda: CrossedLogisticRegression(n, ple(), pairs),
+        "… with crosses": lambda: CrossedLogisticRegression(n, ple(), crosses(task)),
         "FM": lambda: FactorizationMachine(n, ple()),
         "FFM": lambda: FieldAwareFM(n, ple()),
         "MLP": lambda: MLPRanker(n, ple()),
-        "Wide & Deep": lambda: WideAndDeep(n, ple(), pairs),
+        "Wide & Deep": lambda: WideAndDeep(n, ple(), crosses(task)),
         "DeepFM": lambda: DeepFM(n, ple()),
         "DLRM": lambda: DLRM(n, ple()),
         "DCN-v2": lambda: DCNv2(separate(), ple()),
@@ -82,9 +79,10 @@ def rungs(task: RankingTask, seed: int = 0) -> dict[str, Callable[[], nn.Module]
     }
 
 
-def crosses(task: RankingTask) -> list[tuple[str, str]]:
-    """The crosses made by hand of whose fields the log knows both."""
-    return [pair for pair in CROSSES if set(pair) <= set(task.fields)]
+def crosses(task: RankingTask) -> Crosses:
+    """The crosses made by hand of whose fields the log knows both, of the pairs in training."""
+    pairs = [pair for pair in CROSSES if set(pair) <= set(task.fields)]
+    return Crosses(task.n_values, pairs, task.batches["train"]["ids"])
 
 
 def milliseconds(model: nn.Module, batch: train.Batch, n: int = 1_000, times: int = 9) -> float:
@@ -100,9 +98,9 @@ def milliseconds(model: nn.Module, batch: train.Batch, n: int = 1_000, times: in
 
 def climb(task: RankingTask, seed: int = 0) -> list[dict]:
     """Train every rung; returns a record a model, ready for JSON."""
-    contest = Contest(task, seed)
+    contest = Contest(task, seed, "ladder", tune=True)
     for name, make in rungs(task, seed).items():
-        contest.enter(name, make, decays=DECAYS)
+        contest.enter(name, make)
     auc = contest.intervals(contest.scores)
     records = []
     for name in contest.scores:

@@ -10,14 +10,19 @@ import polars as pl
 from course_utils.schema import SECONDS_PER_DAY
 from course_utils.world.config import WorldConfig
 from course_utils.world.names import album_names, artist_names, describe, style_names, track_names
+from course_utils.world.numeric import settle, unit
 
 SECONDS_PER_WEEK = 7 * SECONDS_PER_DAY
 
 
-ZIPF_EXPONENT = 0.9
+POPULARITY_EXPONENT, POPULARITY_OFFSET = 2.0, 0.0045
+"""Zipf–Mandelbrot: the track at rank r of N weighs (r / N + offset) to the power −exponent.
+
+A pure power law cannot give half of the plays to the top 1 % and nine tenths to the top 10 %; the
+offset, here in shares of the catalogue, flattens the head (Mandelbrot 1953)."""
 
 
-MISSING_CONTENT_SHARE = 0.08
+MISSING_CONTENT_SHARE = 0.18
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Catalogue:
         quality: (N,) general appeal, added to the logit of a full play (hidden).
         length: (N,) track length in seconds.
         release: (N,) release time in seconds of the log; negative: before the log starts.
-        popularity: (N,) Zipf weights.
+        popularity: (N,) Zipf–Mandelbrot weights.
         style_start: (S + 1,) slice borders of the styles.
         style_vector: (S, d) unit vectors.
         cumulative: (W * N,) running sum of the weekly weights, for sampling inside a style.
@@ -91,21 +96,17 @@ class Catalogue:
         return np.diff(self.cumulative[base : base + self.n_tracks], prepend=start)
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
-
-
 def _around(centre: np.ndarray, spread: float, rng: np.random.Generator) -> np.ndarray:
     """Unit vectors near `centre`; `spread` is the expected length of the added noise."""
     noise = rng.standard_normal(centre.shape) * (spread / np.sqrt(centre.shape[-1]))
-    return _unit(centre + noise)
+    return unit(centre + noise)
 
 
 def build_catalogue(config: WorldConfig) -> Catalogue:
     """Draw the catalogue of a world; the same configuration gives the same catalogue."""
     rng = np.random.default_rng([config.seed, 1])
     n, n_styles = config.n_tracks, config.n_genres * config.styles_per_genre
-    genre_vector = _unit(rng.standard_normal((config.n_genres, config.latent_dim)))
+    genre_vector = unit(rng.standard_normal((config.n_genres, config.latent_dim)))
     style_vector = _around(np.repeat(genre_vector, config.styles_per_genre, axis=0), 0.6, rng)
 
     n_artists = max(n_styles, n // 8)
@@ -113,7 +114,7 @@ def build_catalogue(config: WorldConfig) -> Catalogue:
         [np.arange(n_styles), rng.integers(0, n_styles, n_artists - n_styles)]
     )
     artist_vector = _around(style_vector[artist_style], 0.4, rng)
-    fame = rng.lognormal(0.0, 1.2, n_artists)
+    fame = settle(rng.lognormal(0.0, 1.2, n_artists))
     artist = np.concatenate(
         [np.arange(n_artists), rng.choice(n_artists, n - n_artists, p=fame / fame.sum())]
     )
@@ -123,12 +124,12 @@ def build_catalogue(config: WorldConfig) -> Catalogue:
     album = _albums(artist, rng)
     vector = _around(artist_vector[artist], 0.3, rng)
     energy = 0.7 * vector[:, 0] * np.sqrt(config.latent_dim) + 0.7 * rng.standard_normal(n)
-    appeal = 0.6 * np.log(fame)[artist] + rng.normal(0.0, 1.2, n)
-    popularity = np.empty(n)
-    popularity[np.argsort(-appeal)] = np.arange(1, n + 1, dtype=float) ** -ZIPF_EXPONENT
-    if not config.has("popularity"):
-        popularity[:] = 1.0
-    quality = 0.2 * (appeal - appeal.mean()) / appeal.std() + rng.normal(0.0, 0.4, n)
+    appeal = settle(0.6 * np.log(fame)[artist] + rng.normal(0.0, 1.2, n))
+    popularity = np.ones(n)
+    if config.has("popularity"):
+        rank = np.arange(1, n + 1) / n + POPULARITY_OFFSET
+        popularity[np.argsort(-appeal, kind="stable")] = settle(rank**-POPULARITY_EXPONENT)
+    quality = settle(0.2 * (appeal - appeal.mean()) / appeal.std() + rng.normal(0.0, 0.4, n))
     length = np.clip(rng.lognormal(np.log(205), 0.28, n), 45, 900).astype(np.int32)
 
     horizon = config.days * SECONDS_PER_DAY
@@ -145,14 +146,14 @@ def build_catalogue(config: WorldConfig) -> Catalogue:
         style=style.astype(np.int32),
         artist=artist.astype(np.int32),
         album=album.astype(np.int32),
-        vector=vector.astype(np.float32),
-        energy=energy.astype(np.float32),
-        quality=quality.astype(np.float32),
+        vector=vector,
+        energy=settle(energy),
+        quality=quality,
         length=length,
         release=release,
         popularity=popularity,
         style_start=style_start,
-        style_vector=style_vector.astype(np.float32),
+        style_vector=style_vector,
         cumulative=_weekly_cumulative(popularity, release, n_weeks, config.has("drift"), rng),
         n_weeks=n_weeks,
         styles_per_genre=config.styles_per_genre,
@@ -183,7 +184,8 @@ def _weekly_cumulative(
         weights[week] = popularity * (age_days > 7)
         if drift:
             fresh = 1 + 4 * np.exp(-np.maximum(age_days, 0) / 21)
-            weights[week] *= fresh * np.exp(amplitude * np.sin(2 * np.pi * week / period + phase))
+            wave = np.exp(amplitude * np.sin(2 * np.pi * week / period + phase))
+            weights[week] *= settle(fresh * wave)
     flat = weights.ravel()
     return np.cumsum(flat, out=flat)
 
@@ -236,17 +238,17 @@ def text_table(config: WorldConfig, catalogue: Catalogue) -> pl.DataFrame:
 def content_table(config: WorldConfig, catalogue: Catalogue) -> pl.DataFrame:
     """Content vectors: `item_id` and `embed`, a noisy non-linear function of the latent vector.
 
-    A two-layer random network sees the latent vector and the energy; about 8 % of the tracks have
-    no vector, as some of Yambda's do not.
+    A two-layer random network sees the latent vector and the energy; about 18 % of the
+    tracks have no vector, as of Yambda's.
     """
     rng = np.random.default_rng([config.seed, 2])
     hidden, d = 128, config.latent_dim
-    first = rng.normal(0, 2.0 / np.sqrt(d), (d + 1, hidden)).astype(np.float32)
-    second = rng.normal(0, 1.0 / np.sqrt(hidden), (hidden, config.content_dim)).astype(np.float32)
-    bias = rng.uniform(-1, 1, hidden).astype(np.float32)
+    first = rng.normal(0, 2.0 / np.sqrt(d), (d + 1, hidden))
+    second = rng.normal(0, 1.0 / np.sqrt(hidden), (hidden, config.content_dim))
+    bias = rng.uniform(-1, 1, hidden)
     inputs = np.column_stack([catalogue.vector, 0.3 * catalogue.energy]) * np.sqrt(d) / 2
     embed = np.tanh(np.tanh(inputs @ first + bias) @ second)
-    embed += rng.normal(0, 0.15, embed.shape).astype(np.float32)
+    embed = settle(embed + rng.normal(0, 0.15, embed.shape))
     known = rng.random(catalogue.n_tracks) >= MISSING_CONTENT_SHARE
     return pl.DataFrame(
         {"item_id": catalogue.item_id[known], "embed": embed[known].astype(np.float32)},

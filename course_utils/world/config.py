@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, replace
 
 from course_utils.schema import LARGEST, SECONDS_PER_DAY
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Raised whenever the same configuration would write another log."""
 
 
 EFFECTS: dict[str, str] = {
-    "popularity": "Zipf popularity; off: every track of a style is equally likely",
+    "popularity": "Zipf–Mandelbrot popularity; off: every track of a style is equally likely",
     "taste": "how well a track fits the listener moves the chance of a full play",
     "mood": "a session has one interest and one energy level that its tracks should match",
     "familiarity": "earlier plays of a track first help, then bore (an inverted U)",
@@ -39,7 +39,8 @@ class WorldConfig:
         n_listeners: number of listeners.
         n_tracks: number of tracks in the catalogue.
         days: length of the log in days.
-        listens_per_listener: mean number of listens a listener makes in the log (approximate).
+        listens_per_listener: mean number of listens per listener in the log, those who arrive late
+            included (approximate).
         n_genres: number of genres.
         styles_per_genre: styles (radio stations) inside each genre.
         latent_dim: dimension of the hidden taste space.
@@ -53,10 +54,10 @@ class WorldConfig:
     """
 
     seed: int = 0
-    n_listeners: int = 1_000
-    n_tracks: int = 9_000
+    n_listeners: int = 1_500
+    n_tracks: int = 40_000
     days: int = 168
-    listens_per_listener: float = 450.0
+    listens_per_listener: float = 770.0
     n_genres: int = 12
     styles_per_genre: int = 10
     latent_dim: int = 12

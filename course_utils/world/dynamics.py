@@ -12,14 +12,28 @@ from course_utils.schema import SECONDS_PER_DAY, SESSION_GAP
 from course_utils.world.catalogue import Catalogue
 from course_utils.world.config import EFFECTS, WorldConfig
 from course_utils.world.listeners import Listeners
+from course_utils.world.numeric import daily, draw, pick, settle, sigmoid, softmax
 
 HOUR = 3_600
 
 
-BASE_LOGIT = -1.9
+BASE_LOGIT = -1.3
 
 
 TASTE_SHARPNESS = 4.0
+
+
+LEAVING_AT_BEST, LEAVING_AFTER_SKIPS, LEAVING = 0.028, 0.08, 0.055
+"""Chance to leave a session after a track: when nothing was skipped; what nothing but skips adds
+to it; and for everybody, if `retention` is off."""
+
+
+REPLAYED = 0.01
+"""Share of the full plays that go on beyond the end (the track is rewound or started again)."""
+
+
+TIME_BIN = 5
+"""Seconds: the stamps of the log lie in bins of this width, as Yambda's do."""
 
 
 EXPLORATION = 0.05
@@ -32,22 +46,6 @@ _PER_LISTENER = (
 ).split()
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Index drawn from each row of `probability` (B, n) with `uniform` (B,) in [0, 1)."""
-    cumulative = np.cumsum(probability, axis=1)
-    chosen = (cumulative < (uniform * cumulative[:, -1])[:, None]).sum(axis=1)
-    return np.minimum(chosen, probability.shape[1] - 1)
-
-
 def familiarity(plays: np.ndarray) -> np.ndarray:
     """Inverted U: what `plays` earlier plays of the same track add to the logit of a full play.
 
@@ -56,12 +54,12 @@ def familiarity(plays: np.ndarray) -> np.ndarray:
     and music characterization", RecSys).
     """
     x = plays / 4.0
-    return 3.4 * x * np.exp(-x) - 0.45 * np.log1p(x * x / 4.0)
+    return settle(3.4 * x * np.exp(-x) - 0.45 * np.log1p(x * x / 4.0))
 
 
 def satiation(seconds_since: np.ndarray) -> np.ndarray:
     """What a play `seconds_since` ago takes from the logit; nothing if there was none (inf)."""
-    return -1.6 * np.exp(-seconds_since / (8 * HOUR))
+    return settle(-1.6 * np.exp(-seconds_since / (8 * HOUR)))
 
 
 class Dynamics:
@@ -88,12 +86,12 @@ class Dynamics:
         self.listeners = listeners
         b = len(listeners)
         self.steps = 0
-        self.profile = np.zeros((b, config.latent_dim), np.float32)
-        self.satisfaction = np.full(b, 0.5, np.float32)
-        self.now = np.zeros(b, np.int64)
+        self.profile = np.zeros((b, config.latent_dim))
+        self.satisfaction = np.full(b, 0.5)
+        self.now = listeners.arrival.copy()
         self.mood = np.zeros(b, np.int64)
-        self.target_energy = np.zeros(b, np.float32)
-        self.skipping = np.zeros(b, np.float32)
+        self.target_energy = np.zeros(b)
+        self.skipping = np.zeros(b)
         self.in_own_library = np.zeros(b, bool)
         self.item = np.zeros((b, 64), np.int32)
         self.time = np.zeros((b, 64), np.int32)
@@ -128,7 +126,7 @@ class Dynamics:
         weights = softmax(self._interest_logits(who))
         self.mood[who] = draw(weights, rng.random(len(who)))
         hour = self.now[who] % SECONDS_PER_DAY / HOUR
-        day_curve = np.cos((hour - 14) / 24 * 2 * np.pi) if self.on["daily_rhythm"] else 0.0
+        day_curve = daily(hour, 14) if self.on["daily_rhythm"] else 0.0
         self.target_energy[who] = 0.7 * day_curve + rng.normal(0, 0.8, len(who))
         self.skipping[who] = 0.0
         self.in_own_library[who] = rng.random(len(who)) < people.organic[who]
@@ -137,7 +135,7 @@ class Dynamics:
         people = self.listeners
         if not self.on["drift"]:
             return people.weight_start[who]
-        done = np.clip(self.now[who] / self.horizon, 0, 1)[:, None].astype(np.float32)
+        done = np.clip(self.now[who] / self.horizon, 0, 1)[:, None]
         with np.errstate(invalid="ignore"):
             mixed = (1 - done) * people.weight_start[who] + done * people.weight_end[who]
         return np.where(np.isneginf(people.weight_start[who]), -np.inf, mixed)
@@ -148,23 +146,29 @@ class Dynamics:
             return
         gap = self.rng.exponential(SECONDS_PER_DAY / self.listeners.sessions_per_day[who])
         if self.on["retention"]:
-            gap *= np.exp(-2.0 * (self.satisfaction[who] - 0.5))
+            gap *= settle(np.exp(-2.0 * (self.satisfaction[who] - 0.5)))
         self._start_sessions(who, gap)
 
     # Choices
 
     def _style_taste(self) -> np.ndarray:
-        """(B, K, S) chance that a listener in a mood looks for a style."""
+        """(B, K, S) chance that a listener in a mood looks for a style, summed up along S."""
         people, styles = self.listeners, self.catalogue.style_vector
-        return softmax(9.0 * people.interests @ styles.T).astype(np.float32)
+        return np.cumsum(softmax(9.0 * people.interests @ styles.T), axis=-1)
 
-    def policy_styles(self) -> np.ndarray:
-        """(B, S) chances of the radio's styles: softmax over what the service has learned."""
-        n_styles = self.catalogue.n_styles
+    def policy_styles(self, who: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(B, S) chances of the radio's styles: softmax over what the service has learned.
+
+        Args:
+            who: (B,) positions of listeners; all, if not said.
+        """
+        n_styles, profile = self.catalogue.n_styles, self.profile[who]
         if not self.on["policy"]:
-            return np.full((len(self), n_styles), 1.0 / n_styles)
-        learned = softmax(4.0 * self.profile @ self.catalogue.style_vector.T)
-        return (1 - EXPLORATION) * learned + EXPLORATION / n_styles
+            return np.full((len(profile), n_styles), 1.0 / n_styles)
+        chances = softmax(4.0 * profile @ self.catalogue.style_vector.T)
+        chances *= 1 - EXPLORATION
+        chances += EXPLORATION / n_styles
+        return chances
 
     def choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Next track of every listener.
@@ -175,12 +179,14 @@ class Dynamics:
         b, rng = len(self), self.rng
         rows = np.arange(b)
         organic = self.in_own_library.copy()
-        radio_styles = self.policy_styles()
-        own_styles = self.style_taste[rows, self.mood]
-        chances = np.where(organic[:, None], own_styles, radio_styles)
-        style = draw(chances, rng.random(b))
+        own, radio = np.flatnonzero(organic), np.flatnonzero(~organic)
+        uniform, style = rng.random(b), np.empty(b, np.int64)
+        style[own] = pick(self.style_taste[own, self.mood[own]], uniform[own])
+        chances = self.policy_styles(radio)
+        style[radio] = draw(chances, uniform[radio])
         track, inside = self.catalogue.tracks_in_style(style, self.now, rng.random(b))
-        propensity = np.where(organic, np.nan, radio_styles[rows, style] * inside)
+        propensity = np.full(b, np.nan)
+        propensity[radio] = chances[np.arange(len(radio)), style[radio]] * inside[radio]
 
         back = (rng.exponential(1.0, (b, 3)) * (self.steps / 3)).astype(np.int64)
         position = self.steps - 1 - back
@@ -218,9 +224,9 @@ class Dynamics:
         logits = self._interest_logits(slice(None))
         lasting = np.log((softmax(logits) * np.exp(TASTE_SHARPNESS * fit)).sum(axis=1))
         if not self.on["mood"]:
-            return lasting
+            return settle(lasting)
         present = TASTE_SHARPNESS * fit[np.arange(len(self)), self.mood]
-        return 0.7 * lasting + 0.3 * present
+        return settle(0.7 * lasting + 0.3 * present)
 
     def full_play_probability(
         self, track: np.ndarray, organic: np.ndarray
@@ -238,7 +244,7 @@ class Dynamics:
         people = self.listeners
         logit = BASE_LOGIT + people.patience + world.quality[track]
         logit = logit + people.trust * organic + people.curiosity * (plays == 0)
-        logit = logit - 0.5 * np.log(world.length[track] / 205.0)
+        logit = logit - 0.5 * settle(np.log(world.length[track] / 205.0))
         if on["taste"]:
             logit = logit + self.affinity(track)
         if on["mood"]:
@@ -251,7 +257,7 @@ class Dynamics:
             logit = logit - 2.2 * people.grudge * self.skipping
         if on["daily_rhythm"]:
             hour = self.now % SECONDS_PER_DAY / HOUR
-            logit = logit + people.night * np.cos((hour - 1) / 24 * 2 * np.pi)
+            logit = logit + people.night * daily(hour, 1)
         return sigmoid(logit), plays, opinion
 
     def advance(
@@ -282,33 +288,52 @@ class Dynamics:
         self.opinion[:, self.steps] = opinion
         self.steps += 1
 
-        sign = np.where(full, 1.0, -0.4)[:, None].astype(np.float32)
+        sign = np.where(full, 1.0, -0.4)[:, None]
         self.profile += 0.06 * (sign * self.catalogue.vector[track] - self.profile)
-        self.skipping = (0.6 * self.skipping + 0.4 * ~full).astype(np.float32)
-        self.satisfaction += (0.08 * (full - self.satisfaction)).astype(np.float32)
-        played = self.catalogue.length[track] * np.minimum(ratio, 100) / 100
-        self.now += 2 + played.astype(np.int64) + self.rng.integers(0, 6, len(self))
+        self.skipping = 0.6 * self.skipping + 0.4 * ~full
+        self.satisfaction += 0.08 * (full - self.satisfaction)
+        self.now += 2 + self._played_seconds(track, ratio) + self.rng.integers(0, 6, len(self))
 
-        leaving = np.full(len(self), 0.11)
+        leaving = np.full(len(self), LEAVING)
         if self.on["retention"]:
-            leaving = np.clip(0.06 + 0.16 * self.skipping, 0, 0.5)
+            leaving = LEAVING_AT_BEST + LEAVING_AFTER_SKIPS * self.skipping
         ended = self.rng.random(len(self)) < leaving
         self._end_sessions(ended)
         return ended
+
+    def _played_seconds(self, track: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+        """(B,) whole seconds from the start of the play to its end."""
+        return self.catalogue.length[track] * np.minimum(ratio, 100) // 100
+
+    def _leave_bin(self, track: np.ndarray) -> None:
+        """Wait for the next bin of the log where `track` has been started in the present one.
+
+        So no two listens have the same listener, stamp and track. A play takes two seconds at
+        least: at most two others can lie in the present bin.
+        """
+        last = slice(max(0, self.steps - (TIME_BIN - 1) // 2), self.steps)
+        bins = self.now // TIME_BIN
+        again = (self.item[:, last] == track[:, None]) & (
+            self.time[:, last] // TIME_BIN == bins[:, None]
+        )
+        self.now = np.where(again.any(axis=1), (bins + 1) * TIME_BIN, self.now)
 
     def react(self, track: np.ndarray, organic: np.ndarray) -> dict[str, np.ndarray]:
         """Draw every listener's response to `track` and advance the state.
 
         Returns:
             (B,) arrays: `time`, `probability`, `full`, `ratio`, `event` (the explicit feedback:
-            0 none, 1 like, 2 dislike, 3 unlike, 4 undislike) and `ended` (the session).
+            0 none, 1 like, 2 dislike, 3 unlike, 4 undislike), `event_time` (its moment, always in
+            a later bin of the log than `time`) and `ended` (the session).
         """
         rng, b = self.rng, len(self)
+        self._leave_bin(track)
         time = self.now.copy()
         probability, plays, opinion = self.full_play_probability(track, organic)
         full = rng.random(b) < probability
         ratio = _played_ratio(full, probability, rng)
         event = _feedback(full, probability, plays, opinion, rng)
+        moment = (rng.random(b) * self._played_seconds(track, ratio)).astype(np.int64)
         after = np.choose(event, [opinion, 1, -1, 0, 0]).astype(np.int8)
         ended = self.advance(track, full, ratio, plays + 1, after)
         return {
@@ -317,6 +342,7 @@ class Dynamics:
             "full": full,
             "ratio": ratio,
             "event": event,
+            "event_time": time + np.maximum(moment, TIME_BIN),
             "ended": ended,
         }
 
@@ -328,9 +354,9 @@ def _played_ratio(
     b = len(full)
     kind = rng.random(b)
     near_end = 95 + rng.integers(0, 5, b)
-    replayed = 101 + rng.geometric(0.06, b)
-    finished = np.where(kind < 0.80, 100, np.where(kind < 0.96, near_end, replayed))
-    depth = rng.beta(0.7, 1.2 + 2.5 * (1 - probability))
+    replayed = 100 + rng.geometric(0.06, b)
+    finished = np.where(kind < 0.80, 100, np.where(kind < 1 - REPLAYED, near_end, replayed))
+    depth = settle(rng.beta(0.7, 1.2 + 2.5 * (1 - probability)))
     return np.where(full, finished, (95 * depth).astype(np.int64)).astype(np.int64)
 
 
@@ -343,8 +369,8 @@ def _feedback(
 ) -> np.ndarray:
     """(B,) explicit feedback: liking needs a finished, not yet liked track; the rest is rare."""
     u = rng.random(len(full))
-    like = full & (opinion != 1) & (u < 0.058 * probability**2 * (1 + (plays == 1)))
-    dislike = ~full & (opinion == 0) & (u < 0.009 * (1 - probability) ** 2)
+    like = full & (opinion != 1) & (u < 0.0465 * probability**2 * (1 + (plays == 1)))
+    dislike = ~full & (opinion == 0) & (u < 0.0105 * (1 - probability) ** 2)
     unlike = ~full & (opinion == 1) & (u < 0.02)
     undislike = full & (opinion == -1) & (u < 0.05) & ~like
     return np.select([like, dislike, unlike, undislike], [1, 2, 3, 4], 0)

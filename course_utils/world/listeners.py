@@ -6,13 +6,19 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from course_utils.schema import SECONDS_PER_DAY
 from course_utils.world.catalogue import Catalogue
 from course_utils.world.config import WorldConfig
+from course_utils.world.numeric import settle, unit
 
 MAX_INTERESTS = 4
 
 
-LISTENS_PER_SESSION = 6.4
+THERE_AT_THE_START = 0.5
+"""Share of the listeners who are there when the log begins; the others arrive while it lasts."""
+
+
+LISTENS_PER_SESSION = 15.2
 """Listens per planned session (measured, retention on): turns listens into sessions per day."""
 
 
@@ -34,6 +40,7 @@ class Listeners:
         repeat: (B,) chance that an organic choice is a track heard before.
         sessions_per_day: (B,) rate of returning.
         peak_hour: (B,) favourite hour of the day.
+        arrival: (B,) second of the log from which the listener is there.
     """
 
     uid: np.ndarray
@@ -50,6 +57,7 @@ class Listeners:
     repeat: np.ndarray
     sessions_per_day: np.ndarray
     peak_hour: np.ndarray
+    arrival: np.ndarray
 
     def __len__(self) -> int:
         return len(self.uid)
@@ -71,33 +79,39 @@ def build_listeners(config: WorldConfig, catalogue: Catalogue) -> Listeners:
         catalogue.n_tracks, (b, k), p=catalogue.popularity / catalogue.popularity.sum()
     )
     noise = rng.standard_normal((b, k, config.latent_dim)) * (0.4 / np.sqrt(config.latent_dim))
-    interests = catalogue.vector[seeds] + noise
-    interests /= np.linalg.norm(interests, axis=-1, keepdims=True)
+    interests = unit(catalogue.vector[seeds] + noise)
     unused = np.arange(k) >= rng.integers(1, k + 1, b)[:, None]
     start = rng.normal(0, 0.7, (b, k))
     end = start + rng.normal(0, 1.0, (b, k)) if config.has("drift") else start.copy()
     start[unused], end[unused] = -np.inf, -np.inf
 
-    activity = rng.lognormal(0.0, 0.9, b)
-    activity /= np.exp(0.9**2 / 2)
-    rate = config.listens_per_listener / config.days / LISTENS_PER_SESSION * activity
+    horizon = config.days * SECONDS_PER_DAY
+    late = rng.random(b) >= THERE_AT_THE_START
+    arrival = np.where(late, rng.uniform(0, horizon, b), 0).astype(np.int64)
+    presence = 1 - (1 - THERE_AT_THE_START) / 2
+    activity = rng.lognormal(0.0, 0.9, b) / np.exp(0.9**2 / 2)
+    rate = config.listens_per_listener / config.days / presence / LISTENS_PER_SESSION * activity
     trait = rng.standard_normal((5, b)) * config.has("individuality")
-    order = np.argsort(rate, kind="stable")
-    return Listeners(
+    everyone = Listeners(
         uid=(rng.permutation(b) + 1).astype(np.uint32),
-        interests=interests.astype(np.float32),
-        weight_start=start.astype(np.float32),
-        weight_end=end.astype(np.float32),
-        patience=rng.normal(0.0, 0.9, b).astype(np.float32),
-        curiosity=(0.8 * trait[0]).astype(np.float32),
-        wear=np.exp(0.6 * trait[1]).astype(np.float32),
-        grudge=np.exp(0.5 * trait[2]).astype(np.float32),
-        trust=(0.45 + 0.6 * trait[3]).astype(np.float32),
-        night=(0.4 + 0.5 * trait[4]).astype(np.float32),
-        organic=rng.beta(2.0, 2.4, b).astype(np.float32),
-        repeat=rng.beta(3.0, 3.0, b).astype(np.float32),
-        sessions_per_day=rate.astype(np.float32),
-        peak_hour=(rng.choice([8.0, 13.0, 20.0], b, p=[0.3, 0.2, 0.5]) + rng.normal(0, 1.5, b))
-        .clip(0, 23.9)
-        .astype(np.float32),
-    ).take(order)
+        interests=interests,
+        weight_start=settle(start),
+        weight_end=settle(end),
+        patience=settle(rng.normal(0.0, 0.9, b)),
+        curiosity=settle(0.8 * trait[0]),
+        wear=settle(np.exp(0.6 * trait[1])),
+        grudge=settle(np.exp(0.5 * trait[2])),
+        trust=settle(0.45 + 0.6 * trait[3]),
+        night=settle(0.4 + 0.5 * trait[4]),
+        organic=settle(rng.beta(1.7, 2.8, b)),
+        repeat=settle(rng.beta(3.0, 3.0, b)),
+        sessions_per_day=settle(rate),
+        peak_hour=settle(
+            (rng.choice([8.0, 13.0, 20.0], b, p=[0.3, 0.2, 0.5]) + rng.normal(0, 1.5, b)).clip(
+                0, 23.9
+            )
+        ),
+        arrival=arrival,
+    )
+    planned = everyone.sessions_per_day * (horizon - arrival)
+    return everyone.take(np.argsort(planned, kind="stable"))

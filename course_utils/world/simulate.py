@@ -20,7 +20,7 @@ from course_utils.world.catalogue import (
     track_table,
 )
 from course_utils.world.config import WorldConfig, WorldError
-from course_utils.world.dynamics import Dynamics
+from course_utils.world.dynamics import TIME_BIN, Dynamics
 from course_utils.world.listeners import LISTENS_PER_SESSION, Listeners, build_listeners
 
 CELLS_PER_BLOCK = 3_000_000
@@ -53,11 +53,11 @@ def simulate_block(
     rng = np.random.default_rng([config.seed, 5, block])
     dynamics = Dynamics(config, catalogue, listeners, rng)
     pieces: list[dict[str, np.ndarray]] = []
-    left = planned_sessions(listeners, config.days)
+    left = planned_sessions(listeners, dynamics.horizon - listeners.arrival)
     while True:
         alive = dynamics.now < dynamics.horizon
-        days_left = np.maximum(dynamics.horizon - dynamics.now, 0) / SECONDS_PER_DAY
-        still_left = planned_sessions(dynamics.listeners, days_left)
+        time_left = np.maximum(dynamics.horizon - dynamics.now, 0)
+        still_left = planned_sessions(dynamics.listeners, time_left)
         lived(left - still_left)
         left = still_left
         if not alive.any():
@@ -70,13 +70,14 @@ def simulate_block(
         response = dynamics.react(track, organic)
         piece = {
             "uid": uid,
-            "timestamp": response["time"].astype(np.uint32),
+            "timestamp": _stamp(response["time"]),
             "track": track.astype(np.int32),
             "is_organic": organic.astype(np.uint8),
             "played_ratio_pct": response["ratio"].astype(np.uint16),
             "probability": response["probability"].astype(np.float32),
             "propensity": propensity,
             "event": response["event"].astype(np.uint8),
+            "event_time": _stamp(response["event_time"]),
         }
         pieces.append(piece if alive.all() else {k: v[alive] for k, v in piece.items()})
     if not pieces:
@@ -88,21 +89,27 @@ def simulate_block(
             catalogue.length[table["track"].to_numpy()], dtype=pl.UInt32
         ),
     )
-    return _events(table), _truth(table)
+    return _events(table, dynamics.horizon), _truth(table)
 
 
-def planned_sessions(listeners: Listeners, days: float | np.ndarray) -> float:
-    """How many sessions these listeners are expected to have in so many days."""
-    return float((listeners.sessions_per_day.astype(np.float64) * days).sum())
+def _stamp(seconds: np.ndarray) -> np.ndarray:
+    """Times as the log has them: the start of their bin."""
+    return (seconds // TIME_BIN * TIME_BIN).astype(np.uint32)
 
 
-def _events(table: pl.DataFrame) -> pl.DataFrame:
-    """One row a listen, and one more for each explicit feedback, a few seconds into the track."""
+def planned_sessions(listeners: Listeners, seconds: np.ndarray) -> float:
+    """How many sessions these listeners are expected to have in so many seconds each, (B,)."""
+    return float((listeners.sessions_per_day * seconds).sum() / SECONDS_PER_DAY)
+
+
+def _events(table: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """One row a listen, and one more for each explicit feedback before the log ends."""
     listens = table.with_columns(event_type=pl.lit("listen", dtype=EVENT_SCHEMA["event_type"]))
     names = pl.Series(EVENT_TYPES, dtype=EVENT_SCHEMA["event_type"])
-    reactions = table.filter(pl.col("event") > 0).with_columns(
-        event_type=names.gather(table.filter(pl.col("event") > 0)["event"]),
-        timestamp=pl.col("timestamp") + 1,
+    reactions = table.filter(pl.col("event") > 0, pl.col("event_time") < horizon)
+    reactions = reactions.with_columns(
+        event_type=names.gather(reactions["event"]),
+        timestamp=pl.col("event_time"),
         played_ratio_pct=pl.lit(None, dtype=pl.UInt16),
         track_length_seconds=pl.lit(None, dtype=pl.UInt32),
     )
@@ -125,7 +132,8 @@ def _truth(table: pl.DataFrame) -> pl.DataFrame:
 
 def listener_blocks(config: WorldConfig, listeners: Listeners) -> Iterator[Listeners]:
     """Cut the listeners, sorted by activity, into blocks of similar length and bounded memory."""
-    expected = listeners.sessions_per_day * config.days * LISTENS_PER_SESSION
+    days = config.days - listeners.arrival / SECONDS_PER_DAY
+    expected = listeners.sessions_per_day * days * LISTENS_PER_SESSION
     start = 0
     while start < len(listeners):
         size = int(np.clip(CELLS_PER_BLOCK / max(1.0, expected[start]), 64, 2_048))
@@ -154,7 +162,8 @@ def write_world(config: WorldConfig, folder: Path, progress: bool = True) -> Non
     with tqdm(total=_STEPS, desc="generating the log", bar_format=look, **quiet) as bar:
         catalogue = build_catalogue(config)
         listeners = build_listeners(config, catalogue)
-        lived = _counter(bar, planned_sessions(listeners, config.days))
+        presence = config.days * SECONDS_PER_DAY - listeners.arrival
+        lived = _counter(bar, planned_sessions(listeners, presence))
         _write(track_table(catalogue), folder / "tracks.parquet")
         _write(content_table(config, catalogue), folder / "embeddings.parquet")
         _write(text_table(config, catalogue), folder / "texts.parquet")
@@ -211,7 +220,7 @@ def _gather(pieces: Path, target: Path) -> None:
         names = [polars_path(piece) for piece in pieces_of]
         rows = pl.read_parquet(names, glob=False, hive_partitioning=False)
         order = ["timestamp", "uid", "item_id"]
-        _write(rows.sort(order), target / f"part-{stretch.name}.parquet")
+        _write(rows.sort(order, maintain_order=True), target / f"part-{stretch.name}.parquet")
         for piece in pieces_of:
             piece.unlink()
         stretch.rmdir()

@@ -8,12 +8,12 @@ import pytest
 import rtdl_num_embeddings as rtdl
 import torch
 from deepctr_torch.layers import FM, BiInteractionPooling, CrossNet
-from ir_measures import nDCG
+from ir_measures import AP, nDCG
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 from torch_rechub.basic import layers as rechub
 
 from course_utils.evaluation import pointwise, ranking
-from course_utils.models.ranking.dcn_v2 import CrossMixture, CrossNetwork
+from course_utils.models.ranking.dcn_v2 import CrossMixture, CrossNetwork, CrossVector
 from course_utils.models.ranking.fm_ffm import FieldAwareFM, pairwise_products
 from course_utils.models.ranking.ple import (
     Periodic,
@@ -40,6 +40,18 @@ def test_quantile_bins_agree_with_rtdl_up_to_half_a_rank():
     x = torch.randn(1_001, 3)
     for ours, theirs in zip(quantile_bins(x, 10), rtdl.compute_bins(x, n_bins=10), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_cross_vectors_equal_both_packages():
+    torch.manual_seed(0)
+    rechubs, deepctrs, ours = rechub.CrossNetwork(6, 3), CrossNet(6, 3), CrossVector(6, 3)
+    torch.nn.init.normal_(ours.biases)
+    for layer, (weight, bias) in enumerate(zip(ours.weights, ours.biases, strict=True)):
+        rechubs.w[layer].weight.data, rechubs.b[layer].data = weight.weight.data, bias.data
+        deepctrs.kernels.data[layer], deepctrs.bias.data[layer] = weight.weight.T, bias[:, None]
+    x = torch.randn(10, 6)
+    assert torch.allclose(ours(x), rechubs(x), atol=1e-5)
+    assert torch.allclose(ours(x), deepctrs(x), atol=1e-5)
 
 
 def test_cross_layers_equal_torch_rechub():
@@ -115,14 +127,18 @@ def test_periodic_codes_equal_rtdl_num_embeddings():
 
 
 @pytest.mark.parametrize("k", [1, 5, 20, 60])
-def test_ndcg_and_recall_equal_ir_measures(k):
+def test_ranking_metrics_equal_ir_measures(k):
     torch.manual_seed(k)
     scores, relevant = torch.rand(30, 50), torch.rand(30, 50) < 0.1
     relevant[:, 0] |= ~relevant.any(dim=1)
     pairs = [(q, d) for q in range(30) for d in range(50)]
     qrels = [ir_measures.Qrel(str(q), str(d), int(relevant[q, d])) for q, d in pairs]
     run = [ir_measures.ScoredDoc(str(q), str(d), scores[q, d].item()) for q, d in pairs]
-    wanted = {nDCG @ k: ranking.ndcg_at_k, ir_measures.R @ k: ranking.recall_at_k}
+    wanted = {
+        nDCG @ k: ranking.ndcg_at_k,
+        ir_measures.R @ k: ranking.recall_at_k,
+        AP @ k: ranking.average_precision_at_k,
+    }
     for row in ir_measures.iter_calc(list(wanted), qrels, run):
         ours = wanted[row.measure](scores, relevant, k)[int(row.query_id)].item()
         assert ours == pytest.approx(row.value, abs=1e-6)

@@ -518,10 +518,10 @@ def raising(error):
 
 
 CELLS = [
-    "from course_utils.checks.fm_ffm import check_fm_pairs\nimport torch",
-    "def wrong(v):\n    return v.sum(dim=0).square().sum() / 2\n\ncheck_fm_pairs(wrong)",
-    "def nothing(v):\n    v.sum()\n\ncheck_fm_pairs(nothing)",
-    "def fails(v):\n    squares = v.square()\n    return squares.summ()\n\ncheck_fm_pairs(fails)",
+    "from course_utils.checks.fm_ffm import check_fm_triples\nimport torch",
+    "def wrong(v):\n    return v.sum(dim=0).pow(3).sum() / 6\n\ncheck_fm_triples(wrong)",
+    "def nothing(v):\n    v.sum()\n\ncheck_fm_triples(nothing)",
+    "def fails(v):\n    cubes = v.pow(3)\n    return cubes.summ()\n\ncheck_fm_triples(fails)",
 ]
 
 
@@ -539,10 +539,10 @@ def test_in_a_notebook_the_hint_is_all_that_is_shown():
             assert output.ename == "CheckFailed"
             assert output.evalue in output.traceback[0] and len(output.traceback) == 1
             told.append("\n".join(output.traceback))
-    source = inspect.getsource(_answers) + inspect.getsource(CHECKS["check_fm_pairs"][0])
+    source = inspect.getsource(_answers) + inspect.getsource(CHECKS["check_fm_triples"][0])
     for text, expected in zip(
-        told, ["take the squares away", "does every way through it end with `return`?",
-               "in line 3 of fails: return squares.summ()"], strict=True,
+        told, ["what must be taken away", "does every way through it end with `return`?",
+               "in line 3 of fails: return cubes.summ()"], strict=True,
     ):  # fmt: skip
         assert text.count(expected) == 1
         assert not [line for line in text.splitlines() if len(line) > 20 and line in source]

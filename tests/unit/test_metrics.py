@@ -77,6 +77,73 @@ def test_coverage_is_the_mean_over_all_orders_of_every_listener(case):
 
 
 @quick
+@given(ranked_rows())
+def test_average_precision_is_the_mean_over_all_orders_of_the_tied(case):
+    scores, relevant, k = case
+    hit = relevant[0].tolist()
+
+    def average_precision(order):
+        hits = [sum(hit[i] for i in order[: place + 1]) for place in range(len(order))]
+        found = [hits[p] / (p + 1) for p, i in enumerate(order[:k]) if hit[i]]
+        return sum(found) / sum(hit)
+
+    wanted = np.mean([average_precision(order) for order in rankings(scores[0].tolist())])
+    assert ranking.average_precision_at_k(scores, relevant, k).item() == pytest.approx(wanted)
+
+
+@quick
+@given(ranked_rows(), st.lists(st.sampled_from([0.001, 0.25, 1.0]), min_size=6, max_size=6))
+def test_novelty_is_the_mean_surprise_over_all_orders_of_the_tied(case, shares):
+    scores, _, k = case
+    known = torch.tensor(shares[: scores.shape[1]])
+    if (scores == -INF).all():
+        with pytest.raises(MetricError, match="not excluded"):
+            ranking.novelty_at_k(scores, known, k)
+        return
+    lists = [order[:k] for order in rankings(scores[0].tolist())]
+    wanted = np.mean([np.mean([-math.log2(shares[i]) for i in order]) for order in lists])
+    assert ranking.novelty_at_k(scores, known, k).item() == pytest.approx(wanted)
+
+
+@quick
+@given(ranked_rows(), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_serendipity_counts_hits_that_are_not_obvious(case, plain):
+    scores, relevant, k = case
+    n = scores.shape[1]
+    counted = [bool(relevant[0, i]) and not plain[i] for i in range(n)]
+    lists = [order[:k] for order in rankings(scores[0].tolist())]
+    wanted = np.mean([sum(counted[i] for i in order) / min(k, n) for order in lists])
+    obvious = torch.tensor([plain[:n]])
+    found = ranking.serendipity_at_k(scores, relevant, obvious, k).item()
+    assert found == pytest.approx(wanted)
+
+
+def test_novelty_and_serendipity_refuse_what_does_not_fit():
+    scores, relevant = torch.rand(1, 3), torch.ones(1, 3, dtype=torch.bool)
+    for known in (torch.tensor([0.0, 0.5, 1.0]), torch.tensor([0.5, 1.1, 1.0]), torch.ones(2)):
+        with pytest.raises(MetricError, match=r"one share in \(0, 1\]"):
+            ranking.novelty_at_k(scores, known, 2)
+    for obvious in (torch.ones(1, 3), relevant[:, :2]):
+        with pytest.raises(MetricError, match="obvious must be bool"):
+            ranking.serendipity_at_k(scores, relevant, obvious, 2)
+
+
+@quick
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=30).filter(any))
+def test_gini_is_the_mean_difference_of_all_pairs(counts):
+    x = np.array(counts, float)
+    wanted = np.abs(x[:, None] - x).sum() / (2 * len(x) * x.sum())
+    assert ranking.gini(torch.tensor(counts)) == pytest.approx(wanted)
+    assert ranking.gini(7 * torch.tensor(counts)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("bad", [[[1.0]], [], [0.0, 0.0], [-1.0, 2.0], [NAN, 1.0], [INF, 1.0]])
+def test_gini_refuses_what_cannot_be_shared_out(bad):
+    with pytest.raises(MetricError, match="counts must be flat"):
+        ranking.gini(torch.tensor(bad))
+
+
+@quick
 @given(case=ranked_rows(graded=True, n_rows=3), seed=st.integers(0, 99))
 def test_the_order_of_the_catalogue_changes_nothing(case, seed):
     scores, gains, k = case
@@ -129,6 +196,13 @@ RANKING = {
     "recall": ranking.recall_at_k,
     "ndcg": ranking.ndcg_at_k,
     "coverage": lambda scores, relevant, k: ranking.coverage_at_k(scores, k),
+    "average precision": ranking.average_precision_at_k,
+    "novelty": lambda scores, relevant, k: ranking.novelty_at_k(
+        scores, torch.full(scores.shape[1:], 0.5), k
+    ),
+    "serendipity": lambda scores, relevant, k: ranking.serendipity_at_k(
+        scores, relevant, torch.zeros_like(relevant), k
+    ),
 }
 
 
@@ -154,7 +228,7 @@ def test_scores_without_listeners_or_candidates_are_refused(name, shape):
         RANKING[name](torch.rand(shape), torch.ones(shape, dtype=torch.bool), 2)
 
 
-@pytest.mark.parametrize("name", ["recall", "ndcg"])
+@pytest.mark.parametrize("name", ["recall", "ndcg", "average precision"])
 def test_relevance_that_does_not_fit_is_refused(name):
     metric, scores = RANKING[name], torch.rand(1, 3)
     with pytest.raises(MetricError, match="at least one relevant"):

@@ -6,10 +6,18 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from course_utils.data.histories import Histories
 from course_utils.models.mlp import MLP
-from course_utils.models.ranking.dcn_v2 import CrossMixture, CrossNetwork, DCNv2, DenseNet, ResNet
+from course_utils.models.ranking.dcn_v2 import (
+    CrossMixture,
+    CrossNetwork,
+    CrossVector,
+    DCNv2,
+    DenseNet,
+    ResNet,
+)
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
 from course_utils.models.ranking.target_attention import DCNv2WithHistory, TargetAttention
 from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings, UnifiedEmbedding
@@ -94,6 +102,23 @@ def test_cross_network_equals_float64_brute_force(rank):
     assert torch.allclose(net(x0), x)
 
 
+def test_a_cross_vector_is_a_cross_matrix_of_equal_rows():
+    torch.manual_seed(0)
+    vector, matrix = CrossVector(5, n_layers=3).double(), CrossNetwork(5, n_layers=3).double()
+    for mine, weight in zip(matrix.weights, vector.weights, strict=True):
+        mine.weight.data = weight.weight.data.expand(5, 5)
+        nn.init.zeros_(mine.bias)
+    x0 = torch.randn(7, 5, dtype=torch.float64)
+    assert torch.allclose(vector(x0), matrix(x0))
+    ratio = vector(x0) / x0
+    assert torch.allclose(ratio, ratio[:, :1].expand(7, 5)), "the input, times a number"
+    vector.biases.data[1] = 2
+    by_hand = x0 * (1 + x0 @ vector.weights[0].weight.data.T)
+    by_hand = x0 * (by_hand @ vector.weights[1].weight.data.T) + 2 + by_hand
+    by_hand = x0 * (by_hand @ vector.weights[2].weight.data.T) + by_hand
+    assert torch.allclose(vector(x0), by_hand)
+
+
 def test_cross_network_has_degree_layers_plus_one():
     """Along a line, an L-layer cross network is a polynomial of degree L + 1 and no less."""
     torch.manual_seed(0)
@@ -143,11 +168,16 @@ def test_separate_embeddings():
     tables = SeparateEmbeddings([5, 7], dim=3)
     assert tables(torch.tensor([[1, 2], [3, 4]])).shape == (2, 2, 3)
     assert tables.out_features == 6
+    twice = SeparateEmbeddings([50, 70], dim=3, n_hashes=2)
+    ids = torch.tensor([[1, 2], [3, 4]])
+    out, rows = twice(ids), twice.tables[1].rows(ids[:, 1:])
+    assert out.shape == (2, 2, 6) and twice.out_features == 12
+    assert torch.equal(out[1, 1], twice.tables[1].table.weight[rows[1, 0]].flatten())
 
 
 @pytest.mark.parametrize("with_ids", [True, False])
 @pytest.mark.parametrize("stacked", [True, False])
-@pytest.mark.parametrize("cross", [None, CrossNetwork, CrossMixture])
+@pytest.mark.parametrize("cross", [None, CrossVector, CrossNetwork, CrossMixture])
 @pytest.mark.parametrize("deep", [None, lambda d: ResNet(d, [7]), lambda d: DenseNet(d, [5, 4])])
 def test_ranker_gives_one_logit_a_row(with_ids, stacked, cross, deep):
     numbers = torch.randn(6, 4)

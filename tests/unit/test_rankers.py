@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 
+from course_utils import train
 from course_utils.models.ranking.dcn_v2 import CrossMixture, DenseNet, ResNet
 from course_utils.models.ranking.fm_ffm import (
     FactorizationMachine,
@@ -30,7 +31,9 @@ from course_utils.models.ranking.wide_deep_deepfm import (
     CrossedLogisticRegression,
     Crosses,
     DeepFM,
+    HashedCrosses,
     MLPRanker,
+    PairKeys,
     WideAndDeep,
 )
 
@@ -51,13 +54,18 @@ def encoder(numbers):
     return PiecewiseLinearEncoding(quantile_bins(numbers, 4), bounded=True, missing=True)
 
 
+def every_pair():
+    grid = torch.cartesian_prod(*(torch.arange(n) for n in N_VALUES.values()))
+    return Crosses(N_VALUES, PAIRS, grid)
+
+
 RANKERS = {
     "LogisticRegression": lambda e: LogisticRegression(N_VALUES, e),
-    "CrossedLogisticRegression": lambda e: CrossedLogisticRegression(N_VALUES, e, PAIRS, 64),
+    "CrossedLogisticRegression": lambda e: CrossedLogisticRegression(N_VALUES, e, every_pair()),
     "FactorizationMachine": lambda e: FactorizationMachine(N_VALUES, e, dim=4),
     "FieldAwareFM": lambda e: FieldAwareFM(N_VALUES, e, dim=2),
     "MLPRanker": lambda e: MLPRanker(N_VALUES, e, hidden=(8,)),
-    "WideAndDeep": lambda e: WideAndDeep(N_VALUES, e, PAIRS, 64, hidden=(8,)),
+    "WideAndDeep": lambda e: WideAndDeep(N_VALUES, e, every_pair(), hidden=(8,)),
     "DeepFM": lambda e: DeepFM(N_VALUES, e, dim=4, hidden=(8,)),
     "DLRM": lambda e: DLRM(N_VALUES, e, dim=4, bottom=(6,), top=(8,)),
 }
@@ -92,15 +100,20 @@ def test_every_ranker_encodes_the_numbers_once(name, batch):
     assert Counted.calls == 1
 
 
-def test_crosses_go_by_the_names_of_the_fields():
-    ids = torch.tensor([[3, 9, 5], [0, 9, 5]])
-    one = Crosses(["listener", "track", "artist"], [("listener", "artist")], n_rows=64)
-    other = Crosses(["artist", "listener"], [("listener", "artist")], n_rows=64)
+@pytest.mark.parametrize("hashed", [False, True])
+def test_crosses_go_by_the_names_of_the_fields(hashed):
+    ids = torch.tensor([[3, 9, 5], [0, 9, 5], [3, 9, 0]])
+    n_values, pair = {"listener": 4, "track": 10, "artist": 6}, ("listener", "artist")
+    turned = {name: n_values[name] for name in ("artist", "listener")}
+    rows, other_rows = (8, 8) if hashed else (ids, ids[:, [2, 0]])
+    make = HashedCrosses if hashed else Crosses
+    one, other = make(n_values, [pair], rows), make(turned, [pair], other_rows)
     for crosses in (one, other):
-        torch.nn.init.normal_(crosses.weights.table.weight, generator=torch.manual_seed(0))
-    assert torch.equal(one(ids), other(ids[:, [2, 0]]))
+        table = crosses.weights.table.weight if hashed else crosses.weights.weight[1:]
+        torch.nn.init.ones_(table.detach())
+    assert one(ids).tolist() == other(ids[:, [2, 0]]).tolist() == [1, 0, 0]
     with pytest.raises(ValueError, match="album"):
-        Crosses(["listener"], [("listener", "album")])
+        make({"listener": 4}, [("listener", "album")], rows)
 
 
 def test_a_field_vector_is_a_sum_of_its_codes(batch):
@@ -143,14 +156,51 @@ def test_ffm_equals_the_double_sum(batch):
     assert torch.allclose(model(**batch), model.linear(**batch) + pairs)
 
 
-def test_crosses_have_a_weight_for_each_pair_and_none_for_strangers():
-    crosses = Crosses(["listener", "track"], PAIRS, n_rows=10_000)
-    torch.nn.init.normal_(crosses.weights.table.weight)
-    grid = torch.cartesian_prod(torch.arange(20), torch.arange(30))
+def test_pairs_have_keys_of_their_own_across_all_crosses():
+    n_values = {"listener": 4, "track": 7, "artist": 3}
+    keys = PairKeys(n_values, [("listener", "track"), ("listener", "artist"), ("artist", "track")])
+    grid = torch.cartesian_prod(*(torch.arange(n) for n in n_values.values()))
+    found = keys(grid)
+    assert ((found == 0) == (grid[:, [[0, 1], [0, 2], [2, 1]]] == 0).any(dim=2)).all()
+    assert len(found.unique()) == 1 + 3 * 6 + 3 * 2 + 2 * 6
+    large = PairKeys({"listener": 10**6, "track": 10**7}, PAIRS)
+    last = torch.tensor([[10**6 - 1, 10**7 - 1], [10**6 - 1, 10**7 - 2]])
+    assert large(last).flatten().tolist() == [10**13 - 1, 10**13 - 2]
+
+
+def test_exact_crosses_have_a_weight_for_each_seen_pair_and_zero_for_all_others(batch):
+    seen = torch.tensor([[1, 2], [1, 2], [3, 2], [4, 6], [0, 5], [2, 0]])
+    crosses = Crosses(N_VALUES, PAIRS, seen)
+    torch.nn.init.normal_(crosses.weights.weight)
+    with torch.no_grad():
+        crosses.weights.weight[0] = 0
+    grid = torch.cartesian_prod(*(torch.arange(n) for n in N_VALUES.values()))
     weights = crosses(grid).detach()
-    assert (weights[(grid == 0).any(dim=1)] == 0).all()
-    known = weights[(grid > 0).all(dim=1)]
-    assert len(known.unique()) > 0.96 * len(known), "few pairs share a row"
+    met = torch.tensor([pair in ([1, 2], [3, 2], [4, 6]) for pair in grid.tolist()])
+    assert (weights[~met] == 0).all() and len(weights[met].unique()) == 3
+    assert torch.equal(crosses.rows(grid)[:, 0] > 0, met)
+    assert Crosses(N_VALUES, PAIRS, seen[:0])(grid).eq(0).all(), "no pair seen at all"
+
+
+def test_training_moves_the_weights_of_seen_pairs_and_leaves_zero_for_new_ones():
+    ids = torch.tensor([[1, 2], [3, 2]])
+    data = {"ids": ids, "numbers": torch.empty(2, 0), "target": torch.tensor([1.0, 0.0])}
+    model = CrossedLogisticRegression(N_VALUES, None, Crosses(N_VALUES, PAIRS, ids))
+    train.fit(model, data, data, epochs=3, embedding_decay=1.0, progress=False)
+    found = model.crosses(torch.tensor([[1, 2], [3, 2], [1, 1]])).tolist()
+    assert found[0] > 0 > found[1] and found[2] == 0
+
+
+def test_hashed_crosses_share_rows_as_by_chance():
+    n_rows, n_values = 2_000, {"listener": 40, "track": 100}
+    crosses = HashedCrosses(n_values, PAIRS, n_rows)
+    torch.nn.init.ones_(crosses.weights.table.weight)
+    grid = torch.cartesian_prod(torch.arange(40), torch.arange(100))
+    known = (grid > 0).all(dim=1)
+    assert torch.equal(crosses(grid), known.float())
+    taken = len(crosses.rows(grid[known]).unique())
+    expected = n_rows * (1 - (1 - 1 / n_rows) ** int(known.sum()))
+    assert abs(taken - expected) < 60  # three standard deviations are less than 60
 
 
 def test_dlrm_multiplies_all_pairs_once(batch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def test_fit_is_deterministic():
     assert torch.equal(run(), run())
 
 
-@pytest.mark.parametrize("schedule", ["cycle", "constant"])
+@pytest.mark.parametrize("schedule", ["averaged", "cycle", "constant"])
 def test_fit_is_the_loop_that_the_first_notebook_writes_out(schedule):
     """Bit for bit: the same order of rows, the same draws, the same steps."""
     data, valid = with_ids(500, 0), with_ids(200, 1)
@@ -94,12 +95,13 @@ def test_fit_is_the_loop_that_the_first_notebook_writes_out(schedule):
     optimizer = torch.optim.AdamW(
         [
             {"params": plain.out.parameters(), "weight_decay": 1e-2},
-            {"params": [plain.table.weight], "weight_decay": 10.0},
+            {"params": [plain.table.weight], "weight_decay": 2.0},
         ],
         lr=0.01,
     )
     if schedule == "cycle":
         rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=24, pct_start=0.15)
+    mean, step = copy.deepcopy(plain), 0
     order, best = torch.Generator().manual_seed(5), (float("inf"), None)
     for _ in range(3):
         plain.train()
@@ -111,10 +113,35 @@ def test_fit_is_the_loop_that_the_first_notebook_writes_out(schedule):
             optimizer.step()
             if schedule == "cycle":
                 rate.step()
-        valid_loss = pointwise.log_loss(train.predict(plain, valid), valid["target"])
-        best = min(best, (valid_loss, copy.deepcopy(plain.state_dict())), key=lambda one: one[0])
+            step += 1
+            for average, weight in zip(mean.parameters(), plain.parameters(), strict=True):
+                share = 10 / (step + 10) if schedule == "averaged" else 1.0
+                average.data.lerp_(weight.data, share)
+        valid_loss = pointwise.log_loss(train.predict(mean, valid), valid["target"])
+        best = min(best, (valid_loss, copy.deepcopy(mean.state_dict())), key=lambda one: one[0])
     for name, values in best[1].items():
         assert torch.equal(values, model.state_dict()[name])
+
+
+def test_the_average_forgets_the_start_and_what_was_drawn_anew():
+    """After n steps it has kept one part in C(n + 10, 10) of where the weight began."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    average = train._Average(model)
+    nn.init.ones_(model.weight)
+    for n in range(1, 4):
+        average.update(model)
+        left = 1 - average.model.weight.item()
+        assert left == pytest.approx(1 / math.comb(n + 10, 10), rel=1e-3)
+    nn.init.constant_(model.weight, 5.0)
+    average.forget("weight")
+    average.update(model)
+    assert average.model.weight.item() > 4.6, "ten elevenths of the way at once"
+
+
+def test_history_counts_the_steps():
+    data = separable(100)
+    assert quiet_fit(Linear(3), data, data, epochs=2, batch_size=30, patience=9).steps == 8
 
 
 def test_any_loss_trains_regression():

@@ -21,6 +21,12 @@ PARTS = ("train", "validation", "test")
 COLUMN_OF = {"listener": "uid", "track": "item_id"}
 """Columns of the log behind the first two fields; the third, `artist`, follows from the track."""
 
+RECENT_ROWS = 200_000
+"""Rankers train on so many most recent rows of the training period, unless told otherwise; the
+counters in them have seen the whole log."""
+VALIDATION_ROWS = 50_000
+"""At most so many rows, spread evenly over the validation period, decide when to stop."""
+
 Batches = dict[str, dict[str, Tensor]]
 """Tensors by part and name."""
 
@@ -30,7 +36,7 @@ class RankingTask:
     """Rows, split in time, and the tensors that rankers take.
 
     Attributes:
-        rows: all listens with their counters, in the order of time.
+        log: name of the log. rows: all its listens with their counters, in the order of time.
         positions: of each part `train`, `validation`, `test`: its rows' numbers in `rows`.
         batches: tensors of each part: `ids` (N, F), the fields' values numbered from 1, 0 for
             those that training never saw; `numbers` (N, D), NaN for unknown; `target` (N,).
@@ -42,6 +48,7 @@ class RankingTask:
         oracle: true logits of the test rows, where the log knows them.
     """
 
+    log: str
     rows: pl.DataFrame
     positions: dict[str, Tensor]
     batches: Batches
@@ -135,7 +142,9 @@ def ranking_rows(log: Log) -> pl.DataFrame:
     return open_ready_features().sort("timestamp", maintain_order=True).collect()
 
 
-def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
+def ranking_task(
+    log: Log, rows: pl.DataFrame | None = None, train_rows: int | None = RECENT_ROWS
+) -> RankingTask:
     """Rows, split, vocabularies and tensors of a log.
 
     Values are numbered by the training period: a listener or a track that was never seen there
@@ -143,6 +152,7 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
 
     Args:
         log: what to rank. rows: its `ranking_rows`, computed if they are not given.
+        train_rows: the most recent so many training rows; None: all.
 
     Raises:
         LogError: the log has no negative responses, is too short for a split, or one part of it
@@ -155,6 +165,8 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
         name: torch.from_numpy(part["position"].cast(pl.Int64).to_numpy().copy())
         for name, part in zip(PARTS, parts, strict=True)
     }
+    positions["train"] = positions["train"][-(train_rows or len(rows)) :]
+    positions["validation"] = _spread(positions["validation"], VALIDATION_ROWS)
     frames = {name: rows[position.numpy()] for name, position in positions.items()}
     need_both_outcomes(log, frames)
     known = {field: vocabulary(frames["train"][column]) for field, column in COLUMN_OF.items()}
@@ -182,6 +194,7 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
             "target": torch.from_numpy(frame[TARGET].cast(pl.Float32).to_numpy().copy()),
         }
     return RankingTask(
+        log=log.name,
         rows=rows,
         positions=positions,
         batches=batches,
@@ -191,6 +204,12 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None) -> RankingTask:
         artist_of=artist_of,
         oracle=_oracle(log, positions["test"]),
     )
+
+
+def _spread(positions: Tensor, most: int) -> Tensor:
+    """At most so many of the positions, evenly spread."""
+    n = min(most, len(positions))
+    return positions[torch.arange(n) * len(positions) // n]
 
 
 def need_both_outcomes(log: Log, frames: dict[str, pl.DataFrame]) -> None:

@@ -1,4 +1,4 @@
-"""DCN-v2: cross networks, the deep networks beside them, and the ranker made of both."""
+"""DCN and DCN-v2: cross networks, the deep networks beside them, and the ranker of both."""
 
 from __future__ import annotations
 
@@ -10,6 +10,35 @@ from torch import Tensor, nn
 
 from course_utils.models.interfaces import Layer
 from course_utils.models.mlp import MLP
+
+
+class CrossVector(nn.Module):
+    """Cross layers of DCN, the first version: x_{l+1} = x₀ · (w_lᵀ x_l) + b_l + x_l.
+
+    A layer weighs all features into one number, and multiplies the whole input by it. It is a
+    layer of DCN-v2 whose matrix has the vector w_l in every row, up to the place of the bias.
+
+    Args:
+        dim: width d. n_layers: number of layers L.
+
+    Shapes: (B, d) → (B, d).
+
+    Source: Wang et al. (2017), "Deep & Cross Network for Ad Click Predictions", equation 3.
+
+    >>> CrossVector(4)(torch.zeros(2, 4)).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(self, dim: int, n_layers: int = 2) -> None:
+        super().__init__()
+        self.weights = nn.ModuleList(nn.Linear(dim, 1, bias=False) for _ in range(n_layers))
+        self.biases = nn.Parameter(torch.zeros(n_layers, dim))
+
+    def forward(self, x0: Tensor) -> Tensor:
+        x = x0
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            x = torch.addcmul(x, x0, weight(x)) + bias
+        return x
 
 
 class CrossNetwork(nn.Module):

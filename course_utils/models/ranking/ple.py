@@ -105,6 +105,8 @@ class PiecewiseLinearEncoding(nn.Module):
         edges: sorted edges of each feature (`quantile_bins`); lengths may differ.
         bounded: cut off outside the training range too.
         missing: add the D indicator numbers at the end.
+        before: applied to the numbers first, such as `signed_log1p`; the edges are then those of
+            the results.
 
     Shapes: (B, D) → (B, ΣT) or, with `missing`, (B, ΣT + D), finite and of the module's dtype.
 
@@ -126,8 +128,15 @@ class PiecewiseLinearEncoding(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, edges: list[Tensor], bounded: bool = False, missing: bool = False) -> None:
+    def __init__(
+        self,
+        edges: list[Tensor],
+        bounded: bool = False,
+        missing: bool = False,
+        before: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__()
+        self.before = before or nn.Identity()
         if not edges:
             raise ValueError("there is no feature: give the edges of at least one")
         for column, e in enumerate(edges):
@@ -154,7 +163,7 @@ class PiecewiseLinearEncoding(nn.Module):
         self.out_features = len(self.owner)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x if x.is_floating_point() else x.double()
+        x = self.before(x if x.is_floating_point() else x.double())
         unknown = torch.isnan(x)
         known = torch.where(unknown, self.first, x)  # the first edge has the code 0, …, 0
         progress = (known.index_select(1, self.feature) - self.left) / self.width

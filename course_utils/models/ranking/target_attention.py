@@ -16,18 +16,22 @@ class TargetAttention(nn.Module):
     """Read the history with the candidate as the question.
 
     Every past play is a vector: its track's embedding, plus one vector for finished plays and one
-    for skips, plus one for its place. The candidate's embedding asks (query), the plays answer
-    (keys, values); several heads read side by side. A play that does not exist is masked; a
-    learned "nothing" takes its share, so that an empty history has an answer too.
+    for skips, plus one for its place and, if `n_ages`, one for how long ago it was. The candidate's
+    embedding asks (query), the plays answer (keys, values); several heads read side by side. A play
+    that does not exist is masked; a learned "nothing" takes its share, so that an empty history has
+    an answer too.
 
     Args:
         dim: width of the vectors. length: L, plays in the history. n_heads: heads.
+        n_ages: steps of a play's age; 0 leaves it out.
 
-    Shapes: candidate (B, dim), plays (B, L, dim), finished (B, L), mask (B, L) → (B, dim).
+    Shapes: candidate (B, dim), plays (B, L, dim), finished (B, L), mask (B, L), ago (B, L) seconds
+        since each play, needed if there are `n_ages` → (B, dim).
 
     Source: Zhou et al. (2018), "Deep Interest Network for Click-Through Rate Prediction",
-    section 4.3, with the softmax attention of Vaswani et al. (2017); Xia et al. (2023),
-    "TransAct", section 3, for the action embeddings.
+    section 4.3, with the softmax attention of Vaswani et al. (2017); Chen et al. (2019), "Behavior
+    Sequence Transformer", section 2.1, for the age; Xia et al. (2023), "TransAct", section 3, for
+    the action embeddings.
 
     A history without a play reads "nothing" alone:
 
@@ -37,11 +41,12 @@ class TargetAttention(nn.Module):
     [1.0, 0.0, 0.0, 0.0]
     """
 
-    def __init__(self, dim: int, length: int, n_heads: int = 4) -> None:
+    def __init__(self, dim: int, length: int, n_heads: int = 4, n_ages: int = 0) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.action = nn.Embedding(2, dim)
         self.place = nn.Embedding(length, dim)
+        self.age = nn.Embedding(n_ages, dim) if n_ages else None
         self.nothing = nn.Parameter(torch.zeros(1, 1, dim))
         self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.value, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim)
@@ -54,60 +59,90 @@ class TargetAttention(nn.Module):
         open_to = nn.functional.pad(mask, (1, 0), value=True).unsqueeze(1)
         return scores.masked_fill(~open_to, -torch.inf).softmax(dim=-1)
 
-    def memory(self, plays: Tensor, finished: Tensor) -> Tensor:
-        """What can be read: "nothing" first, then the plays with action and place (B, 1 + L, d)."""
+    def memory(self, plays: Tensor, finished: Tensor, ago: Tensor | None = None) -> Tensor:
+        """What can be read: "nothing" first, then the plays with all that is told of them.
+
+        Returns:
+            (B, 1 + L, dim).
+        """
         place = self.place(torch.arange(plays.shape[1], device=plays.device))
         told = plays + self.action(finished.long()) + place
+        if self.age is not None and ago is not None:
+            told = told + self.age(age_step(ago, self.age.num_embeddings))
         return torch.cat([self.nothing.expand(len(plays), -1, -1), told], dim=1)
 
-    def forward(self, candidate: Tensor, plays: Tensor, finished: Tensor, mask: Tensor) -> Tensor:
-        memory = self.memory(plays, finished)
+    def forward(
+        self,
+        candidate: Tensor,
+        plays: Tensor,
+        finished: Tensor,
+        mask: Tensor,
+        ago: Tensor | None = None,
+    ) -> Tensor:
+        memory = self.memory(plays, finished, ago)
         value = self.value(memory).unflatten(2, (self.n_heads, -1))
         weights = self.weights(candidate, memory, mask)
         return self.out(torch.einsum("bhl,blhd->bhd", weights, value).flatten(1))
 
 
-class DCNv2WithHistory(nn.Module):
-    """A `DCNv2` that also reads the last L plays with `TargetAttention`.
+def age_step(seconds: Tensor, n: int) -> Tensor:
+    """Step 0 … n − 1 of an age: two for each doubling of 30 s + age, the last for all beyond.
 
-    Tracks of the history and the candidate share one vector: an embedding of (track, artist) plus
-    a projection of the track's content vector.
+    >>> age_step(torch.tensor([0, 60, 1_800, 10**9]), 40).tolist()
+    [0, 3, 11, 39]
+    """
+    return (2 * torch.log2(1 + seconds.float() / 30)).long().clamp(0, n - 1)
+
+
+class DCNv2WithHistory(nn.Module):
+    """A `DCNv2` that also reads what the candidate sounds like, or the last L plays, or both.
+
+    The candidate and the tracks of the history share one kind of vector: an embedding of what
+    training knows of the track (its number, its artist), plus, with `content`, a projection of its
+    content vector. Without a history the candidate's own vector is what the ranker reads more;
+    with one it reads the candidate's vector, what `TargetAttention` found with it, and the product
+    of both.
 
     Args:
         embedding, numerical: as for `DCNv2`.
-        artist: (n + 1,) the artist of each numbered track. content: (n + 1, c) its content vector,
-            zeros where there is none.
-        length: L. dim: width of the track vectors. n_rows: of the table of (track, artist).
+        known: (n + 1, F) values of each numbered track in the F fields of the table, 0 for what
+            training never saw.
+        content: (n + 1, c) content vector of each track, zeros where there is none; None: no
+            content.
+        length: L, 0 for no history. dim: width of the track vectors. n_rows: of their table.
+        n_ages: steps of a play's age.
 
     Shapes: ids (B, F), numbers (B, D), track (B,) the candidate's number, plays (B, L) track
-        numbers, finished (B, L), mask (B, L) → logits (B,).
+        numbers, finished (B, L), mask (B, L), ago (B, L) seconds → logits (B,).
     """
 
-    artist: Tensor
+    known: Tensor
     content: Tensor
 
     def __init__(
         self,
         embedding: Layer | None,
         numerical: Layer,
-        artist: Tensor,
-        content: Tensor,
-        length: int,
+        known: Tensor,
+        content: Tensor | None = None,
+        length: int = 0,
         dim: int = 32,
         n_rows: int = 16_384,
+        n_ages: int = 40,
     ) -> None:
         super().__init__()
-        self.table = UnifiedEmbedding(n_rows, dim // 2, n_features=2, n_hashes=1)
-        self.register_buffer("artist", artist)
-        self.register_buffer("content", content)
-        self.heard = nn.Linear(content.shape[1], dim)
-        self.attention = TargetAttention(dim, length)
-        self.ranker = DCNv2(embedding, numerical, n_extra=2 * dim)
+        n_fields = known.shape[1]
+        self.table = UnifiedEmbedding(n_rows, dim // n_fields, n_features=n_fields, n_hashes=1)
+        self.register_buffer("known", known)
+        self.register_buffer("content", torch.zeros(0) if content is None else content)
+        self.heard = nn.Linear(content.shape[1], dim) if content is not None else None
+        self.attention = TargetAttention(dim, length, n_ages=n_ages) if length else None
+        self.ranker = DCNv2(embedding, numerical, n_extra=3 * dim if length else dim)
 
     def tracks(self, track: Tensor) -> Tensor:
         """Vectors of tracks: numbers (N,) → (N, dim)."""
-        ids = torch.stack([track, self.artist[track]], dim=1)
-        return self.table(ids).flatten(1) + self.heard(self.content[track])
+        vector = self.table(self.known[track]).flatten(1)
+        return vector if self.heard is None else vector + self.heard(self.content[track])
 
     def forward(
         self,
@@ -117,8 +152,11 @@ class DCNv2WithHistory(nn.Module):
         plays: Tensor,
         finished: Tensor,
         mask: Tensor,
+        ago: Tensor,
     ) -> Tensor:
         candidate = self.tracks(track)
+        if self.attention is None:
+            return self.ranker(ids, numbers, candidate)
         past = self.tracks(plays.flatten()).unflatten(0, plays.shape)
-        read = self.attention(candidate, past, finished, mask)
-        return self.ranker(ids, numbers, torch.cat([read, read * candidate], dim=1))
+        read = self.attention(candidate, past, finished, mask, ago)
+        return self.ranker(ids, numbers, torch.cat([candidate, read, read * candidate], dim=1))

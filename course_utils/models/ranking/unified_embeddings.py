@@ -73,25 +73,26 @@ class UnifiedEmbedding(nn.Module):
 
 
 class SeparateEmbeddings(nn.Module):
-    """One hashed table for each feature: the usual way, and the rival of `UnifiedEmbedding`.
+    """Hashed tables, one for each feature: the usual way, and the rival of `UnifiedEmbedding`.
 
-    Value v of feature f reads row h_f(v) of table f.
+    Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v) of table f.
 
     Args:
         n_rows: rows of each feature's table. dim: length of a row.
         dropout: share of the looked-up numbers that are zeroed in training.
-        seed: of the hash functions.
+        seed: of the hash functions. n_hashes: lookups per value (k).
 
-    Shapes: ids (B, F) → (B, F, dim).
+    Shapes: ids (B, F) → (B, F, k · dim).
     """
 
-    def __init__(self, n_rows: list[int], dim: int, dropout: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, n_rows: list[int], dim: int, dropout: float = 0.0, seed: int = 0, n_hashes: int = 1
+    ) -> None:
         super().__init__()
         self.tables = nn.ModuleList(
-            UnifiedEmbedding(n, dim, 1, n_hashes=1, dropout=dropout, seed=seed + f)
-            for f, n in enumerate(n_rows)
+            UnifiedEmbedding(n, dim, 1, n_hashes, dropout, seed + f) for f, n in enumerate(n_rows)
         )
-        self.out_features = len(n_rows) * dim
+        self.out_features = len(n_rows) * n_hashes * dim
 
     def forward(self, ids: Tensor) -> Tensor:
         columns = [table(ids[:, f : f + 1]) for f, table in enumerate(self.tables)]

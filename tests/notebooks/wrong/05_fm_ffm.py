@@ -7,60 +7,50 @@ import itertools
 import torch
 
 
-# %% hint="take the squares away"
-def fm_pairs(v):
-    return (v @ v.T).sum() / 2
+# %% hint="the item's own weight is missing"
+def item_scores(context, items, weights):
+    return items @ context.sum(dim=0)
 
 
-# %% hint="so halve"
-def fm_pairs(v):
-    return (v.sum(dim=0).square() - v.square().sum(dim=0)).sum()
+# %% hint="not averaged"
+def item_scores(context, items, weights):
+    return weights + items @ context.mean(dim=0)
 
 
-# %% hint="component by component"
-def fm_pairs(v):
-    return 0.5 * (v.sum().square() - v.square().sum())
+# %% hint="not itself"
+def item_scores(context, items, weights):
+    together = [torch.cat([context, item[None]]) for item in items]
+    pairs = [0.5 * (v.sum(0).square() + v.square().sum(0)).sum() for v in together]
+    inside = 0.5 * (context.sum(0).square() + context.square().sum(0)).sum()
+    return weights + torch.stack(pairs) - inside
 
 
-# %% hint="add the components last"
-def fm_pairs(v):
-    return 0.5 * (v.sum(dim=0) ** 2 - (v**2).sum(dim=0))
+# %% hint="the same for all items: leave them out"
+def item_scores(context, items, weights):
+    together = [torch.cat([context, item[None]]) for item in items]
+    pairs = [0.5 * (v.sum(0).square() - v.square().sum(0)).sum() for v in together]
+    return weights + torch.stack(pairs)
 
 
-# %% hint="the fields are the rows"
-def fm_pairs(v):
-    return 0.5 * (v.sum(1) ** 2 - (v**2).sum(1)).sum()
+# %% hint="one number for each item"
+def item_scores(context, items, weights):
+    return weights[:, None] + items @ context.T
 
 
-# %% hint="which computes nothing before it is walked through"
-def fm_pairs(v):
-    return (v[i] @ v[j] for i, j in itertools.combinations(range(len(v)), 2))
+# %% hint="not their order"
+def item_scores(context, items, weights):
+    return (weights + items @ context.sum(dim=0)).argsort(descending=True)
 
 
-# %% hint="are its parentheses missing?"
-def fm_pairs(v):
-    return (v @ v.T).triu(diagonal=1).sum
+# %% hint="in line 2 of item_scores: return weights + context @ items"
+def item_scores(context, items, weights):
+    return weights + context @ items
 
 
-# %% hint="is there a comma too many?"
-def fm_pairs(v):
-    return (0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).sum(),)
-
-
-# %% hint="changes its argument `v` in place"
-def fm_pairs(v):
-    together = v.sum(dim=0).square().sum()
-    return 0.5 * (together - v.square_().sum())
-
-
-# %% hint="multiplies all fields at once"
-def fm_pairs(v):
-    return v.prod(dim=0).sum()
-
-
-# %% hint="the half belongs to both"
-def fm_pairs(v):
-    return (0.5 * v.sum(dim=0).square() - v.square().sum(dim=0)).sum()
+# %% hint="changes its argument `weights` in place"
+def item_scores(context, items, weights):
+    weights += items @ context.sum(dim=0)
+    return weights
 
 
 # %% hint="without v_i itself"
@@ -99,34 +89,44 @@ def fm_gradient(v):
     return torch.stack([v[i + 1 :].sum(dim=0) for i in range(len(v))])
 
 
-# %% hint="v[i, i] is never used"
-def ffm_pairs(v):
-    return (v * v.transpose(0, 1)).sum() / 2
+# %% hint="must be taken away"
+def fm_triples(v):
+    return v.sum(dim=0).pow(3).sum() / 6
 
 
-# %% hint="and j answers with"
-def ffm_pairs(v):
-    n = len(v)
-    return sum((v[i, j] ** 2).sum() for i in range(n) for j in range(i + 1, n))
+# %% hint="in six orders, and counts once"
+def fm_triples(v):
+    first, second, third = (v.pow(p).sum(dim=0) for p in (1, 2, 3))
+    return (first**3 - 3 * first * second + 2 * third).sum()
 
 
-# %% hint="never used"
-def ffm_pairs(v):
-    own = v.diagonal(dim1=0, dim2=1).T
-    return 0.5 * (own.sum(dim=0).square() - own.square().sum(dim=0)).sum()
+# %% hint="taken away too often"
+def fm_triples(v):
+    first, second = v.sum(dim=0), v.square().sum(dim=0)
+    return (first**3 - 3 * first * second).sum() / 6
 
 
-# %% hint="count a pair once"
-def ffm_pairs(v):
-    n = len(v)
-    return sum(v[i, j] @ v[j, i] for i in range(n) for j in range(n) if i != j)
+# %% hint="add the components last"
+def fm_triples(v):
+    first, second, third = (v.pow(p).sum() for p in (1, 2, 3))
+    return (first**3 - 3 * first * second + 2 * third) / 6
 
 
-# %% hint="add up those of pairs"
-def ffm_pairs(v):
-    return torch.einsum("ijd,jid->ij", v, v)
+# %% hint="these are the pairs"
+def fm_triples(v):
+    return 0.5 * (v.sum(dim=0).square() - v.square().sum(dim=0)).sum()
 
 
-# %% hint="looks at the last two axes"
-def ffm_pairs(v):
-    return (v * v.transpose(0, 1)).triu(1).sum()
+# %% hint="which computes nothing before it is walked through"
+def fm_triples(v):
+    return ((x * y * z).sum() for x, y, z in itertools.combinations(v, 3))
+
+
+# %% hint="are its parentheses missing?"
+def fm_triples(v):
+    return torch.stack([x * y * z for x, y, z in itertools.combinations(v, 3)]).sum
+
+
+# %% hint="multiplies all fields at once"
+def fm_triples(v):
+    return v.prod(dim=0).sum()

@@ -2,220 +2,139 @@
 # ruff: noqa: F811
 
 # %%
+import math
+
 import torch
 
-from course_utils.models.ranking.fm_ffm import pairwise_products
 
+# %% hint="in either order"
+def product_column(i, j):
+    return i * (i - 1) // 2 + j
 
-# %% hint="each pair once"
-def pair_products(vectors):
-    return vectors @ vectors.transpose(1, 2)
 
+# %% hint="the diagonal is not there"
+def product_column(i, j):
+    i, j = max(i, j), min(i, j)
+    return i * (i + 1) // 2 + j
 
-# %% hint="row by row"
-def pair_products(vectors):
-    n = vectors.shape[1]
-    i, j = torch.triu_indices(n, n, offset=1)
-    return (vectors[:, i] * vectors[:, j]).sum(dim=2)
 
+# %% hint="counted from 0"
+def product_column(i, j):
+    pairs = [(a, b) for a in range(1, 50) for b in range(a)]
+    return pairs.index((max(i, j), min(i, j))) + 1
 
-# %% hint="no vector with itself"
-def pair_products(vectors):
-    n = vectors.shape[1]
-    i, j = torch.tril_indices(n, n)
-    return (vectors[:, i] * vectors[:, j]).sum(dim=2)
 
+# %% hint="walk on to the other number"
+def product_column(i, j):
+    return sum(range(max(i, j)))
 
-# %% hint="here they are added up"
-def pair_products(vectors):
-    return pairwise_products(vectors)
 
+# %% hint="not the whole square"
+def product_column(i, j):
+    return max(i, j) ** 2 + min(i, j)
 
-# %% hint="adds the components"
-def pair_products(vectors):
-    n = vectors.shape[1]
-    i, j = torch.tril_indices(n, n, offset=-1)
-    return vectors[:, i] * vectors[:, j]
 
+# %% hint="does every way through it end with `return`?"
+def product_column(i, j):
+    if i > j:
+        return i * (i - 1) // 2 + j
 
-# %% hint="pick the numbers of the pairs"
-def pair_products(vectors):
-    return (vectors @ vectors.mT).tril(-1)
 
+# %% hint="this multiplies"
+def relu_product(x, y, n):
+    return x * y
 
-# %% hint="in line 2 of pair_products: return vectors @ vectors"
-def pair_products(vectors):
-    return vectors @ vectors
 
+# %% hint="divide by 4"
+def relu_product(x, y, n):
+    step = 4 / n
+    knots = -2 + step * torch.arange(n)
+    slopes = torch.full((n,), 2 * step)
+    slopes[0] = step - 4
 
-# %% hint="a mask of (B, n, n) runs them into one row"
-def pair_products(vectors):
-    products = vectors @ vectors.mT
-    return products[torch.ones_like(products).tril(-1).bool()]
+    def square(z):
+        return 4 + torch.relu(z[:, None] - knots) @ slopes
 
+    return square(x + y) - square(x - y)
 
-# %% hint="a row for each example"
-def pair_products(vectors):
-    return vectors.new_zeros(len(vectors))
 
+# %% hint="grows by twice the distance"
+def relu_product(x, y, n):
+    step = 4 / n
+    knots = -2 + step * torch.arange(n)
+    slopes = torch.full((n,), step)
+    slopes[0] = step - 4
 
-# %% hint="each pair once"
-def deepfm_logit(fields, linear, mlp):
-    products = fields @ fields.transpose(1, 2)
-    return linear + products.sum(dim=(1, 2)) + mlp(fields.flatten(1))
+    def square(z):
+        return 4 + torch.relu(z[:, None] - knots) @ slopes
 
+    return (square(x + y) - square(x - y)) / 4
 
-# %% hint="(B, n · d)"
-def deepfm_logit(fields, linear, mlp):
-    return linear + pairwise_products(fields) + mlp(fields.sum(dim=1))
 
+# %% hint="the slope of its first piece"
+def relu_product(x, y, n):
+    step = 4 / n
+    knots = -2 + step * torch.arange(n)
 
-# %% hint="(B, n · d)"
-def deepfm_logit(fields, linear, mlp):
-    return linear + pairwise_products(fields) + mlp(fields)
+    def square(z):
+        return 4 + 2 * step * torch.relu(z[:, None] - knots).sum(dim=1)
 
+    return (square(x + y) - square(x - y)) / 4
 
-# %% hint="the linear part is missing"
-def deepfm_logit(fields, linear, mlp):
-    return pairwise_products(fields) + mlp(fields.flatten(1))
 
+# %% hint="one piece too few"
+def relu_product(x, y, n):
+    step = 4 / (n - 1)
+    knots = -2 + step * torch.arange(n - 1)
+    slopes = torch.full((n - 1,), 2 * step)
+    slopes[0] = step - 4
 
-# %% hint="before the sigmoid"
-def deepfm_logit(fields, linear, mlp):
-    return torch.sigmoid(linear + pairwise_products(fields) + mlp(fields.flatten(1)))
+    def square(z):
+        return 4 + torch.relu(z[:, None] - knots) @ slopes
 
+    return (square(x + y) - square(x - y)) / 4
 
-# %% hint="made a table (B, B)"
-def deepfm_logit(fields, linear, mlp):
-    return linear + pairwise_products(fields) + mlp(fields.flatten(1)).unsqueeze(1)
 
+# %% hint="x² and y² are still in it"
+def relu_product(x, y, n):
+    step = 4 / n
+    knots = -2 + step * torch.arange(n)
+    slopes = torch.full((n,), 2 * step)
+    slopes[0] = step - 4
+    return (4 + torch.relu((x + y)[:, None] - knots) @ slopes) / 4
 
-# %% hint="yours takes (fields, linear)"
-def deepfm_logit(fields, linear):
-    return linear + pairwise_products(fields)
 
+# %% hint="changes its argument `x` in place"
+def relu_product(x, y, n):
+    x += y
+    return x.square() / 4
 
-# %% hint="changes its argument `linear` in place"
-def deepfm_logit(fields, linear, mlp):
-    linear += pairwise_products(fields)
-    return linear + mlp(fields.flatten(1))
 
+# %% hint="round up"
+def rows_needed(n_pairs, share):
+    return int(1 / (1 - (1 - share) ** (1 / n_pairs)))
 
-# %% hint="no part is summed or averaged over the batch"
-def deepfm_logit(fields, linear, mlp):
-    return linear.sum() + pairwise_products(fields) + mlp(fields.flatten(1))
 
+# %% hint="round up"
+def rows_needed(n_pairs, share):
+    return 1 / (1 - (1 - share) ** (1 / n_pairs))
 
-# %% hint="no part is summed or averaged over the batch"
-def deepfm_logit(fields, linear, mlp):
-    return linear + pairwise_products(fields).sum() + mlp(fields.flatten(1))
 
+# %% hint="share rows with each other"
+def rows_needed(n_pairs, share):
+    return math.ceil(n_pairs / share)
 
-# %% hint="have the same sum"
-def cross_key(a, b, n_b):
-    return a + b
 
+# %% hint="the chance to miss is the rest"
+def rows_needed(n_pairs, share):
+    return math.ceil(1 / (1 - share ** (1 / n_pairs)))
 
-# %% hint="skip over all values of b"
-def cross_key(a, b, n_b):
-    return a * (n_b - 1) + b
 
+# %% hint="whether two trained pairs meet is not asked"
+def rows_needed(n_pairs, share):
+    return math.ceil(n_pairs * (n_pairs - 1) / 2 / share)
 
-# %% hint="that many must fit between two of a"
-def cross_key(a, b, n_b):
-    return b * n_b + a
 
-
-# %% hint="skip over all values of b"
-def cross_key(a, b, n_b):
-    return 1_000 * a + b
-
-
-# %% hint="a key is an integer"
-def cross_key(a, b, n_b):
-    return a + b / n_b
-
-
-# %% hint="keys of large ids collide"
-def cross_key(a, b, n_b):
-    return (a.float() * n_b + b).long()
-
-
-# %% hint="one number for each pair"
-def cross_key(a, b, n_b):
-    return torch.stack([a, b], dim=1)
-
-
-# %% hint="cannot be read as numbers"
-def cross_key(a, b, n_b):
-    return [f"{x}-{y}" for x, y in zip(a, b, strict=True)]
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 2_000 * a + b
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 10_000 * a + b
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 1_000_000 * a + b
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 7_919 * a + b
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 12_345_678 * a + b
-
-
-# %% hint="one step in a moves the key on by"
-def cross_key(a, b, n_b):
-    return 200_000_000 * a + b
-
-
-# %% hint="a remainder takes 1,048,576 values"
-def cross_key(a, b, n_b):
-    return (a * n_b + b) % 2**20
-
-
-# %% hint="a remainder takes 1,000,003 values"
-def cross_key(a, b, n_b):
-    return (a * n_b + b) % 1_000_003
-
-
-# %% hint="an int32 ends at 2³¹"
-def cross_key(a, b, n_b):
-    return a.int() * n_b + b.int()
-
-
-# %% hint="a float64 counts only to 2⁵³"
-def cross_key(a, b, n_b):
-    return (a.double() * n_b + b).long()
-
-
-# %% hint="a key is made of a, b and n_b alone"
-def cross_key(a, b, n_b):
-    return torch.arange(len(a))
-
-
-# %% hint="a key is made of a, b and n_b alone"
-def cross_key(a, b, n_b):
-    return a * (b.max() + 1) + b
-
-
-# %% hint="a key is made of a, b and n_b alone"
-def cross_key(a, b, n_b):
-    return torch.unique(torch.stack([a, b], dim=1), dim=0, return_inverse=True)[1]
-
-
-# %% hint="how many values of b must fit between two of a"
-def cross_key(a, b, n_b):
-    return a << 10 | b
+# %% hint="yours takes (n_pairs)"
+def rows_needed(n_pairs):
+    return 100 * n_pairs
