@@ -1,0 +1,131 @@
+"""Trials and seeds: every rival gets as many, what they chose is kept and used."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from course_utils.authoring import seeds
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import tuning
+from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.tuning import Trial, Tuned, best, edges, search
+from course_utils.models.ranking.fm_ffm import FactorizationMachine, LogisticRegression
+from course_utils.models.ranking.ple import Standardized
+from course_utils.settings import TUNE
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """An empty folder for what is kept."""
+    monkeypatch.setattr(tuning, "KEPT", tmp_path / "tuned.json")
+    monkeypatch.setattr(seeds, "KEPT", tmp_path / "claims.json")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def task(tiny_log):
+    return ranking_task(tiny_log)
+
+
+def bowl(lr: float, decay: float) -> Trial:
+    """A validation loss that is lowest at a rate of 9e-3 and a decay of 0.4."""
+    distance = abs(torch.log(torch.tensor([lr / 9e-3, decay / 0.4]))).sum()
+    return Trial(lr, decay, float(distance), 1, 0.0)
+
+
+def test_five_trials_for_everyone():
+    with_tables, without = search(bowl, True), search(bowl, False)
+    assert len(with_tables) == len(without) == 5
+    assert [t.lr for t in with_tables[:3]] == [t.lr for t in without[:3]] == list(tuning.RATES)
+    chosen = best(with_tables)
+    assert (chosen.lr, chosen.embedding_decay) == (9e-3, 0.4)
+    assert edges(with_tables) == "rate, decay"
+    assert {t.embedding_decay for t in without} == {tuning.DECAYS[1]}
+    assert edges(without) == "" and max(t.lr for t in without) > 9e-3 > min(t.lr for t in without)
+
+
+def models(task):
+    numbers, n = task.batches["train"]["numbers"], task.n_values
+    return {
+        "linear": lambda: LogisticRegression(n, Standardized(numbers)),
+        "FM": lambda: FactorizationMachine(n, Standardized(numbers), dim=2),
+    }
+
+
+def test_a_contest_runs_trials_keeps_them_and_trains_with_the_best(task, monkeypatch, capsys):
+    monkeypatch.setenv(TUNE, "all")
+    contest = Contest(task, 0, "90_tiny")
+    for name, make in models(task).items():
+        contest.enter(name, make, epochs=1)
+    tried = contest.tuned.trials
+    assert [len(trials) for trials in tried.values()] == [5, 5]
+    entry = json.loads(tuning.KEPT.read_text(encoding="utf-8"))["90_tiny"][task.log]
+    assert {"date", "machine", "seed", "models"} == set(entry)
+    assert "not tuned" not in capsys.readouterr().out
+
+    monkeypatch.delenv(TUNE)
+    later = Contest(task, 0, "90_tiny")
+    for name, make in models(task).items():
+        later.enter(name, make, epochs=1)
+        assert torch.equal(later.scores[name], contest.scores[name]), "the best trial, once more"
+        assert min(later.histories[name].valid_loss) == best(tried[name]).valid_loss
+    table = later.trials()
+    assert table["model"].to_list() == ["linear", "FM"]
+    assert (table["validation loss"] <= table["… of the worst trial"]).all()
+
+
+def test_a_model_can_be_tuned_alone_and_a_sweep_shares_its_trials(task, monkeypatch, capsys):
+    make = models(task)["FM"]
+    monkeypatch.setenv(TUNE, "FM; other")
+    contest = Contest(task, 0, "90_tiny")
+    contest.enter("linear", models(task)["linear"], epochs=1)
+    contest.enter("FM", make, epochs=1)
+    contest.enter("FM, again", make, like="FM", epochs=1)
+    assert list(contest.tuned.trials) == ["FM"]
+    assert torch.equal(contest.scores["FM"], contest.scores["FM, again"])
+    told = capsys.readouterr().out
+    assert "linear: best epoch 1" in told and told.count("(not tuned)") == 1
+
+
+def test_another_log_takes_what_the_default_log_chose(task):
+    Tuned("90_tiny", "sim").keep("FM", [bowl(1e-3, 10.0)])
+    assert Tuned("90_tiny", "movielens").source == "sim"
+    assert best(Contest(task, 0, "90_tiny").tuned.trials["FM"]).lr == 1e-3
+    Tuned("90_tiny", "movielens").keep("FM", [bowl(3e-3, 2.0)])
+    assert best(Tuned("90_tiny", "movielens").trials["FM"]).lr == 3e-3
+    Tuned("90_tiny", "movielens").forget()
+    assert Tuned("90_tiny", "movielens").source == "sim" and not Tuned("91_other", "sim").trials
+
+
+def test_only_recent_rows_train_and_validation_is_spread(tiny_log, task):
+    few = ranking_task(tiny_log, train_rows=100)
+    whole = ranking_task(tiny_log, train_rows=None)
+    assert len(few.batches["train"]["target"]) == len(few.frame("train")) == 100
+    assert few.positions["train"].tolist() == whole.positions["train"][-100:].tolist()
+    assert torch.equal(few.positions["test"], whole.positions["test"])
+    assert few.log == tiny_log.name
+    from course_utils.data.tasks import ranking
+
+    positions = torch.arange(10) + 5
+    assert ranking._spread(positions, 4).tolist() == [5, 7, 10, 12]
+    assert ranking._spread(positions, 40).tolist() == positions.tolist()
+
+
+def test_claims_of_other_code_are_left_out_and_seeds_are_told():
+    claim = {"claim": "a", "holds": True, "measured": "ΔAUC 0.0012 [0.0003, 0.0020]"}
+    lower = other(claim, "ΔAUC −0.0005 [−0.0010, 0.0001]", holds=False)
+    seeds._keep("90_tiny", 0, "x", [claim])
+    seeds._keep("90_tiny", 1, "x", [lower])
+    assert seeds.told(claim, seeds.kept_of("90_tiny", "x")["a"]) == "1 of 2 · −0.0005 … 0.0012"
+    assert seeds.kept_of("90_tiny", "y") == {} and seeds.told(claim, {}) == "–"
+    seeds._keep("90_tiny", 1, "x", [])
+    assert list(seeds.kept_of("90_tiny", "x")["a"]) == ["0"]
+    seeds._keep("90_tiny", 2, "y", [claim])
+    assert list(seeds.kept_of("90_tiny", "y")["a"]) == ["2"]
+
+
+def other(claim: dict, measured: str, holds: bool) -> dict:
+    return {**claim, "measured": measured, "holds": holds}
