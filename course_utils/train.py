@@ -153,14 +153,15 @@ def fit(
     weight_decay: float = 1e-2,
     embedding_decay: float = 2.0,
     patience: int = 1,
+    tolerance: float = 2e-4,
     seed: int = 0,
     progress: bool = True,
     before_epoch: Callable[[nn.Module, int], None] | None = None,
 ) -> History:
     """Train with AdamW until validation stops improving, and keep the weights of the best epoch.
 
-    Training stops when for more than `patience` epochs the validation loss has not been the lowest
-    so far, and after `epochs` in any case.
+    Training stops when for more than `patience` epochs the validation loss has not fallen by more
+    than `tolerance`, and after `epochs` in any case.
 
     Args:
         model: what `loss` calls; it is moved to the GPU if there is one.
@@ -178,7 +179,8 @@ def fit(
             all `epochs` (Smith & Topin 2019, "Super-convergence").
         weight_decay: AdamW's, for weights. embedding_decay: AdamW's, for embedding tables, much
             larger: a table row is seen seldom, and overfits first.
-        patience: epochs without improvement that are tolerated.
+        patience: epochs without improvement that are tolerated. tolerance: what the validation
+            loss must fall by, since it last did, to count as an improvement.
         seed: of the order of rows and of the draws in validation. progress: show a tqdm bar.
         before_epoch: called with the model and the number of the epoch (from 0) before each one;
             for a parameter that it changes the optimizer and the average start anew.
@@ -190,7 +192,7 @@ def fit(
         TrainingError: there is nothing to train or to validate on, tensors differ in length, an
             argument is out of range, or a loss is not finite.
     """
-    _check_options(epochs, batch_size, lr, weight_decay, embedding_decay, patience)
+    _check_options(epochs, batch_size, lr, weight_decay, embedding_decay, patience, tolerance)
     for part in (train, valid):
         _check_rows(part, loss)
     where = device()
@@ -203,6 +205,7 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     history, start = History(), time.perf_counter()
     best: dict[str, Tensor] = {}
+    level, improved = math.inf, 0
     quiet = {} if progress else {"disable": True}  # left out, TQDM_DISABLE decides
     with tqdm(total=epochs * steps, desc=type(model).__name__, **quiet) as bar:
         for epoch in range(epochs):
@@ -227,7 +230,9 @@ def fit(
             bar.set_postfix(valid=f"{history.valid_loss[-1]:.4f}")
             if history.valid_loss[-1] == min(history.valid_loss):
                 history.best_epoch, best = epoch, copy.deepcopy(kept.state_dict())
-            elif epoch - history.best_epoch > patience:
+            if history.valid_loss[-1] < level - tolerance:
+                level, improved = history.valid_loss[-1], epoch
+            elif epoch - improved > patience:
                 break
     model.load_state_dict(best)
     model.eval()
@@ -269,6 +274,7 @@ def _check_options(
     weight_decay: float,
     embedding_decay: float,
     patience: int,
+    tolerance: float,
 ) -> None:
     least = {"epochs": 1, "batch_size": 1, "patience": 0}
     for (name, at_least), whole in zip(least.items(), (epochs, batch_size, patience), strict=True):
@@ -278,9 +284,10 @@ def _check_options(
             )
     if not 0 < lr < math.inf:
         raise TrainingError(f"lr must be a positive number, got {lr!r}")
-    for name, decay in [("weight_decay", weight_decay), ("embedding_decay", embedding_decay)]:
-        if not 0 <= decay < math.inf:
-            raise TrainingError(f"{name} must be 0 or a positive number, got {decay!r}")
+    sizes = {"weight_decay": weight_decay, "embedding_decay": embedding_decay}
+    for name, size in {**sizes, "tolerance": tolerance}.items():
+        if not 0 <= size < math.inf:
+            raise TrainingError(f"{name} must be 0 or a positive number, got {size!r}")
 
 
 def _check_rows(data: Batch, loss: Loss) -> None:

@@ -82,7 +82,7 @@ def build_listeners(config: WorldConfig, catalogue: Catalogue) -> Listeners:
     interests = unit(catalogue.vector[seeds] + noise)
     unused = np.arange(k) >= rng.integers(1, k + 1, b)[:, None]
     start = rng.normal(0, 0.7, (b, k))
-    end = start + rng.normal(0, 1.0, (b, k)) if config.has("drift") else start.copy()
+    end = start + rng.normal(0, 1.0, (b, k)) * config.has("drift")
     start[unused], end[unused] = -np.inf, -np.inf
 
     horizon = config.days * SECONDS_PER_DAY

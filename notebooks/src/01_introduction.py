@@ -420,7 +420,7 @@ def random_scores_for(known):
 
 
 def popular(known):
-    return (known > 0).float().sum(dim=0).expand_as(known) + 1e-6 * random_scores_for(known)
+    return (known > 0).float().sum(dim=0).expand_as(known) + random_scores_for(known) / 2
 
 
 def item_knn(known):
@@ -455,8 +455,8 @@ def new_only(scores, known):
 ranked = {name: new_only(model(known), known)[rows] for name, model in MODELS.items()}
 ndcg = {name: ranking.ndcg_at_k(scores, relevant, 20) for name, scores in ranked.items()}
 known_by = ((known > 0).sum(dim=0) + 1) / (len(known) + 1)
-obvious = torch.zeros_like(relevant)
-obvious.scatter_(1, ranked["popular"].topk(min(20, len(catalogue)), dim=1).indices, True)
+on_chart = ranked["popular"].topk(min(20, len(catalogue)), dim=1).indices
+obvious = torch.zeros_like(relevant).scatter(1, on_chart, True)
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -819,7 +819,7 @@ if enough:
     rest = intervals.mean_difference(through, alone + GAIN_KEPT * (on_all - alone))
     claim(
         "The funnel keeps most of the ranker's gain and ranks a small part of the catalogue",
-        gain.positive and rest.positive and CANDIDATES < len(catalogue) / 10,
+        gain.positive and rest.positive and len(catalogue) / 10 > CANDIDATES,
         f"{share:.0%} of the gain with {CANDIDATES / len(catalogue):.0%} of the pairs; beyond "
         f"{GAIN_KEPT:.0%} of it: {rest}",
     )

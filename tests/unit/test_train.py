@@ -139,6 +139,22 @@ def test_the_average_forgets_the_start_and_what_was_drawn_anew():
     assert average.model.weight.item() > 4.6, "ten elevenths of the way at once"
 
 
+def test_small_steps_down_do_not_go_on_for_ever():
+    """A loss that falls by 0.01 an epoch: with a tolerance of 0.015 every second epoch counts."""
+    for tolerance, patience, epochs in [(0.0, 0, 9), (0.015, 1, 9), (0.015, 0, 2), (0.05, 1, 3)]:
+        seen = [0]
+
+        def loss(model, batch, seen=seen):
+            seen[0] += not model.training
+            return model.weight.weight.sum() * 0 + 1 - 0.01 * seen[0]
+
+        data = {"value": torch.zeros(4)}
+        history = quiet_fit(
+            Linear(1), data, data, loss=loss, epochs=9, patience=patience, tolerance=tolerance
+        )
+        assert len(history.valid_loss) == epochs and history.best_epoch == epochs - 1
+
+
 def test_history_counts_the_steps():
     data = separable(100)
     assert quiet_fit(Linear(3), data, data, epochs=2, batch_size=30, patience=9).steps == 8
@@ -324,6 +340,7 @@ def test_tensors_of_unequal_length_are_named(data):
         ("weight_decay", -1.0),
         ("embedding_decay", NAN),
         ("schedule", "cosine"),
+        ("tolerance", -1e-4),
     ],
 )
 def test_an_option_out_of_range_is_named(option, value):
