@@ -1,4 +1,4 @@
-"""Writing logs: seconds and peak memory for 1 M events, and with `--full` for Yambda-50M's size."""
+"""Writing logs: seconds and peak memory for `sim`, and with `--full` for Yambda-50M's size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from course_utils.world.config import YAMBDA_50M_SIZE, WorldConfig
 from course_utils.world.simulate import write_world
 
 SIZES = {
-    "1m": WorldConfig(n_listeners=2_200, listens_per_listener=450),
+    "sim": WorldConfig(),
     "yambda": YAMBDA_50M_SIZE,
 }
 
@@ -34,5 +34,5 @@ if __name__ == "__main__":
     if sys.argv[1:] and sys.argv[1] in SIZES:
         print(measure(sys.argv[1]))
         sys.exit()
-    for size in SIZES if "--full" in sys.argv else ["1m"]:
+    for size in SIZES if "--full" in sys.argv else ["sim"]:
         subprocess.run([sys.executable, __file__, size], check=True)

@@ -146,7 +146,7 @@ def measure(log: Log) -> list[float]:
         (ratio >= FINISHED_PCT).mean(),
         auc(truth[test], ratio[test] >= FINISHED_PCT),
     ]
-    return [float(value) for value in values]  # type: ignore[arg-type]
+    return [float(value) for value in values]
 
 
 def outside(values: list[float]) -> list[str]:

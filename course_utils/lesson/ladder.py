@@ -46,6 +46,8 @@ KEPT = ASSETS / "ladder.json"
 
 CROSSES = [("listener", "track"), ("listener", "artist")]
 """Crosses made by hand."""
+FOOT = "… on binned numbers"
+"""The model to which the others are compared: linear, on the same inputs as all above it."""
 MEASURED = "from course_utils.lesson.ladder import measure"
 """The code whose hash is kept beside the measurements."""
 
@@ -101,14 +103,16 @@ def climb(task: RankingTask, seed: int = 0) -> list[dict]:
     contest = Contest(task, seed, "ladder", tune=True)
     for name, make in rungs(task, seed).items():
         contest.enter(name, make)
-    auc = contest.intervals(contest.scores)
+    others = [name for name in contest.scores if name != FOOT]
+    auc = contest.intervals(contest.scores, [(name, FOOT) for name in others])
     records = []
     for name in contest.scores:
         model = contest.models.get(name)  # the oracle has none
         records.append(
             {
                 "model": name,
-                "auc": [auc[name].value, auc[name].low, auc[name].high],
+                "auc": _numbers(auc[name]),
+                "gap": _numbers(auc[name, FOOT]) if name in others else None,
                 "way": contest.share(name) if task.oracle is not None else None,
                 "parameters": count_parameters(model) if model else 0,
                 "seconds": contest.histories[name].seconds if model else 0,
@@ -116,6 +120,10 @@ def climb(task: RankingTask, seed: int = 0) -> list[dict]:
             }
         )
     return records
+
+
+def _numbers(interval: Interval) -> list[float]:
+    return [interval.value, interval.low, interval.high]
 
 
 def measure(code: str) -> None:
@@ -132,17 +140,21 @@ def kept() -> dict:
     return json.loads(KEPT.read_text(encoding="utf-8"))
 
 
-def draw(here: Sequence[str] = ()) -> None:
-    """Figure of the ladder, a panel a log; the models named in `here` stand out."""
+def draw(here: Sequence[str]) -> None:
+    """Figure of the ladder, a panel a log; the models named in `here` stand out.
+
+    Drawn are the differences from `FOOT`, each paired over listeners.
+    """
     measured = kept()["logs"]
-    names = [row["model"] for row in measured[LOGS[0]]]
-    roles = ["oracle" if n == "oracle" else "neural" if n in here else "muted" for n in names]
+    names = [row["model"] for row in measured[LOGS[0]] if row["model"] not in ("oracle", FOOT)]
+    roles = ["neural" if name in here else "muted" for name in names]
     _, axes = plt.subplots(1, len(LOGS), figsize=(12, 0.52 * len(names) + 1), sharey=True)
     for ax, log in zip(axes, LOGS, strict=True):
-        found = {row["model"]: Interval(*row["auc"]) for row in measured[log]}
-        rows = {name: found.get(name) for name in names}
+        found = {row["model"]: row["gap"] for row in measured[log]}
+        rows = {name: Interval(*found[name]) if name in found else None for name in names}
+        ax.axvline(0, color="#222222", linewidth=1)
         plots.interval_plot(ax, rows, [plots.COLORS[role] for role in roles])
-        ax.set(title=log, xlabel="ROC AUC, 95 % intervals over listeners")
+        ax.set(title=log, xlabel="ΔAUC to the linear model on binned numbers")
     plt.show()
 
 

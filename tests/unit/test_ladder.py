@@ -29,7 +29,7 @@ def test_every_model_is_in_the_table_with_its_place():
 def test_climbing_a_small_world(tiny_log, monkeypatch):
     """Three of the rungs; that each of the others can be built and called, test_rankers says."""
     task = ranking_task(tiny_log)
-    some = ["logistic regression", "… with crosses", "DCN-v2, unified"]
+    some = ["logistic regression", ladder.FOOT, "DCN-v2, unified"]
     rungs = {name: make for name, make in ladder.rungs(task).items() if name in some}
     monkeypatch.setattr(ladder, "rungs", lambda task, seed: rungs)
     rows = ladder.climb(task)
@@ -38,6 +38,7 @@ def test_climbing_a_small_world(tiny_log, monkeypatch):
         assert 0.5 < row["auc"][0] < rows[0]["auc"][0]
         assert row["parameters"] > 0
         assert row["ms"] > 0
+        assert (row["gap"] is None) == (row["model"] == ladder.FOOT)
 
 
 @pytest.mark.parametrize("artists", [True, False])
@@ -54,11 +55,16 @@ def test_the_ladder_is_drawn_and_the_models_at_hand_stand_out(monkeypatch):
     ladder.draw(["FM"])
     axes = plt.gcf().axes
     labels = [text.get_text() for text in axes[0].get_yticklabels()]
-    assert labels == [row["model"] for row in ladder.kept()["logs"]["sim"]]
+    models = [row["model"] for row in ladder.kept()["logs"]["sim"]]
+    assert labels == [name for name in models if name not in ("oracle", ladder.FOOT)]
     for ax, log in zip(axes, ladder.LOGS, strict=True):
         assert ax.get_title(loc="left") == log
         blue = [t.get_text() for t in ax.texts if t.get_color() == plots.COLORS["neural"]]
         fm = next(row for row in ladder.kept()["logs"][log] if row["model"] == "FM")
-        assert blue == [f"{fm['auc'][0]:.4f}"]
+        assert blue == [f"{fm['gap'][0]:.4f}"]
     plt.close("all")
     assert "| **FM** |" in ladder.table(["FM"]) and "**" not in ladder.table()
+
+
+def test_no_colour_stands_for_two_models():
+    assert len(set(plots.COLORS.values())) == len(plots.COLORS)

@@ -29,7 +29,7 @@ NAMES = list(filter(legal, [
 """What folders and files may be called; Polars reads some of them as patterns or partitions."""
 
 
-WORLD = WorldConfig(n_listeners=3, listens_per_listener=10, n_tracks=120, days=14)
+WORLD = WorldConfig(n_listeners=3, listens_per_listener=60, n_tracks=120, days=14)
 
 
 def _open_and_report(folder, queue):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from course_utils.authoring import seeds
+from course_utils.data.tasks import ranking
 from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import tuning
 from course_utils.evaluation.contest import Contest
@@ -100,18 +101,17 @@ def test_another_log_takes_what_the_default_log_chose(task):
     assert Tuned("90_tiny", "movielens").source == "sim" and not Tuned("91_other", "sim").trials
 
 
-def test_only_recent_rows_train_and_validation_is_spread(tiny_log, task):
-    few = ranking_task(tiny_log, train_rows=100)
-    whole = ranking_task(tiny_log, train_rows=None)
+def test_a_lesson_has_recent_rows_for_training_and_spread_ones_for_the_rest(tiny_log, monkeypatch):
+    whole = ranking_task(tiny_log, whole=True)
+    monkeypatch.setattr(ranking, "LESSON_ROWS", {"train": 100, "validation": 10**9, "test": 50})
+    few = ranking_task(tiny_log)
     assert len(few.batches["train"]["target"]) == len(few.frame("train")) == 100
     assert few.positions["train"].tolist() == whole.positions["train"][-100:].tolist()
-    assert torch.equal(few.positions["test"], whole.positions["test"])
+    assert torch.equal(few.positions["validation"], whole.positions["validation"])
+    assert len(few.oracle) == len(few.target) == 50
+    places = torch.searchsorted(whole.positions["test"], few.positions["test"])
+    assert (places.diff() - len(whole.target) / 50).abs().max() <= 1
     assert few.log == tiny_log.name
-    from course_utils.data.tasks import ranking
-
-    positions = torch.arange(10) + 5
-    assert ranking._spread(positions, 4).tolist() == [5, 7, 10, 12]
-    assert ranking._spread(positions, 40).tolist() == positions.tolist()
 
 
 def test_claims_of_other_code_are_left_out_and_seeds_are_told():

@@ -21,11 +21,9 @@ PARTS = ("train", "validation", "test")
 COLUMN_OF = {"listener": "uid", "track": "item_id"}
 """Columns of the log behind the first two fields; the third, `artist`, follows from the track."""
 
-RECENT_ROWS = 200_000
-"""Rankers train on so many most recent rows of the training period, unless told otherwise; the
-counters in them have seen the whole log."""
-VALIDATION_ROWS = 50_000
-"""At most so many rows, spread evenly over the validation period, decide when to stop."""
+LESSON_ROWS = {"train": 120_000, "validation": 30_000, "test": 100_000}
+"""At most so many rows make a lesson, so that it fits into its minutes: of the training period the
+most recent ones, of the others some evenly spread. Their counters have seen the whole log."""
 
 Batches = dict[str, dict[str, Tensor]]
 """Tensors by part and name."""
@@ -142,9 +140,7 @@ def ranking_rows(log: Log) -> pl.DataFrame:
     return open_ready_features().sort("timestamp", maintain_order=True).collect()
 
 
-def ranking_task(
-    log: Log, rows: pl.DataFrame | None = None, train_rows: int | None = RECENT_ROWS
-) -> RankingTask:
+def ranking_task(log: Log, rows: pl.DataFrame | None = None, whole: bool = False) -> RankingTask:
     """Rows, split, vocabularies and tensors of a log.
 
     Values are numbered by the training period: a listener or a track that was never seen there
@@ -152,7 +148,7 @@ def ranking_task(
 
     Args:
         log: what to rank. rows: its `ranking_rows`, computed if they are not given.
-        train_rows: the most recent so many training rows; None: all.
+        whole: all rows of every period, not only `LESSON_ROWS`.
 
     Raises:
         LogError: the log has no negative responses, is too short for a split, or one part of it
@@ -165,8 +161,10 @@ def ranking_task(
         name: torch.from_numpy(part["position"].cast(pl.Int64).to_numpy().copy())
         for name, part in zip(PARTS, parts, strict=True)
     }
-    positions["train"] = positions["train"][-(train_rows or len(rows)) :]
-    positions["validation"] = _spread(positions["validation"], VALIDATION_ROWS)
+    if not whole:
+        positions["train"] = positions["train"][-LESSON_ROWS["train"] :]
+        for part in ("validation", "test"):
+            positions[part] = _spread(positions[part], LESSON_ROWS[part])
     frames = {name: rows[position.numpy()] for name, position in positions.items()}
     need_both_outcomes(log, frames)
     known = {field: vocabulary(frames["train"][column]) for field, column in COLUMN_OF.items()}
