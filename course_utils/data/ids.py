@@ -75,10 +75,11 @@ def several_values(
         .filter(pl.col("slot") < most)
         .collect()
     )
-    out = torch.zeros(len(items) + 1, int(listed["slot"].max() or 0) + 1, dtype=torch.int64)
     item, value, slot = (
         torch.from_numpy(listed[name].cast(pl.Int64).to_numpy().copy())
         for name in ("item_id", column, "slot")
     )
+    width = int(slot.max()) + 1 if len(slot) else 1
+    out = torch.zeros(len(items) + 1, width, dtype=torch.int64)
     out[number_ids(item, items), slot] = number_ids(value, known)
     return out

@@ -1,4 +1,4 @@
-"""CatBoost as a rival: the same tensors, trials of its own, seconds counted as the network's are."""
+"""CatBoost as a rival: the same tensors, trials of its own, seconds counted alike."""
 
 from __future__ import annotations
 
@@ -38,19 +38,17 @@ class Setting:
     l2: float = 3.0
     ids: int = 1
 
-    def neighbours(self, what: str) -> Iterator[Callable[[Setting], Setting | None]]:
-        """Steps up and down in one respect; a step gives None where there is nothing further."""
-        if what in ("rate", "l2"):
-            for factor in (2.0, 0.5) if what == "rate" else (3.0, 1 / 3):
-                yield lambda one, f=factor: replace(one, **{what: getattr(one, what) * f})
-            return
-        low, high, width = (2, 16, 2) if what == "depth" else (0, 4, 1)
-        for step in (width, -width):
-            yield lambda one, s=step: (
-                replace(one, **{what: getattr(one, what) + s})
-                if low <= getattr(one, what) + s <= high
-                else None
-            )
+    def stepped(self, what: str, up: bool) -> Setting | None:
+        """The setting one step up or down in one respect; None where it can go no further."""
+        if what == "rate":
+            return replace(self, rate=self.rate * (2.0 if up else 0.5))
+        if what == "l2":
+            return replace(self, l2=self.l2 * (3.0 if up else 1 / 3))
+        if what == "depth":
+            depth = self.depth + (2 if up else -2)
+            return replace(self, depth=depth) if 2 <= depth <= 16 else None
+        ids = self.ids + (1 if up else -1)
+        return replace(self, ids=ids) if 0 <= ids <= 4 else None
 
 
 @dataclass(frozen=True)
@@ -147,8 +145,8 @@ def climb(attempt: Callable[[Setting], BoostTrial], start: Setting) -> list[Boos
     while moved:
         moved = False
         for what in ("rate", "depth", "ids", "l2"):
-            for step in best.setting.neighbours(what):
-                while (candidate := step(best.setting)) is not None:
+            for up in (True, False):
+                while (candidate := best.setting.stepped(what, up)) is not None:
                     if candidate in [t.setting for t in trials] or len(trials) == MOST_TRIALS:
                         break
                     trials.append(attempt(candidate))

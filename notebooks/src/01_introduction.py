@@ -78,6 +78,7 @@ HEAD = 0.6  # share of the plays that a fifth of the catalogue takes at least
 SHRINKS = 1.25  # a lead against all items, in leads against a sample: at least
 CONCENTRATION = 0.05  # Gini: what the feedback loop adds at least
 GAIN_KEPT = 0.8  # share of the ranker's gain that the funnel keeps at least
+NO_WORSE = 0.002  # NDCG@20 that the funnel may lose against its ranker on everything
 ALIKE = 0.9  # re-ranked lists are at most this much as alike as before
 RERANKED = 0.95  # share of the NDCG that re-ranking keeps at least
 
@@ -263,7 +264,7 @@ for ax in (left, right):
     ax.set_xticks(range(len(sources)), [WHO[organic] for organic in sources])
     ax.set_xlim(-0.6, len(sources) - 0.4)
 left.set(ylabel="plays of a new item (%)", title="how much is new")
-right.set(ylabel="played to the end (%)", title="and how it ends")
+right.set(ylabel="played to the end (%)", title="and how it ends", ylim=(0, 100))
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -688,16 +689,18 @@ def signals(known, row, chosen):
 # ### What the ranker learns from
 #
 # The validation weeks say which tracks were then really played for the first time. Each of them competes with
-# a hundred others, drawn from the whole catalogue. The test weeks are not touched.
+# a hundred others, drawn from the whole catalogue of that moment: what came out later could not be recommended
+# then, and a ranker that saw it win would learn to love what nobody has played. The test weeks are not touched.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 N_OTHERS = 100
 then = overnight(split.valid_start)
-wanted_v = (matrix(checked) > 0) & (then["x"] == 0)
+there = then["x"].sum(dim=0) > 0
+wanted_v = (matrix(checked) > 0) & (then["x"] == 0) & there
 positive = wanted_v.nonzero()
 positive = positive[torch.randperm(len(positive))[:10_000].sort().values]
-others = torch.randint(len(catalogue), (len(positive), N_OTHERS))
+others = there.nonzero().flatten()[torch.randint(int(there.sum()), (len(positive), N_OTHERS))]
 played = wanted_v[positive[:, :1], others]
 columns = torch.cat([positive[:, 1:], others], dim=1)
 examples = torch.empty(len(positive), 1 + N_OTHERS, 8)
@@ -803,10 +806,10 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# What does the funnel lose? To keep most of the *quality* is easy, the first stage alone may have it. So we ask
-# for the ranker's **gain**: how much better than the first stage it is on the whole catalogue, and which share
-# of that is left when it sees the candidates only. The interval is one of the difference
-# $\text{funnel} - (\text{first} + 0.8\,(\text{all} - \text{first}))$.
+# Two questions. Does the ranker improve on the first stage at all? And what does the funnel lose against its
+# ranker on the whole catalogue? To keep most of the *quality* is easy, the first stage alone may have it. Where
+# there is a gain, we therefore ask which share of the **gain** is left when the ranker sees the candidates only,
+# by the interval of $\text{funnel} - (\text{first} + 0.8\,(\text{all} - \text{first}))$.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -814,15 +817,28 @@ pl.DataFrame(
 if enough:
     alone, through, on_all = gains.values()
     gain = intervals.mean_difference(on_all, alone)
-    claim("The ranker improves on the first stage", gain.positive, f"ΔNDCG@20 {gain}")
-    share = (through.mean() - alone.mean()) / (on_all.mean() - alone.mean())
-    rest = intervals.mean_difference(through, alone + GAIN_KEPT * (on_all - alone))
+    sentence = "The ranker improves on the first stage"
+    claim(sentence, gain.positive, f"ΔNDCG@20 {gain}", expected=False)
+    loss = intervals.mean_difference(on_all, through)
     claim(
-        "The funnel keeps most of the ranker's gain and ranks a small part of the catalogue",
-        gain.positive and rest.positive and len(catalogue) / 10 > CANDIDATES,
-        f"{share:.0%} of the gain with {CANDIDATES / len(catalogue):.0%} of the pairs; beyond "
-        f"{GAIN_KEPT:.0%} of it: {rest}",
+        "The funnel is no worse than its ranker on the whole catalogue",
+        loss.high < NO_WORSE,
+        f"NDCG@20 lost: {loss} with {CANDIDATES / len(catalogue):.0%} of the pairs",
     )
+    if gain.positive:
+        share = (through.mean() - alone.mean()) / (on_all.mean() - alone.mean())
+        rest = intervals.mean_difference(through, alone + GAIN_KEPT * (on_all - alone))
+        kept_it = f"{share:.0%} of the gain; beyond {GAIN_KEPT:.0%} of it: {rest}"
+        claim("The funnel keeps most of the ranker's gain", rest.positive, kept_it)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# In the literature the ranker is the better half of the funnel. On the simulated log it is not, by the figures above:
+# eight signals, one of them the score of PureSVD itself, and a hundred rivals drawn at random teach it less about
+# the first twenty places than PureSVD knows already. More signals (content, plays that were broken off) and harder
+# rivals with the right correction bring it up to PureSVD on the validation weeks, and not beyond. What a ranker
+# needs to earn its place is the subject of notebooks 05 to 18. They ask a question in which it has more to say:
+# will *this* play be finished?
+#
 
 # %% slideshow={"slide_type": "fragment"}
 stages = {"catalogue": len(catalogue), "candidates": CANDIDATES, "shown": 20}
@@ -899,7 +915,7 @@ figure, ax = plt.subplots(figsize=(8, 4))
 alike, quality = ([values[b].mean().item() for b in BALANCES] for values in (same, fit))
 ax.plot(alike, quality, "o-", color=plots.COLORS["neural"])
 for x, y, balance in zip(alike, quality, BALANCES, strict=True):
-    text = f"λ = {balance:g}"
+    text = f"λ = {balance:g}" if balance not in (0.1, 0.2) else ""
     ax.annotate(text, (x, y), xytext=(8, -4), textcoords="offset points", fontsize=12.5)
 ax.set(xlabel="likeness of two items of a list (mean cosine)", ylabel="NDCG@20")
 ax.margins(x=0.15, y=0.12)
@@ -912,17 +928,21 @@ if enough:
     claim(
         "MMR with λ = 0.3 makes lists less alike, by a tenth or more",
         less.positive,
-        f"{1 - same[0.3].mean() / same[0.0].mean():.0%} less alike",
+        expected=False,
+        measured=f"{1 - same[0.3].mean() / same[0.0].mean():.0%} less alike",
     )
     kept = intervals.mean_difference(fit[0.3], RERANKED * fit[0.0])
     claim(
-        "… and costs less than a twentieth of the NDCG",
+        "MMR with λ = 0.3 costs less than a twentieth of the NDCG",
         kept.positive,
         f"{fit[0.3].mean() / fit[0.0].mean() - 1:+.1%} NDCG@20; above the margin: {kept}",
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Whether a listener is happier with the more varied list no log of single plays can tell. That takes an
+# What a list gains in variety depends on the space in which variety is meant. On the simulated log the lists drift
+# apart in the 96 numbers that MMR looks at, and not in who played the tracks: by that measure the claim above does
+# not hold. A service has to say first what its listeners would call "more of the same": the artist, the sound, the
+# year. And whether a listener is happier with the more varied list no log of single plays can tell. That takes an
 # experiment with people who come back, or do not.
 #
 

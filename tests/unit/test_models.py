@@ -18,6 +18,8 @@ from course_utils.models.ranking.dcn_v2 import (
     DenseNet,
     ResNet,
 )
+from course_utils.models.ranking.multi_task import ProgressiveExtraction
+from course_utils.models.ranking.multi_valued import MultiValuedEmbedding
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
 from course_utils.models.ranking.target_attention import DCNv2WithHistory, TargetAttention
 from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings, UnifiedEmbedding
@@ -235,11 +237,53 @@ def test_history_ranker_and_histories():
     assert seen["item"].tolist() == [[0, 0, 0], [0, 0, 0], [5, 0, 0], [6, 5, 0]]
     assert seen["mask"].sum(1).tolist() == [0, 0, 1, 2]
     numbers = torch.randn(4, 2)
-    model = DCNv2WithHistory(
-        None, Standardized(numbers), torch.arange(9), torch.randn(9, 5), length=3, dim=8, n_rows=30
-    )
-    ids = torch.tensor([[1, 2, 2]] * 4)
-    logits = model(
-        ids, numbers, torch.tensor([2] * 4), seen["item"], seen["finished"], seen["mask"]
-    )
-    assert logits.shape == (4,)
+    ids, track = torch.tensor([[1, 2, 2]] * 4), torch.tensor([2] * 4)
+    known = torch.stack([torch.arange(9), torch.arange(9) // 2], dim=1)
+    ago = torch.tensor([[0.0, 60.0, 1e9]] * 4)
+    for content, length in [(torch.randn(9, 5), 3), (torch.randn(9, 5), 0), (None, 3)]:
+        model = DCNv2WithHistory(
+            None, Standardized(numbers), known, content, length, dim=8, n_rows=30
+        )
+        logits = model(ids, numbers, track, seen["item"], seen["finished"], seen["mask"], ago)
+        assert logits.shape == (4,)
+        logits.sum().backward()
+        unused = {name for name, p in model.named_parameters() if p.grad is None}
+        assert not unused
+
+
+def test_several_values_are_averaged():
+    torch.manual_seed(0)
+    table = UnifiedEmbedding(50, dim=3, n_features=3, n_hashes=2)
+    values = torch.zeros(4, 2, 2, dtype=torch.int64)
+    values[1] = torch.tensor([[5, 7], [6, 0]])  # two of the first field, one of the second
+    values[2, 0, 0] = 6
+    embed = MultiValuedEmbedding(table, values)
+    out = embed(torch.tensor([[8, 1], [8, 2], [8, 3]]))
+    one, other = table(torch.tensor([[8, 5, 7], [8, 6, 0]]))
+    assert torch.allclose(out[0], torch.stack([one[0], (one[1] + other[1]) / 2, one[2]]))
+    assert torch.allclose(out[1], torch.stack([one[0], other[1], torch.zeros(6)]))
+    assert torch.equal(out[2, 1:], torch.zeros(2, 6)), "no value, no vector"
+
+
+@pytest.mark.parametrize(("n_shared", "n_own", "levels"), [(1, 1, 2), (3, 0, 1), (2, 2, 3)])
+def test_progressive_extraction_equals_brute_force(n_shared, n_own, levels):
+    torch.manual_seed(0)
+    numbers = torch.randn(5, 4)
+    scale = Standardized(numbers)
+    model = ProgressiveExtraction(scale, 2, n_shared, n_own, [[6, 3]] * levels)
+    for row, found in zip(numbers, model(numbers), strict=True):
+        states = [scale(row[None])[0]] * 3
+        for level in model.levels:
+            *own, shared = [
+                [expert(x) for expert in group]
+                for group, x in zip(level.experts, states, strict=True)
+            ]
+            reads = [own[0] + shared, own[1] + shared, own[0] + own[1] + shared]
+            states = [
+                sum(w * e for w, e in zip(gate(x).softmax(0), read, strict=True))
+                for gate, x, read in zip(level.gates, states, reads, strict=False)
+            ]
+        wanted = torch.cat([head(x) for head, x in zip(model.heads, states, strict=True)])
+        assert torch.allclose(found, wanted, atol=1e-5)
+    model(numbers).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())

@@ -45,7 +45,7 @@ class ExtractionLevel(nn.Module):
 
     def forward(self, states: list[Tensor]) -> list[Tensor]:
         pairs = zip(self.experts, states, strict=True)
-        *own, shared = [[expert(state) for expert in group] for group, state in pairs]
+        *own, shared = [[expert(state) for expert in group.children()] for group, state in pairs]
         reads = [[*mine, *shared] for mine in own]
         reads.append([out for group in (*own, shared) for out in group])
         mixed = []
