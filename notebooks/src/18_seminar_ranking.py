@@ -253,8 +253,11 @@ codes = PiecewiseLinearEncoding(edges, bounded=True)(x)
 figure, ax = plt.subplots(figsize=(9, 3.6))
 palette = plt.cm.viridis(np.linspace(0.1, 0.85, codes.shape[1]))
 for t, color in enumerate(palette):
-    ax.plot(x, codes[:, t] + t, color=color)
-ax.set(xlabel="plays of this track by this listener so far", ylabel="component t (each 0 to 1)")
+    ax.axhline(1.5 * t, color="#dddddd", linewidth=1, zorder=0)
+    ax.fill_between(x[:, 0], 1.5 * t, codes[:, t] + 1.5 * t, color=color, alpha=0.25)
+    ax.plot(x, codes[:, t] + 1.5 * t, color=color)
+ax.set_yticks([1.5 * t for t in range(codes.shape[1])], range(1, codes.shape[1] + 1))
+ax.set(xlabel="earlier plays by the same listener", ylabel="component (each 0 to 1)")
 ax.set(xscale="symlog", title="each component rises in its own bin")
 plt.show()
 
@@ -342,8 +345,8 @@ def unified(n_rows=2_048):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Training
 #
-# Log loss, AdamW, one learning-rate cycle over four epochs. `fit` keeps the weights of the epoch
-# that was best on the validation slice. The network gets the same chance as CatBoost: with ids and
+# Log loss, AdamW, a constant rate. What is validated and kept are weights averaged over the last steps, and
+# training goes on until validation stops improving. The network gets the same chance as CatBoost: with ids and
 # without, and the better one on validation enters the duel.
 #
 
@@ -396,9 +399,9 @@ ax.set(xlabel="ROC AUC in the test period, with 95 % intervals over listeners")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The two intervals overlap, and yet the difference is clear. Most of the width of each interval says
-# *which listeners* were drawn, and that is the same for both models. The paired difference takes it
-# out.
+# Do not read the difference off two intervals that overlap. Most of the width of each says *which listeners*
+# were drawn, and that is the same for both models. The paired difference takes it out, and it is the paired
+# difference that the next line judges.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -694,10 +697,9 @@ ax.margins(x=0.1)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Most people guess the first plays, because nothing is known of this listener with this track. But there
-# the listens differ most from each other, and that makes them easy to tell apart, even for the oracle.
-# Whoever plays a track for the sixth time mostly likes it, and what decides is the mood of the moment.
-# The history closes a part of the gap everywhere; most of it stays open.
+# Most people guess the first plays, because nothing is known of this listener with this item. Compare the
+# lines: how easily listens are told apart depends also on how much they differ. (The line of the oracle, where
+# there is one, shows what even full knowledge cannot tell.)
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
