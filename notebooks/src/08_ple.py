@@ -65,6 +65,7 @@ from course_utils.lesson import ladder, plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import table
 from course_utils.lesson.widgets import interactive
+from course_utils.models.interfaces import Layer
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import signed_log1p
