@@ -75,7 +75,7 @@ contest = Contest(task, SEED, "07_dcn_v2")
 
 MARGIN = 0.002  # ΔAUC below which two rankers count as equally good
 LEARNED, MISSED = 0.01, 0.2  # share of the variance left of a function that was learned, or missed
-SWEEP = 80_000  # the latest training listens, for the sweeps of many models
+SWEEP = 40_000  # the latest training listens, for the sweeps of many models
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## First came a vector
@@ -292,7 +292,9 @@ figure, ax = plt.subplots(figsize=(8, 4))
 styles = [("--", plots.PALETTE[1]), ("-", plots.PALETTE[1]), ("-", plots.COLORS["neural"])]
 for (name, values), (line, color) in zip(left_of_pairs.items(), styles, strict=True):
     ax.plot(PAIRS, values, line, marker="o", color=color, label=name)
-ax.set(xlabel="pairs in the sum", ylabel="share of the variance left", xticks=PAIRS, ylim=(-0.04, 1))
+ax.set(
+    xlabel="pairs in the sum", ylabel="share of the variance left", xticks=PAIRS, ylim=(-0.04, 1)
+)
 ax.yaxis.set_major_formatter("{x:.0%}")
 ax.legend(loc="upper left")
 plt.show()
@@ -344,7 +346,9 @@ figure, ax = plt.subplots(figsize=(8, 4))
 for name in rivals:
     color = plots.COLORS["neural" if name == ONE else "mlp"]
     ax.loglog(sizes[name], max(errors[name], 1e-15), "o", color=color, markersize=10)
-    place = {"xytext": (10, -4), "ha": "left"} if name == ONE else {"xytext": (0, 10), "ha": "center"}
+    place = (
+        {"xytext": (10, -4), "ha": "left"} if name == ONE else {"xytext": (0, 10), "ha": "center"}
+    )
     where = (sizes[name], max(errors[name], 1e-15))
     ax.annotate(name, where, **place, textcoords="offset points", fontsize=12)
 ax.set(xlabel="parameters", ylabel="share of the variance left", xlim=(10, 20_000))
@@ -416,7 +420,10 @@ def best_polynomial(degree):
 
 
 bound = {layers: best_polynomial(layers + 1) for layers in range(1, 7)}
-crossed = {n: fit_function(lambda n=n: on_top(CrossNetwork(3, n), 3), largest_of, **TOY)[0] for n in (1, 2, 3)}
+crossed = {
+    n: fit_function(lambda n=n: on_top(CrossNetwork(3, n), 3), largest_of, **TOY)[0]
+    for n in (1, 2, 3)
+}
 kinked = {name: fit_function(make, largest_of, **TOY)[0] for name, make in MLPS.items()}
 
 # %% slideshow={"slide_type": "fragment"}
@@ -424,7 +431,14 @@ figure, ax = plt.subplots(figsize=(9, 4.2))
 blue = plots.COLORS["neural"]
 ax.semilogy(bound.keys(), bound.values(), "o--", color=plots.COLORS["data"], mfc="white",
             label="best polynomial of degree L + 1")  # fmt: skip
-ax.semilogy(crossed.keys(), crossed.values(), "s", color=plots.PALETTE[1], ms=9, label="cross network, trained")
+ax.semilogy(
+    crossed.keys(),
+    crossed.values(),
+    "s",
+    color=plots.PALETTE[1],
+    ms=9,
+    label="cross network, trained",
+)
 for name, error in kinked.items():
     ax.axhline(error, color=plots.COLORS["mlp"], linewidth=1.6)
     ax.text(6.15, error, name, va="center", fontsize=12, color=plots.COLORS["mlp"])
@@ -449,7 +463,7 @@ claim(
 # ## On the log
 #
 # Now the ranking task: all ids and counters, the counters encoded piecewise linearly (notebook 08). The sweeps
-# of many models train on the latest 80,000 listens, to keep within the time of a lecture; the duel at the end
+# of many models train on the latest 40,000 listens, to keep within the time of a lecture; the duel at the end
 # on all rows of the task. Every rival of a claim had five trials of learning rate and decay of the
 # tables, once, by `make tune`; validation chose, and says when training stops.
 #
@@ -476,7 +490,7 @@ def enter(name, like=None, **options):
 # ### How many layers?
 #
 # Cross layers alone, without an MLP beside them: the head reads the crossed features directly. Zero
-# layers are a linear model. One, three and four layers take over what was chosen for two.
+# layers are a linear model. One and four layers take over what was chosen for two.
 #
 
 
@@ -489,14 +503,14 @@ class Nothing(nn.Identity):
         self.out_features = dim
 
 
-depths = [0, 2, 1, 3, 4]
-names = {n: f"{n} cross layers" for n in depths}
+depths = [0, 2, 1, 4]
+names = {n: f"{n} cross layer{'s' * (n != 1)}" for n in depths}
 for n in depths:
     enter(
         names[n], like=None if n in (0, 2) else names[2],
         cross=lambda d, n=n: CrossNetwork(d, n), deep=Nothing, stacked=True,
     )  # fmt: skip
-layers = [1, 2, 3, 4]
+layers = [1, 2, 4]
 by_depth = contest.intervals(
     names.values(), [*((names[n], names[0]) for n in layers), (names[4], names[2])]
 )
