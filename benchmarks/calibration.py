@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import torch
 
 from course_utils.authoring.publish import write_whole
 from course_utils.authoring.readme import fill
 from course_utils.data.log import Log, open_log
+from course_utils.evaluation.pointwise import roc_auc
+from course_utils.evaluation.ranking import gini
 from course_utils.schema import FINISHED_PCT, SECONDS_PER_DAY, SESSION_GAP
 from course_utils.settings import ROOT
 from course_utils.world.catalogue import build_catalogue
@@ -77,24 +80,11 @@ def share_of_top(counts: np.ndarray, share: float) -> float:
     return float(counts[: round(share * len(counts))].sum() / counts.sum())
 
 
-def gini(counts: np.ndarray) -> float:
-    """Gini coefficient of `counts`, descending: 0 all equal, near 1 one takes all."""
-    n = len(counts)
-    return float(1 + 1 / n - 2 * (counts * np.arange(1, n + 1)).sum() / (n * counts.sum()))
-
-
 def sessions(listens: pl.DataFrame) -> int:
     """Number of sessions: stretches of a listener without a silence of more than SESSION_GAP."""
     silence = pl.col("timestamp").cast(pl.Int64).diff().over("uid")
     ordered = listens.sort("uid", "timestamp")
     return ordered.select((silence.is_null() | (silence > SESSION_GAP)).sum()).item()
-
-
-def auc(score: np.ndarray, target: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted as half."""
-    rank = pl.Series(score).rank("average").to_numpy()
-    n = int(target.sum())
-    return float((rank[target].sum() - n * (n + 1) / 2) / (n * (len(target) - n)))
 
 
 def measure(log: Log) -> list[float]:
@@ -110,7 +100,7 @@ def measure(log: Log) -> list[float]:
     assert log.world is not None and log.vectors is not None and log.truth is not None
     catalogue = build_catalogue(log.world)
     release = pl.DataFrame({"item_id": catalogue.item_id, "release": catalogue.release})
-    truth = log.truth.collect()["probability"].to_numpy()
+    truth = torch.tensor(log.truth.collect()["probability"].to_numpy())
 
     first = (days - TEST_DAYS) * SECONDS_PER_DAY
     test = listens["timestamp"].to_numpy() >= first
@@ -142,9 +132,9 @@ def measure(log: Log) -> list[float]:
         new_listener.mean(),
         new_track.mean(),
         (late["release"] >= first).mean(),
-        gini(counts),
+        gini(torch.tensor(counts, dtype=torch.float64)),
         (ratio >= FINISHED_PCT).mean(),
-        auc(truth[test], ratio[test] >= FINISHED_PCT),
+        roc_auc(truth[torch.from_numpy(test)], torch.from_numpy(ratio[test] >= FINISHED_PCT)),
     ]
     return [float(value) for value in values]
 

@@ -261,7 +261,6 @@ class _Average:
         for copied, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             copied.copy_(buffer)
 
-    @torch.no_grad()
     def forget(self, changed: str) -> None:
         """Start the average of one parameter anew."""
         self._steps[changed] = 0
@@ -310,11 +309,16 @@ def _check_rows(data: Batch, loss: Loss) -> None:
         )
 
 
+def embedding_tables(model: nn.Module) -> list[Tensor]:
+    """The weights that `embedding_decay` is for."""
+    return [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+
+
 def _optimizer(
     model: nn.Module, lr: float, weight_decay: float, embedding_decay: float
 ) -> torch.optim.Optimizer:
     """AdamW with a weight decay of their own for embedding tables."""
-    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
+    tables = embedding_tables(model)
     known = {id(p) for p in tables}
     others = [p for p in model.parameters() if id(p) not in known]
     groups = [

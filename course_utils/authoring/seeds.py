@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from nbformat import NotebookNode
 
 from course_utils.authoring import publish, source
-from course_utils.authoring.execute import execute
+from course_utils.authoring.execute import ONE_THREAD, execute
 from course_utils.authoring.freshness import code_hash
 from course_utils.authoring.source import PublishError, code_of
 from course_utils.settings import ASSETS, NOTEBOOKS, REPORT
@@ -38,9 +38,8 @@ def run_with(name: str, seed: int) -> tuple[str, list[dict], str]:
     """
     notebook, error = source.read_source(name), ""
     code = code_hash(code_of(notebook))
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:
-        execute(notebook, NOTEBOOKS, **{"COURSE_SEED": str(seed), REPORT: "1"}, **threads)
+        execute(notebook, NOTEBOOKS, **{"COURSE_SEED": str(seed), REPORT: "1"}, **ONE_THREAD)
     except PublishError as failed:
         error = str(failed)[-300:]
     return code, claims_of(notebook), error
@@ -73,7 +72,7 @@ def measure(names: list[str], seeds: list[int], workers: int | None = None) -> N
 
 def _keep(name: str, seed: int, code: str, claims: list[dict]) -> None:
     """Keep the claims of one run; those that another code made are left out."""
-    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    kept = _read()
     entry = kept.get(name, {})
     if entry.get("hash") != code:
         entry = kept[name] = {"hash": code, "claims": {}}
@@ -87,10 +86,13 @@ def _keep(name: str, seed: int, code: str, claims: list[dict]) -> None:
     publish.write_whole({KEPT: text.encode()})
 
 
+def _read() -> dict:
+    return json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+
+
 def kept_of(name: str, code: str) -> dict[str, dict[str, dict]]:
     """Of a notebook, by claim and seed, what was found with this code; nothing of other code."""
-    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
-    entry = kept.get(name, {})
+    entry = _read().get(name, {})
     return entry["claims"] if entry.get("hash") == code else {}
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from course_utils.authoring import readme
+from course_utils.authoring.execute import ONE_THREAD
 from course_utils.authoring.source import PublishError
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import DEFAULT_LOG, HEADLESS, NOTEBOOKS, ROOT
@@ -53,8 +54,7 @@ def test(workers: int | None = None) -> None:
     spread = ["-n", str(workers), "--dist", "loadscope", "--no-loadscope-reorder"]
     nbval = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}"]
     nbval += ["--nbval-sanitize-with", str(SANITIZE)]
-    one_thread = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    variables = {HEADLESS: "1", "TQDM_DISABLE": "1", **(one_thread if workers > 1 else {})}
+    variables = {HEADLESS: "1", "TQDM_DISABLE": "1", **(ONE_THREAD if workers > 1 else {})}
     first, *others = map(str, longest_first())
     targets = [first, "tests/notebooks", *others, "tests/unit", "tests/reference"]  # longest first
     _step("tests", [sys.executable, "-m", "pytest", *spread, *nbval, *targets], variables)

@@ -100,7 +100,7 @@ class Contest:
             return done[-1][0]
 
         if like is None and (self.tune or tunes(name)):
-            self.tuned.keep(name, search(attempt, _has_tables(make())))
+            self.tuned.keep(name, search(attempt, bool(train.embedding_tables(make()))))
         trials = self.tuned.trials.get(like or name)
         if not done:
             chosen = best(trials) if trials else CENTRE
@@ -198,10 +198,6 @@ class Contest:
                 ],
             }
         )
-
-
-def _has_tables(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.Embedding) for module in model.modules())
 
 
 def count_parameters(model: nn.Module) -> int:
