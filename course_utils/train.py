@@ -151,7 +151,7 @@ def fit(
     lr: float = 3e-3,
     schedule: Schedule = "averaged",
     weight_decay: float = 1e-2,
-    embedding_decay: float = 2.0,
+    embedding_decay: float = 10.0,
     patience: int = 1,
     tolerance: float = 2e-4,
     seed: int = 0,

@@ -14,7 +14,7 @@ from course_utils import train
 from course_utils.data.tasks.ranking import RankingTask
 from course_utils.evaluation import pointwise
 from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap
-from course_utils.evaluation.tuning import CENTRE, Trial, Tuned, best, edges, search
+from course_utils.evaluation.tuning import CENTRE, LADDER, Trial, Tuned, best, edges, search
 from course_utils.schema import SECONDS_PER_DAY
 from course_utils.settings import EVERY, tunes
 
@@ -39,7 +39,8 @@ class Contest:
         self, task: RankingTask, seed: int, notebook: str = "", tune: bool = False
     ) -> None:
         self.task, self.seed, self.tune = task, seed, tune
-        self.tuned = Tuned(notebook, task.log)
+        self.tuned, self.ladder = Tuned(notebook, task.log), Tuned(LADDER, task.log)
+        self.used: dict[str, list[Trial]] = {}
         if tune or tunes(EVERY):
             self.tuned.forget()
         self.scores: dict[str, Tensor] = {}
@@ -77,12 +78,12 @@ class Contest:
         """Build a model with the contest's seed, train it with `train.fit`, and score the test.
 
         It is trained with the rate and the decay of tables that its trials chose on validation.
-        Where trials are run (`settings.tunes`), there are five of them, for every model alike.
+        Where trials are run (`settings.tunes`), every model gets as many of them.
 
         Args:
             name: of the model. make: builds it. batches: other tensors than the task's.
-            like: the model of this contest whose trials count for this one, too; for a sweep
-                within a family.
+            like: the model of this contest, or of the ladder, whose trials count for this one,
+                too: for a sweep within a family, and for a model that the ladder has tuned.
             quiet: print nothing, for sweeps of many models.
             options: of `fit`, for experiments on training itself.
         """
@@ -102,12 +103,15 @@ class Contest:
         if like is None and (self.tune or tunes(name)):
             self.tuned.keep(name, search(attempt, bool(train.embedding_tables(make()))))
         trials = self.tuned.trials.get(like or name)
+        if like and not trials:
+            trials = self.ladder.trials.get(like)
         if not done:
             chosen = best(trials) if trials else CENTRE
             attempt(chosen.lr, chosen.embedding_decay)
         _, model, history = min(done, key=lambda one: one[0].valid_loss)
         self.models[name], self.histories[name] = model, history
         self.scores[name] = train.predict(model, batches["test"]).double()
+        self.used[name] = trials or []
         if not quiet:
             told = "" if trials else " (not tuned)"
             print(f"{name}: best epoch {history.best_epoch + 1}, {history.seconds:.0f} s{told}")
@@ -117,12 +121,15 @@ class Contest:
         """What the trials chose, a model a row, and what else they had tried.
 
         Args:
-            names: of models; by default all that were entered and had trials of their own.
+            names: of models; by default all that were entered and had trials, those with the same
+                trials once.
         """
-        names = names or [name for name in self.models if name in self.tuned.trials]
+        if names is None:
+            names = {id(tried): name for name, tried in reversed(self.used.items()) if tried}
+            names = reversed(names.values())
         rows = []
         for name in names:
-            tried = self.tuned.trials[name]
+            tried = self.used[name]
             one = best(tried)
             losses = [trial.valid_loss for trial in tried]
             rows.append(

@@ -20,13 +20,15 @@ from filelock import FileLock
 from course_utils.settings import ASSETS, DEFAULT_LOG, course_seed
 
 KEPT = ASSETS / "tuned.json"
+LADDER = "ladder"
+"""Under this name the trials of the ladder's models are kept."""
 
-RATES = (1e-3, 3e-3, 9e-3)
-"""Learning rates that are tried first, the middle one at the start."""
-DECAYS = (0.4, 2.0, 10.0)
-"""Weight decays of embedding tables, tried at the best rate."""
-FINER = 3**0.5
-"""A model without tables gets two more rates instead, by this factor beside the best one."""
+TRIALS = 7
+"""How many trainings every model gets."""
+RATE, DECAY = 3e-3, 10.0
+"""Learning rate, and weight decay of embedding tables, with which the trials begin."""
+RATE_STEP, DECAY_STEP = 3.0, 5.0
+"""Factors to the next rate, and to the next decay."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ class Trial:
     seconds: float
 
 
-CENTRE = Trial(RATES[1], DECAYS[1], float("nan"), 0, 0.0)
+CENTRE = Trial(RATE, DECAY, float("nan"), 0, 0.0)
 """With what a model is trained that nobody has tuned."""
 
 
 def search(attempt: Callable[[float, float], Trial], has_tables: bool) -> list[Trial]:
-    """Five trials: three rates, then at the best of them two decays, or two rates more.
+    """Seven trials: five decays of tables and then two rates, or seven rates without tables.
+
+    The first three values are the centre and one step to both sides. Each further one goes a step
+    beyond where the best value lies at an edge, and else halves the gap to its better neighbour.
 
     Args:
         attempt: trains with a rate and a decay. has_tables: whether the decay of tables matters.
@@ -53,11 +58,35 @@ def search(attempt: Callable[[float, float], Trial], has_tables: bool) -> list[T
     Returns:
         The trials in their order; the one with the lowest validation loss counts.
     """
-    trials = [attempt(lr, DECAYS[1]) for lr in RATES]
-    rate = best(trials).lr
+    trials: dict[tuple[float, float], Trial] = {}
+
+    def tried(rate: float, decay: float) -> float:
+        if (rate, decay) not in trials:
+            trials[rate, decay] = attempt(rate, decay)
+        return trials[rate, decay].valid_loss
+
+    decay = DECAY
     if has_tables:
-        return trials + [attempt(rate, decay) for decay in (DECAYS[0], DECAYS[2])]
-    return trials + [attempt(lr, DECAYS[1]) for lr in (rate / FINER, rate * FINER)]
+        decay = _line(lambda value: tried(RATE, value), DECAY, DECAY_STEP, TRIALS - 2)
+    _line(lambda value: tried(value, decay), RATE, RATE_STEP, 3 if has_tables else TRIALS)
+    return list(trials.values())
+
+
+def _line(loss: Callable[[float], float], centre: float, step: float, n: int) -> float:
+    """The best of `n` values around a centre, each tried once."""
+    seen = {value: loss(value) for value in (centre, centre / step, centre * step)}
+    while len(seen) < n:
+        values = sorted(seen)
+        at = values.index(min(seen, key=seen.__getitem__))
+        if at == 0:
+            value = values[0] / step
+        elif at == len(values) - 1:
+            value = values[-1] * step
+        else:
+            neighbour = min(values[at - 1], values[at + 1], key=seen.__getitem__)
+            value = (values[at] * neighbour) ** 0.5
+        seen[value] = loss(value)
+    return min(seen, key=seen.__getitem__)
 
 
 def best(trials: list[Trial]) -> Trial:

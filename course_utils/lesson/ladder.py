@@ -19,6 +19,7 @@ from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import RankingTask, ranking_task
 from course_utils.evaluation.contest import Contest, count_parameters
 from course_utils.evaluation.intervals import Interval
+from course_utils.evaluation.tuning import LADDER
 from course_utils.lesson import plots
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.fm_ffm import (
@@ -100,7 +101,7 @@ def milliseconds(model: nn.Module, batch: train.Batch, n: int = 1_000, times: in
 
 def climb(task: RankingTask, seed: int = 0) -> list[dict]:
     """Train every rung; returns a record a model, ready for JSON."""
-    contest = Contest(task, seed, "ladder", tune=True)
+    contest = Contest(task, seed, LADDER, tune=True)
     for name, make in rungs(task, seed).items():
         contest.enter(name, make)
     others = [name for name in contest.scores if name != FOOT]

@@ -95,7 +95,7 @@ def test_fit_is_the_loop_that_the_first_notebook_writes_out(schedule):
     optimizer = torch.optim.AdamW(
         [
             {"params": plain.out.parameters(), "weight_decay": 1e-2},
-            {"params": [plain.table.weight], "weight_decay": 2.0},
+            {"params": [plain.table.weight], "weight_decay": 10.0},
         ],
         lr=0.01,
     )
