@@ -51,6 +51,7 @@ def search(attempt: Callable[[float, float], Trial], has_tables: bool) -> list[T
 
     The first three values are the centre and one step to both sides. Each further one goes a step
     beyond where the best value lies at an edge, and else halves the gap to its better neighbour.
+    Rate times decay stays at 1 or below: a step of AdamW multiplies a table by 1 minus it.
 
     Args:
         attempt: trains with a rate and a decay. has_tables: whether the decay of tables matters.
@@ -67,21 +68,24 @@ def search(attempt: Callable[[float, float], Trial], has_tables: bool) -> list[T
 
     decay = DECAY
     if has_tables:
-        decay = _line(lambda value: tried(RATE, value), DECAY, DECAY_STEP, TRIALS - 2)
-    _line(lambda value: tried(value, decay), RATE, RATE_STEP, 3 if has_tables else TRIALS)
+        decay = _line(lambda value: tried(RATE, value), DECAY, DECAY_STEP, TRIALS - 2, 1 / RATE)
+    most = 1 / decay if has_tables else float("inf")
+    _line(lambda value: tried(value, decay), RATE, RATE_STEP, 3 if has_tables else TRIALS, most)
     return list(trials.values())
 
 
-def _line(loss: Callable[[float], float], centre: float, step: float, n: int) -> float:
-    """The best of `n` values around a centre, each tried once."""
-    seen = {value: loss(value) for value in (centre, centre / step, centre * step)}
+def _line(loss: Callable[[float], float], centre: float, step: float, n: int, most: float) -> float:
+    """The best of `n` values around a centre, each tried once, none larger than `most`."""
+    seen = {value: loss(value) for value in (centre, centre / step, min(centre * step, most))}
     while len(seen) < n:
         values = sorted(seen)
         at = values.index(min(seen, key=seen.__getitem__))
         if at == 0:
             value = values[0] / step
+        elif at == len(values) - 1 and values[-1] < most:
+            value = min(values[-1] * step, most)
         elif at == len(values) - 1:
-            value = values[-1] * step
+            value = (values[-2] * values[-1]) ** 0.5
         else:
             neighbour = min(values[at - 1], values[at + 1], key=seen.__getitem__)
             value = (values[at] * neighbour) ** 0.5

@@ -50,6 +50,13 @@ def test_as_many_trials_for_everyone():
     assert sorted(t.lr for t in without)[-2:] == pytest.approx([9e-3 * 3**0.25, 27e-3], rel=0.3)
 
 
+def test_a_table_is_never_turned_over_by_its_decay():
+    for towards in (1.0, -1.0):  # ever larger decays and rates are the better, or smaller ones
+        tried = search(lambda lr, decay: Trial(lr, decay, -towards * lr * decay, 1, 0.0), True)
+        assert len(tried) == tuning.TRIALS
+        assert max(t.lr * t.embedding_decay for t in tried) <= 1 + 1e-9
+
+
 def models(task):
     numbers, n = task.batches["train"]["numbers"], task.n_values
     return {
