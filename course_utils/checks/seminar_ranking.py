@@ -1,4 +1,4 @@
-"""Checks of notebook 18: PLE by hand, one cross layer, pairs that collide twice."""
+"""Checks of notebook 18: a draw of listeners, a fair width, pairs that collide twice."""
 
 from __future__ import annotations
 
@@ -8,105 +8,154 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from course_utils.checks import _encoding
-from course_utils.checks._answers import drawn, judge
+from course_utils.checks._answers import judge
 
 
-def check_ple(encode: Callable[[float, list[float]], list[float]]) -> None:
-    """`encode(x, edges)`: piecewise linear encoding of one number, cut off to [0, 1]."""
-    edges = [1.0, 2.0, 4.0, 8.0]
+def check_row_weights(weigh: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """`weigh(listeners, drawn)`: how often each row counts when these listeners were drawn."""
+    twice = "a listener who was drawn twice brings all rows twice"
     judge(
-        encode,
-        _encoding.right,
-        cases=[
-            ({"x": 2.5, "edges": edges}, "one bin is full, a quarter of the second, and no more"),
-            ({"x": 5.0, "edges": edges}, "two bins are full, and a quarter of the third"),
-            ({"x": 9.0, "edges": edges}, "beyond the last edge every bin is full: cut off at 1"),
-            ({"x": -2.0, "edges": edges}, "below the first edge every bin is empty: cut off at 0"),
-            ({"x": 3.0, "edges": [-1.0, 7.0]}, "any number of bins, and edges may be negative"),
-        ],
-        mistakes=_encoding.MISTAKES,
-    )
-
-
-def check_cross_layer(layer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
-    """`layer(x0, x, weight, bias)`: one cross layer of DCN-v2."""
-    judge(
-        layer,
-        lambda x0, x, w, b: torch.stack(
-            [first * (w @ row + b) + row for first, row in zip(x0, x, strict=True)]
+        weigh,
+        lambda listeners, drawn: torch.tensor(
+            [float(drawn.tolist().count(one)) for one in listeners.tolist()]
         ),
         cases=[
             (
                 {
-                    "x0": drawn(4, 3),
-                    "x": drawn(4, 3, seed=1),
-                    "weight": drawn(3, 3, seed=2),
-                    "bias": drawn(3, seed=3),
+                    "listeners": torch.tensor([7, 7, 7, 2, 2, 9, 5, 7]),
+                    "drawn": torch.tensor([7, 2, 7, 9, 7]),
                 },
-                "compute x₀ ⊙ (W x + b) + x for every example: ⊙ goes component by component",
-            )
+                f"count, for each row, how often its listener was drawn; {twice}",
+            ),
+            (
+                {"listeners": torch.tensor([3, 1, 3, 1]), "drawn": torch.tensor([3, 3])},
+                "a listener who was not drawn has the weight 0 in every row",
+            ),
+            (
+                {"listeners": torch.tensor([1, 0, 2]), "drawn": torch.tensor([2, 2, 2, 0])},
+                "rows need not be sorted by listener, and a listener may have the number 0",
+            ),
+        ],
+        mistakes=[
+            (lambda listeners, drawn: torch.isin(listeners, drawn), twice),
+            (
+                lambda listeners, drawn: _times(listeners, drawn) / len(drawn),
+                "these are shares of the draw: leave them as counts, a row drawn twice weighs 2",
+            ),
+            (
+                lambda listeners, drawn: (
+                    _times(listeners, drawn) / _times(listeners, listeners).clamp(min=1)
+                ),
+                "a listener with more rows has more weight in all: each row counts in full",
+            ),
+            (
+                lambda listeners, drawn: _times(listeners, drawn) * _times(listeners, listeners),
+                "how many rows a listener has must not be counted again in each row",
+            ),
+            (
+                lambda listeners, drawn: _times(listeners, listeners),
+                "this counts the rows of each listener: count how often the listener was drawn",
+            ),
+            (
+                lambda listeners, drawn: _times(drawn, listeners),
+                "one weight for each row of the log, not for each listener of the draw",
+            ),
+            (
+                lambda listeners, drawn: _times(drawn, drawn),
+                "one weight for each row of the log, not for each listener of the draw",
+            ),
+            (
+                lambda listeners, drawn: _times(torch.arange(len(listeners)), drawn),
+                "what was drawn are listeners, not numbers of rows",
+            ),
+        ],
+    )
+
+
+def _times(rows: Tensor, drawn: Tensor) -> Tensor:
+    """(N,) how often the value of each row is in `drawn`."""
+    return (rows.unsqueeze(1) == drawn).sum(dim=1).float()
+
+
+def check_fair_width(width: Callable[[int, int, int, int], int]) -> None:
+    """`width(d, n_layers, hidden, last)`: of an MLP alone with no fewer parameters than both."""
+    fewer = "try your width: has the MLP alone as many parameters as both, and one less too few?"
+    judge(
+        width,
+        lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d),
+        cases=[
+            ({"d": 144, "n_layers": 2, "hidden": 192, "last": 96}, fewer),
+            ({"d": 10, "n_layers": 1, "hidden": 8, "last": 4}, fewer),
+            ({"d": 64, "n_layers": 5, "hidden": 16, "last": 32}, fewer),
+            (
+                {"d": 2, "n_layers": 1, "hidden": 3, "last": 1},
+                f"the width is a whole number, rounded up; {fewer}",
+            ),
+            ({"d": 30, "n_layers": 0, "hidden": 20, "last": 10}, "no layers, no cross matrices"),
         ],
         mistakes=[
             (
-                lambda x0, x, w, b: x0 * (x @ w + b) + x,
-                "W stands left of the vector: with the examples in rows, what must be done to W?",
+                lambda d, n, h, m: _smallest(d, m, n * d * d + _deep(d, h, m) + d),
+                "a cross layer has a bias, too: d² + d numbers",
             ),
             (
-                lambda x0, x, w, b: x0 * (x @ w.T + b),
-                "do not forget “+ x”: with W = 0 and b = 0 the layer passes x through",
+                lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m)),
+                "the last linear layer reads the d outputs of the cross network, too",
             ),
             (
-                lambda x0, x, w, b: x * (x @ w.T + b) + x,
-                "the product is with the *input* x₀, not with x",
+                lambda d, n, h, m: _smallest(d, m, n * d * d + _deep(d, h, m)),
+                "count the biases of the cross layers, and the d weights with which the last "
+                "linear layer reads the cross network",
             ),
             (
-                lambda x0, x, w, b: x0 * (x0 @ w.T + b) + x,
-                "inside of the bracket W is applied to x, not to x₀",
+                lambda d, n, h, m: _smallest(d, m, _cross(d, 1) + _deep(d, h, m) + d),
+                "there are n_layers cross layers, each with a matrix of its own",
             ),
             (
-                lambda x0, x, w, b: x0 * (x0 @ w.T + b) + x0,
-                "x and x₀ are not the same: the bracket and the sum at the end take x",
+                lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d) - 1,
+                "one too narrow: round up, so that the MLP alone has no fewer parameters",
             ),
             (
-                lambda x0, x, w, b: x * (x0 @ w.T + b) + x,
-                "x and x₀ are exchanged: the product is with x₀, the bracket holds x",
-            ),
-            (lambda x0, x, w, b: x0 * (x @ w.T + b) + x0, "what is added at the end is x, not x₀"),
-            (
-                lambda x0, x, w, b: x0 * (x @ w.T) + b + x,
-                "the bias is inside of the bracket: it is multiplied by x₀ as well",
-            ),
-            (lambda x0, x, w, b: x0 * (x @ w.T) + x, "the bias is missing"),
-            (lambda x0, x, w, b: x0 * (x @ w.T - b) + x, "the bias is added"),
-            (
-                lambda x0, x, w, b: x0 * (x @ w.T + b) - x,
-                "x is added at the end, not taken away",
-            ),
-            (lambda x0, x, w, b: x0 * (x @ w.T + b) + x + x0, "x₀ is not added, only x"),
-            (
-                lambda x0, x, w, b: x @ w.T + b + x,
-                "the product with x₀ is missing: it is what crosses the features",
+                lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d) + 1,
+                "one too wide: the smallest width that is enough is wanted",
             ),
             (
-                lambda x0, x, w, b: x0 + (x @ w.T + b) + x,
-                "x₀ is multiplied with the bracket, not added",
+                lambda d, n, h, m: -(-(_cross(d, n) + h * (d + 1) + d) // (d + 1)),
+                "a wider first layer makes the second one larger, too: it reads more numbers",
             ),
             (
-                lambda x0, x, w, b: x0 * (x @ w.T + b + x),
-                "“+ x” stands outside of the bracket: it is not multiplied by x₀",
+                lambda d, n, h, m: h + -(-(_cross(d, n) + d) // (d + 1)),
+                "a wider first layer makes the second one larger, too: it reads more numbers",
             ),
             (
-                lambda x0, x, w, b: (x0 * (x @ w.T + b)).sum(1, keepdim=True) + x,
-                "⊙ goes component by component: the products are not added up",
+                lambda d, n, h, m: _smallest(d, m, _cross(d, n) + d),
+                "the new MLP stands for both: count the parameters of the old MLP, too",
             ),
             (
-                lambda x0, x, w, b: torch.relu(x0 * (x @ w.T + b) + x),
-                "a cross layer has no relu: its products are the non-linearity",
+                lambda d, n, h, m: _cross(d, n) + _deep(d, h, m) + d,
+                "this is the number of parameters: which width has as many?",
+            ),
+            (
+                lambda d, n, h, m: (_cross(d, n) + _deep(d, h, m) + d - m) / (d + 1 + m),
+                "the width is a whole number, rounded up",
             ),
         ],
-        tolerance=1e-4,
     )
+
+
+def _cross(d: int, n_layers: int) -> int:
+    """Parameters of a cross network."""
+    return n_layers * (d * d + d)
+
+
+def _deep(d: int, hidden: int, last: int) -> int:
+    """Parameters of an MLP of two layers."""
+    return hidden * (d + 1) + last * (hidden + 1)
+
+
+def _smallest(d: int, last: int, wanted: int) -> int:
+    """The smallest width of the first layer at which the MLP has as many parameters as wanted."""
+    return -(-(wanted - last) // (d + 1 + last))
 
 
 def check_collisions(count: Callable[[Tensor, Tensor], int]) -> None:

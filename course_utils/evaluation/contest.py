@@ -50,6 +50,16 @@ class Contest:
             self.scores["oracle"] = task.oracle
         self.groups = self._groups()
 
+    def on(self, task: RankingTask, seed: int | None = None) -> Contest:
+        """A contest on other rows of the same log, or with another seed, that shares the trials.
+
+        Args:
+            task: its rows. seed: of the models; by default the same.
+        """
+        other = Contest(task, self.seed if seed is None else seed)
+        other.tuned = self.tuned
+        return other
+
     def _groups(self) -> np.ndarray:
         """The largest units of which the test has enough; says so if they are no listeners."""
         time = self.task.frame("test")["timestamp"].to_numpy().astype(np.int64)

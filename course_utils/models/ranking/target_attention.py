@@ -97,20 +97,21 @@ def age_step(seconds: Tensor, n: int) -> Tensor:
 class DCNv2WithHistory(nn.Module):
     """A `DCNv2` that also reads what the candidate sounds like, or the last L plays, or both.
 
-    The candidate and the tracks of the history share one kind of vector: an embedding of what
-    training knows of the track (its number, its artist), plus, with `content`, a projection of its
-    content vector. Without a history the candidate's own vector is what the ranker reads more;
+    The candidate and the tracks of the history share one kind of vector: with `known`, an embedding
+    of what training knows of the track (its number, its artist), plus, with `content`, a projection
+    of its content vector. Without a history the candidate's own vector is what the ranker reads more;
     with one it reads the candidate's vector, what `TargetAttention` found with it, and the product
     of both.
 
     Args:
         embedding, numerical: as for `DCNv2`.
         known: (n + 1, F) values of each numbered track in the F fields of the table, 0 for what
-            training never saw.
+            training never saw; None: no table, the content alone.
         content: (n + 1, c) content vector of each track, zeros where there is none; None: no
             content.
         length: L, 0 for no history. dim: width of the track vectors. n_rows: of their table.
-        n_ages: steps of a play's age.
+        n_ages: steps of a play's age. dropout: share of the numbers of a track vector that are
+            zeroed in training; without it tracks are learned by heart, by their content, too.
 
     Shapes: ids (B, F), numbers (B, D), track (B,) the candidate's number, plays (B, L) track
         numbers, finished (B, L), mask (B, L), ago (B, L) seconds → logits (B,).
@@ -123,26 +124,34 @@ class DCNv2WithHistory(nn.Module):
         self,
         embedding: Layer | None,
         numerical: Layer,
-        known: Tensor,
+        known: Tensor | None,
         content: Tensor | None = None,
         length: int = 0,
         dim: int = 32,
         n_rows: int = 16_384,
         n_ages: int = 40,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        n_fields = known.shape[1]
-        self.table = UnifiedEmbedding(n_rows, dim // n_fields, n_features=n_fields, n_hashes=1)
-        self.register_buffer("known", known)
+        if known is None and content is None:
+            raise ValueError("a track needs a vector: give `known`, or `content`, or both")
+        n_fields = 0 if known is None else known.shape[1]
+        self.table = UnifiedEmbedding(n_rows, dim // n_fields, n_fields, 1) if n_fields else None
+        self.register_buffer("known", torch.zeros(0) if known is None else known)
         self.register_buffer("content", torch.zeros(0) if content is None else content)
         self.heard = nn.Linear(content.shape[1], dim) if content is not None else None
+        self.dropout = nn.Dropout(dropout)
         self.attention = TargetAttention(dim, length, n_ages=n_ages) if length else None
         self.ranker = DCNv2(embedding, numerical, n_extra=3 * dim if length else dim)
 
     def tracks(self, track: Tensor) -> Tensor:
         """Vectors of tracks: numbers (N,) → (N, dim)."""
-        vector = self.table(self.known[track]).flatten(1)
-        return vector if self.heard is None else vector + self.heard(self.content[track])
+        parts = []
+        if self.table is not None:
+            parts.append(self.table(self.known[track]).flatten(1))
+        if self.heard is not None:
+            parts.append(self.heard(self.content[track]))
+        return self.dropout(torch.stack(parts).sum(dim=0))
 
     def forward(
         self,

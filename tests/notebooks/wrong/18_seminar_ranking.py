@@ -2,76 +2,74 @@
 # ruff: noqa: F811
 
 # %%
-import itertools
+import math
 
 import torch
 
 
-# %% hint="cut off at 1"
-def encode(x, edges):
-    return [(x - a) / (b - a) for a, b in itertools.pairwise(edges)]
+# %% hint="brings all rows twice"
+def row_weights(listeners, drawn):
+    return torch.isin(listeners, drawn).float()
 
 
-# %% hint="own width"
-def encode(x, edges):
-    return [min(1.0, max(0.0, x - a)) for a in edges[:-1]]
+# %% hint="leave them as counts"
+def row_weights(listeners, drawn):
+    return (listeners[:, None] == drawn).float().mean(dim=1)
 
 
-# %% hint="not all or nothing"
-def encode(x, edges):
-    return [1.0 if x >= b else 0.0 for b in edges[1:]]
+# %% hint="not for each listener of the draw"
+def row_weights(listeners, drawn):
+    return torch.stack([(listeners == one).sum() for one in drawn])
 
 
-# %% hint="write `return`, not `yield`"
-def encode(x, edges):
-    for a, b in itertools.pairwise(edges):
-        yield min(1.0, max(0.0, (x - a) / (b - a)))
+# %% hint="count how often the listener was drawn"
+def row_weights(listeners, drawn):
+    return torch.bincount(listeners)[listeners]
 
 
-# %% hint="bins that x has passed stay full"
-def encode(x, edges):
-    return [(x - a) / (b - a) if a <= x < b else 0.0 for a, b in itertools.pairwise(edges)]
+# %% hint="not numbers of rows"
+def row_weights(listeners, drawn):
+    return torch.bincount(drawn, minlength=len(listeners))[: len(listeners)]
 
 
-# %% hint="returned a list of shape (4,), expected is (3,)"
-def encode(x, edges):
-    return [min(1.0, max(0.0, (x - a) / 2)) for a in edges]
+# %% hint="each row counts in full"
+def row_weights(listeners, drawn):
+    times = (listeners[:, None] == drawn).sum(dim=1)
+    return times / (listeners[:, None] == listeners).sum(dim=1)
 
 
-# %% hint="its own left edge"
-def encode(x, edges):
-    share = min(1.0, max(0.0, (x - edges[0]) / (edges[-1] - edges[0])))
-    return [share] * (len(edges) - 1)
+# %% hint="has a bias, too"
+def fair_width(d, n_layers, hidden, last):
+    wanted = n_layers * d * d + hidden * (d + 1) + last * (hidden + 1) + d
+    return math.ceil((wanted - last) / (d + 1 + last))
 
 
-# %% hint="do not forget"
-def cross_layer(x0, x, weight, bias):
-    return x0 * (x @ weight.T + bias)
+# %% hint="reads the d outputs of the cross network"
+def fair_width(d, n_layers, hidden, last):
+    wanted = n_layers * (d * d + d) + hidden * (d + 1) + last * (hidden + 1)
+    return math.ceil((wanted - last) / (d + 1 + last))
 
 
-# %% hint="the product is with the *input* x₀"
-def cross_layer(x0, x, weight, bias):
-    return x * (x @ weight.T + bias) + x
+# %% hint="makes the second one larger"
+def fair_width(d, n_layers, hidden, last):
+    return hidden + math.ceil((n_layers * (d * d + d) + d) / (d + 1))
 
 
-# %% hint="bias is inside"
-def cross_layer(x0, x, weight, bias):
-    return x0 * (x @ weight.T) + bias + x
+# %% hint="one too narrow: round up"
+def fair_width(d, n_layers, hidden, last):
+    wanted = n_layers * (d * d + d) + hidden * (d + 1) + last * (hidden + 1) + d
+    return (wanted - last) // (d + 1 + last)
 
 
-# %% hint="what must be done to W?"
-def cross_layer(x0, x, weight, bias):
-    return torch.addcmul(x, x0, x @ weight + bias)
+# %% hint="which width has as many?"
+def fair_width(d, n_layers, hidden, last):
+    return n_layers * (d * d + d) + hidden * (d + 1) + last * (hidden + 1) + d
 
 
-# %% hint="RuntimeError: mat1 and mat2 shapes cannot be multiplied"
-def cross_layer(x0, x, weight, bias):
-    return x0 * (weight @ x + bias) + x
-
-
-# %% hint="the bias is added"
-def cross_layer(x0, x, weight, bias):
-    return x0 * (x @ weight.T - bias) + x
+# %% hint="with a matrix of its own"
+def fair_width(d, n_layers, hidden, last):
+    wanted = d * d + d + hidden * (d + 1) + last * (hidden + 1) + d
+    return math.ceil((wanted - last) / (d + 1 + last))
 
 
 # %% hint="only the first hash is looked at"
