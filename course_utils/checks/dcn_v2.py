@@ -1,4 +1,4 @@
-"""Checks of notebook 07: a cross network, and a factorization machine inside of one."""
+"""Checks of notebook 07: reading a cross layer, and a factorization machine inside of one."""
 
 from __future__ import annotations
 
@@ -9,101 +9,69 @@ from torch import Tensor
 
 from course_utils.checks._answers import ask, done, drawn, judge, require
 
-Step = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
-
-def check_cross_network(network: Callable[[Tensor, list[Tensor], list[Tensor]], Tensor]) -> None:
-    """`network(x0, weights, biases)`: cross layers, one after the other."""
-    x0 = drawn(4, 3)
-    weights, biases = [*drawn(3, 3, 3, seed=1)], [*drawn(3, 3, seed=2)]
-    right: Step = lambda x0, x, w, b: x0 * (x @ w.T + b) + x  # noqa: E731
-    general = "compute x₀ ⊙ (W x + b) + x, layer after layer"
+def check_read_layer(
+    read: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> None:
+    """`read(weight, bias, top)`: linear and quadratic coefficients of top · (x ⊙ (W x + b) + x)."""
+    both = "x_i x_j comes from W_ij, with top_i, and from W_ji, with top_j: both together"
+    squares = "x_i² comes from W_ii alone, so it counts once"
+    triangle = "each pair stands once, above the diagonal; below it there are zeros"
+    plus = "“+ x” leaves a linear term as well: top_i more for each x_i"
     judge(
-        network,
-        _layers(right),
+        read,
+        lambda w, b, top: (top * (b + 1), _folded(top[:, None] * w)),
         cases=[
-            ({"x0": x0, "weights": weights, "biases": biases}, general),
-            ({"x0": x0, "weights": weights[:1], "biases": biases[:1]}, general),
             (
-                {"x0": x0, "weights": [], "biases": []},
-                "without layers the input comes out as it is",
+                {"weight": drawn(3, 3), "bias": drawn(3, seed=1), "top": drawn(3, seed=2)},
+                ["what stands before a single x_i? The bias and “+ x”, times top_i", both],
             ),
+            ({"weight": drawn(1, 1), "bias": drawn(1, seed=1), "top": drawn(1, seed=2)}, squares),
         ],
         mistakes=[
+            (lambda w, b, top: (top * b, _folded(top[:, None] * w)), plus),
             (
-                _layers(lambda x0, x, w, b: x * (x @ w.T + b) + x),
-                "every layer multiplies by the *input* x₀, not by what the last layer made of it",
+                lambda w, b, top: (top, _folded(top[:, None] * w)),
+                "the bias is multiplied by x as well, and leaves a linear term",
+            ),
+            (lambda w, b, top: (b + 1, _folded(top[:, None] * w)), "`linear` lacks `top`"),
+            (lambda w, b, top: (top * (b + 1), _folded(w)), "`products` lacks `top`"),
+            (
+                lambda w, b, top: (top * (b + 1), _folded(top[None, :] * w)),
+                "`top` weighs the outputs, that is the rows of W, and here the columns",
+            ),
+            (lambda w, b, top: (top * (b + 1), top[:, None] * w), triangle),
+            (lambda w, b, top: (top * (b + 1), (top[:, None] * w).triu()), both),
+            (
+                lambda w, b, top: (top * (b + 1), _twice(top[:, None] * w).triu()),
+                squares,
+            ),
+            (lambda w, b, top: (top * (b + 1), _twice(top[:, None] * w)), f"{triangle}; {squares}"),
+            (
+                lambda w, b, top: (top * (b + 1), _folded(top[:, None] * w).T),
+                "this is the other triangle: the pairs stand above the diagonal",
             ),
             (
-                _layers(lambda x0, x, w, b: x0 * (x @ w.T + b) + x0),
-                "add what came out of the layer before; here it is the input x₀",
+                lambda w, b, top: (top * (b + 1), _twice(top[:, None] * w).triu(diagonal=1)),
+                "the squares x_i² are missing: they stand on the diagonal",
             ),
             (
-                _layers(lambda x0, x, w, b: x0 * (x0 @ w.T + b) + x),
-                "W is applied to what came out of the layer before; here it is the input x₀",
-            ),
-            (
-                _layers(lambda x0, x, w, b: x0 * (x0 @ w.T + b) + x0),
-                "a layer reads what came out of the layer before; here each starts from x₀",
-            ),
-            (
-                _layers(lambda x0, x, w, b: x0 * (x @ w + b) + x),
-                "W stands left of the vector: with the examples in rows, what must be done to W?",
-            ),
-            (
-                _layers(lambda x0, x, w, b: x0 * (x @ w.T + b)),
-                "do not forget “+ x”: a layer adds to what came out of the layer before",
-            ),
-            (
-                _layers(lambda x0, x, w, b: x0 * (x @ w.T) + b + x),
-                "the bias is inside of the bracket: it is multiplied by x₀ as well",
-            ),
-            (_layers(lambda x0, x, w, b: x0 * (x @ w.T) + x), "the bias is missing"),
-            (_layers(lambda x0, x, w, b: x0 * (x @ w.T - b) + x), "the bias is added"),
-            (_layers(lambda x0, x, w, b: x0 * (x @ w.T + b) + 2 * x), "“+ x” stands there once"),
-            (
-                _layers(lambda x0, x, w, b: x @ w.T + b + x),
-                "the product with x₀ is missing: it is what crosses the features",
-            ),
-            (
-                _layers(lambda x0, x, w, b: x @ w.T + b),
-                "the product with x₀ is missing: it is what crosses the features",
-            ),
-            (
-                _layers(lambda x0, x, w, b: torch.relu(x0 * (x @ w.T + b) + x)),
-                "a cross layer has no relu: its products are the non-linearity",
-            ),
-            (
-                lambda x0, weights, biases: _layers(right)(x0, weights[:1], biases[:1]),
-                "only the first layer is computed: does the `return` stand inside of the loop?",
-            ),
-            (
-                lambda x0, weights, biases: _layers(right)(x0, weights[:-1], biases[:-1]),
-                "the last layer is missing",
-            ),
-            (
-                lambda x0, weights, biases: _layers(right)(x0, weights[::-1], biases[::-1]),
-                "the layers come in the order of the list",
-            ),
-            (
-                lambda x0, weights, biases: _layers(right)(x0, weights, biases) + x0,
-                "the input is in it once too often: it starts as x, and is not added at the end",
+                lambda w, b, top: (top * (b + 1), _twice(top[:, None] * w).triu() / 2),
+                f"not averaged, added up: {both}",
             ),
         ],
-        tolerance=1e-4,
+        parts=("linear", "products"),
     )
 
 
-def _layers(step: Step) -> Callable[[Tensor, list[Tensor], list[Tensor]], Tensor]:
-    """The network whose layers compute `step(x0, x, weight, bias)`."""
+def _twice(each: Tensor) -> Tensor:
+    """The matrix and its mirror image, added up: the diagonal is in it twice."""
+    return each + each.T
 
-    def network(x0: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
-        x = x0
-        for weight, bias in zip(weights, biases, strict=True):
-            x = step(x0, x, weight, bias)
-        return x
 
-    return network
+def _folded(each: Tensor) -> Tensor:
+    """The lower triangle, added to the upper one."""
+    return _twice(each).triu(diagonal=1) + each.diag().diag()
 
 
 def check_fm_as_cross(parts: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) -> None:

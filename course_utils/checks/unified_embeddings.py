@@ -1,4 +1,4 @@
-"""Checks of notebook 11: who sits alone, a multiplexed lookup, twins."""
+"""Checks of notebook 11: who sits alone, what a row receives, twins."""
 
 from __future__ import annotations
 
@@ -75,74 +75,79 @@ def check_alone(alone: Callable[[int, int], float]) -> None:
     )
 
 
-def check_look_up(look_up: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """`look_up(table, rows)`: (M, d), (B, F, k) → (B, F, k · d)."""
-    rows = torch.tensor([[[0, 4, 7], [2, 2, 8]], [[5, 1, 0], [8, 3, 6]]])
-    side = "the k rows of a value come side by side: (B, F, k · d)"
-    order = "all numbers of the first row come first, then all of the second"
+def check_received(received: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+    """`received(rows, gradient, n_rows)`: (B, F, k), (B, F, k · d) → (M, d)."""
+    rows = torch.tensor([[[0, 4], [2, 2]], [[5, 1], [4, 0]], [[2, 5], [4, 1]]])
+    add = "a row that is read several times receives the *sum* of what is sent to it"
+    pieces = "the first d numbers of a value belong to its first row, the next d to its second"
     judge(
-        look_up,
-        _look_up,
+        received,
+        _received,
         cases=[
-            ({"table": drawn(9, 4), "rows": rows}, f"{side}; {order}"),
-            ({"table": drawn(9, 2, seed=1), "rows": rows[:, :, :1]}, side),
+            ({"rows": rows, "gradient": drawn(3, 2, 6), "n_rows": 7}, f"{add}; {pieces}"),
+            ({"rows": rows[..., :1], "gradient": drawn(3, 2, 4, seed=1), "n_rows": 6}, add),
+            (
+                {"rows": rows[:1], "gradient": drawn(1, 2, 2, seed=2), "n_rows": 9},
+                f"{pieces}; what nobody reads receives zeros",
+            ),
         ],
         mistakes=[
-            (lambda table, rows: table[rows].sum(dim=2), f"not added up: {side}"),
-            (lambda table, rows: table[rows].mean(dim=2), f"not averaged: {side}"),
-            (lambda table, rows: table[rows], f"k and d are still apart: {side}"),
+            (_overwritten, f"only what came last is kept: {add}"),
+            (lambda rows, sent, m: _received(rows, sent, m) / _times(rows, m), f"no mean: {add}"),
             (
-                lambda table, rows: table[rows].flatten(1),
-                f"the fields stay apart, only k and d become one: {side}",
-            ),
-            (lambda table, rows: table[rows].flatten(), f"batch and fields stay apart: {side}"),
-            (
-                lambda table, rows: table[rows].flatten(0, 1).flatten(1),
-                f"batch and fields stay apart: {side}",
+                lambda rows, sent, m: _received(rows, sent, m) / len(rows),
+                "not divided by the number of rows of the batch: the mean is in the loss already",
             ),
             (
-                lambda table, rows: table[rows].flatten(1, 2),
-                f"fields and rows became one, the rows and their numbers should: {side}",
-            ),
-            (lambda table, rows: table[rows].transpose(2, 3).flatten(-2), order),
-            (lambda table, rows: table[rows.flip(2)].flatten(-2), "the rows keep their order"),
-            (
-                lambda table, rows: table[rows].permute(2, 0, 1, 3).reshape(*rows.shape[:2], -1),
-                "a reshape does not move numbers to their place: which axes must stand last?",
+                lambda rows, sent, m: _received(
+                    rows, sent.unflatten(2, (-1, rows.shape[2])).transpose(2, 3).flatten(2), m
+                ),
+                pieces,
             ),
             (
-                lambda table, rows: table[rows].transpose(0, 1).reshape(*rows.shape[:2], -1),
-                "batch and fields have changed places",
+                lambda rows, sent, m: _received(rows.flip(2), sent, m),
+                f"the pieces went to the rows in the wrong order: {pieces}",
             ),
             (
-                lambda table, rows: table[rows[:, :, 0]].repeat(1, 1, rows.shape[2]),
-                "each of the k rows is read once; here the first is read k times",
+                lambda rows, sent, m: _received(
+                    rows[..., :1], sent[..., : sent.shape[2] // rows.shape[2]], m
+                ),
+                "only the first of the k rows of a value receives something: all k do",
             ),
             (
-                lambda table, rows: table[rows[:, :, -1]].repeat(1, 1, rows.shape[2]),
-                "each of the k rows is read once; here the last is read k times",
+                lambda rows, sent, m: _received(rows[:, :1], sent[:, :1], m),
+                "only the first feature is in it: all of them read the same table",
             ),
             (
-                lambda table, rows: table[rows].max(dim=2).values,
-                f"all k rows are kept, not the largest numbers of them: {side}",
+                lambda rows, sent, m: _received(rows, sent, m)[: int(rows.max()) + 1],
+                "the table has `n_rows` rows, also those that nobody reads",
             ),
-            (
-                lambda table, rows: table[rows].movedim(2, 0),
-                f"the k rows of a value are apart: {side}",
-            ),
-            (
-                lambda table, rows: table[rows].transpose(1, 2).flatten(1, 2),
-                f"put the rows side by side along the last axis, not along the fields: {side}",
-            ),
-            (lambda table, rows: table[rows[:, :, 0]], f"all k rows are read: {side}"),
+            (lambda rows, sent, m: -_received(rows, sent, m), "the gradient itself, not the step"),
         ],
     )
 
 
-def _look_up(table: Tensor, rows: Tensor) -> Tensor:
-    return torch.stack(
-        [torch.stack([torch.cat([table[r] for r in value]) for value in each]) for each in rows]
-    )
+def _received(rows: Tensor, gradient: Tensor, n_rows: int) -> Tensor:
+    k = rows.shape[2]
+    total = torch.zeros(n_rows, gradient.shape[2] // k)
+    for row, sent in zip(rows.reshape(-1, k), gradient.reshape(-1, gradient.shape[2]), strict=True):
+        for place, piece in zip(row.tolist(), sent.chunk(k), strict=True):
+            total[place] += piece
+    return total
+
+
+def _overwritten(rows: Tensor, gradient: Tensor, n_rows: int) -> Tensor:
+    """Each row keeps the last piece that is sent to it."""
+    pieces = gradient.reshape(rows.numel(), -1)
+    total = torch.zeros(n_rows, pieces.shape[1])
+    for place, piece in zip(rows.flatten().tolist(), pieces, strict=True):
+        total[place] = piece
+    return total
+
+
+def _times(rows: Tensor, n_rows: int) -> Tensor:
+    """How often each row is read, at least 1: (M, 1)."""
+    return torch.bincount(rows.flatten(), minlength=n_rows).clamp(min=1)[:, None]
 
 
 def check_expected_twins(twins: Callable[[int, int, int], float]) -> None:

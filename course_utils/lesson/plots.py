@@ -30,6 +30,7 @@ COLORS = {
     "wide & deep": PALETTE[8],
     "deepfm": PALETTE[6],
     "data": "#332288",
+    "separate": "#8c510a",
     "muted": "#767676",
 }
 """The colour of each model or role, the same in every notebook."""

@@ -5,69 +5,50 @@
 import torch
 
 
-# %% hint="multiplies by the *input*"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x = x * (x @ weight.T + bias) + x
-    return x
+# %% hint="leaves a linear term as well"
+def read_layer(weight, bias, top):
+    each = top[:, None] * weight
+    return top * bias, each.triu() + each.tril(diagonal=-1).T
 
 
-# %% hint="add what came out of the layer before"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x = x0 * (x @ weight.T + bias) + x0
-    return x
+# %% hint="the bias is multiplied by x as well"
+def read_layer(weight, bias, top):
+    each = top[:, None] * weight
+    return top.clone(), each.triu() + each.tril(diagonal=-1).T
 
 
-# %% hint="what must be done to W?"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x = x0 * (x @ weight + bias) + x
-    return x
+# %% hint="both together"
+def read_layer(weight, bias, top):
+    return top * (bias + 1), (top[:, None] * weight).triu()
 
 
-# %% hint="does the `return` stand inside of the loop?"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x = x0 * (x @ weight.T + bias) + x
-        return x
-    return x
+# %% hint="it counts once"
+def read_layer(weight, bias, top):
+    each = top[:, None] * weight
+    return top * (bias + 1), (each + each.T).triu()
 
 
-# %% hint="the bias is inside of the bracket"
-def cross_network(x0, weights, biases):
-    x = x0
-    for layer in range(len(weights)):
-        x = x0 * (x @ weights[layer].T) + biases[layer] + x
-    return x
+# %% hint="below it there are zeros"
+def read_layer(weight, bias, top):
+    return top * (bias + 1), torch.diag(top) @ weight
 
 
-# %% hint="changes its argument `x0` in place"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x += x0 * (x @ weight.T + bias)
-    return x
+# %% hint="here the columns"
+def read_layer(weight, bias, top):
+    each = weight * top
+    return top * (bias + 1), each.triu() + each.tril(diagonal=-1).T
 
 
-# %% hint="changes its argument `weights` in place"
-def cross_network(x0, weights, biases):
-    x = x0
-    while weights:
-        x = x0 * (x @ weights.pop(0).T + biases.pop(0)) + x
-    return x
+# %% hint="changes its argument `weight` in place"
+def read_layer(weight, bias, top):
+    weight *= top[:, None]
+    return top * (bias + 1), weight.triu() + weight.tril(diagonal=-1).T
 
 
-# %% hint="the bias is added"
-def cross_network(x0, weights, biases):
-    x = x0
-    for weight, bias in zip(weights, biases, strict=True):
-        x = x0 * (x @ weight.T - bias) + x
-    return x
+# %% hint="return 2 values, `linear, products`"
+def read_layer(weight, bias, top):
+    each = top[:, None] * weight
+    return each.triu() + each.tril(diagonal=-1).T
 
 
 # %% hint="the bias must cancel"

@@ -35,29 +35,42 @@ def alone(n_values, n_rows):
     return (1 - 1 / n_rows) ** n_rows
 
 
-# %% hint="not added up"
-def look_up(table, rows):
-    return table[rows].sum(dim=2)
+# %% hint="only what came last is kept"
+def received(rows, gradient, n_rows):
+    pieces = gradient.unflatten(-1, (rows.shape[-1], -1))
+    total = torch.zeros(n_rows, pieces.shape[-1])
+    for row, piece in zip(rows.flatten(), pieces.flatten(0, 2), strict=True):
+        total[row] = piece
+    return total
 
 
-# %% hint="all numbers of the first row come first"
-def look_up(table, rows):
-    return table[rows].transpose(2, 3).flatten(-2)
+# %% hint="the first d numbers of a value belong to its first row"
+def received(rows, gradient, n_rows):
+    k = rows.shape[-1]
+    pieces = gradient.unflatten(-1, (-1, k)).transpose(-1, -2)
+    total = torch.zeros(n_rows, gradient.shape[-1] // k)
+    return total.index_add(0, rows.flatten(), pieces.flatten(0, 2))
 
 
-# %% hint="k and d are still apart"
-def look_up(table, rows):
-    return torch.nn.functional.embedding(rows, table)
+# %% hint="not divided by the number of rows of the batch"
+def received(rows, gradient, n_rows):
+    pieces = gradient.unflatten(-1, (rows.shape[-1], -1)) / len(rows)
+    total = torch.zeros(n_rows, pieces.shape[-1])
+    return total.index_add(0, rows.flatten(), pieces.flatten(0, 2))
 
 
-# %% hint="the fields stay apart"
-def look_up(table, rows):
-    return table[rows].flatten(1)
+# %% hint="all of them read the same table"
+def received(rows, gradient, n_rows):
+    pieces = gradient.unflatten(-1, (rows.shape[-1], -1))[:, 0]
+    total = torch.zeros(n_rows, pieces.shape[-1])
+    return total.index_add(0, rows[:, 0].flatten(), pieces.flatten(0, 1))
 
 
-# %% hint="here the last is read k times"
-def look_up(table, rows):
-    return table[rows[..., -1]].repeat(1, 1, rows.shape[2])
+# %% hint="also those that nobody reads"
+def received(rows, gradient, n_rows):
+    pieces = gradient.unflatten(-1, (rows.shape[-1], -1))
+    total = torch.zeros(int(rows.max()) + 1, pieces.shape[-1])
+    return total.index_add(0, rows.flatten(), pieces.flatten(0, 2))
 
 
 # %% hint="A value is no pair with itself"
