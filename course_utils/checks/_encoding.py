@@ -1,7 +1,4 @@
-"""Piecewise linear encoding of one number, right and in the ways that go wrong.
-
-Notebooks 08 and 18 both ask for it, for a column and for one number.
-"""
+"""Piecewise linear encoding of one number, right and in the ways that go wrong."""
 
 from __future__ import annotations
 

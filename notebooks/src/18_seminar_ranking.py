@@ -226,18 +226,18 @@ tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 #
 
 # %% slideshow={"slide_type": "fragment"}
-x = torch.linspace(0, 60, 400)[:, None]
-edges = quantile_bins(parts["train"]["user_item_hist_plays_before"].to_torch().float()[:, None], 24)
+column = parts["train"]["user_item_hist_plays_before"].to_torch().float()[:, None]
+edges = quantile_bins(column, 16)
+x = torch.linspace(0, 1.3 * float(edges[0][-2]), 400)[:, None]
 codes = PiecewiseLinearEncoding(edges, bounded=True)(x)
-figure, ax = plt.subplots(figsize=(9, 3.6))
-palette = plt.cm.viridis(np.linspace(0.1, 0.85, codes.shape[1]))
+figure, ax = plt.subplots(figsize=(9, 0.6 * codes.shape[1] + 1.2))
+palette = plt.cm.viridis(np.linspace(0.1, 0.8, codes.shape[1]))
 for t, color in enumerate(palette):
-    ax.axhline(1.5 * t, color="#dddddd", linewidth=1, zorder=0)
-    ax.fill_between(x[:, 0], 1.5 * t, codes[:, t] + 1.5 * t, color=color, alpha=0.25)
-    ax.plot(x, codes[:, t] + 1.5 * t, color=color)
+    ax.fill_between(x[:, 0], 1.5 * t, codes[:, t] + 1.5 * t, color=color, alpha=0.35)
+    ax.plot(x, codes[:, t] + 1.5 * t, color=color, linewidth=2.5)
 ax.set_yticks([1.5 * t for t in range(codes.shape[1])], range(1, codes.shape[1] + 1))
-ax.set(xlabel="earlier plays by the same listener", ylabel="component (each 0 to 1)")
-ax.set(xscale="symlog", title="each component rises in its own bin")
+ax.set(xlabel="earlier plays by the same listener", ylabel="component, each 0 to 1")
+ax.set(xlim=(0, float(x[-1])), title="each component rises in its own bin")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -365,9 +365,11 @@ figure, ax = plt.subplots(figsize=(7, 3.6))
 epochs = range(1, len(history.train_loss) + 1)
 ax.plot(epochs, history.train_loss, "o--", color=plots.COLORS["muted"])
 ax.plot(epochs, history.valid_loss, "o-", color=plots.COLORS["neural"])
-ax.annotate("training", (1, history.train_loss[0]), xytext=(8, 0), textcoords="offset points")
-ax.annotate("validation", (1, history.valid_loss[0]), xytext=(8, 4), textcoords="offset points")
-ax.set(xlabel="epoch", ylabel="log loss (nats)", xticks=list(epochs))
+for label, losses in [("training", history.train_loss), ("validation", history.valid_loss)]:
+    ax.annotate(
+        label, (len(losses), losses[-1]), xytext=(8, -4), textcoords="offset points", fontsize=13
+    )
+ax.set(xlabel="epoch", ylabel="log loss (nats)", xlim=(0.7, 1.25 * len(history.train_loss)))
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -523,8 +525,7 @@ parted = [*variants, "− ids", "another seed"]
 auc = contest.intervals(["network", *parted], [("network", name) for name in parted])
 drops = {name: auc["network", name] for name in parted}
 figure, ax = plt.subplots(figsize=(9, 4.2))
-ax.axvspan(-SEED_NOISE, SEED_NOISE, color=plots.COLORS["muted"], alpha=0.2, linewidth=0)
-ax.axvline(0, color="#222222", linewidth=1)
+ax.axvspan(-SEED_NOISE, SEED_NOISE, color=plots.COLORS["muted"], alpha=0.25, linewidth=0)
 colors = [plots.COLORS["muted" if name == "another seed" else "neural"] for name in drops]
 plots.interval_plot(ax, drops, colors)
 ax.set(xlabel="AUC lost, with 95 % intervals over listeners; grey: what a seed may do")
@@ -699,13 +700,13 @@ for name in STEPS:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where points are left
 #
-# Split the test by how often the listener had heard the track. Which part is the hardest? Guess before
-# you look.
+# Split the test by how often the listener had played the item before. Which part is the hardest? Guess
+# before you look.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 plays = task.frame("test")["user_item_hist_plays_before"].to_numpy()
-segments = {"first play": plays == 0, "2nd to 5th": (plays > 0) & (plays < 5), "later": plays >= 5}
+segments = {"first": plays == 0, "2nd to 5th": (plays > 0) & (plays < 5), "later": plays >= 5}
 segments = {name: mask for name, mask in segments.items() if mask.sum() > 500}
 figure, ax = plt.subplots(figsize=(9, 4.2))
 for name in [n for n in ["oracle", "network + history", "network", "CatBoost"] if n in final]:
@@ -714,7 +715,7 @@ for name in [n for n in ["oracle", "network + history", "network", "CatBoost"] i
         for mask in segments.values()
     ]
     ax.plot(list(segments), values, "o-", color=plots.COLORS[roles[name]], label=name)
-ax.set(ylabel="ROC AUC", xlabel="how often the listener has heard the track")
+ax.set(ylabel="ROC AUC", xlabel="which play it is, for this listener and this item")
 ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
 ax.margins(x=0.1)
 plt.show()

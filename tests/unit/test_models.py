@@ -19,7 +19,6 @@ from course_utils.models.ranking.dcn_v2 import (
     ResNet,
 )
 from course_utils.models.ranking.multi_task import ProgressiveExtraction
-from course_utils.models.ranking.multi_valued import MultiValuedEmbedding
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding, Standardized, quantile_bins
 from course_utils.models.ranking.target_attention import DCNv2WithHistory, TargetAttention
 from course_utils.models.ranking.unified_embeddings import SeparateEmbeddings, UnifiedEmbedding
@@ -240,29 +239,19 @@ def test_history_ranker_and_histories():
     ids, track = torch.tensor([[1, 2, 2]] * 4), torch.tensor([2] * 4)
     known = torch.stack([torch.arange(9), torch.arange(9) // 2], dim=1)
     ago = torch.tensor([[0.0, 60.0, 1e9]] * 4)
-    for content, length in [(torch.randn(9, 5), 3), (torch.randn(9, 5), 0), (None, 3)]:
+    heard = torch.randn(9, 5)
+    kinds = [(known, heard, 3), (known, heard, 0), (known, None, 3), (None, heard, 0)]
+    for of_track, content, length in kinds:
         model = DCNv2WithHistory(
-            None, Standardized(numbers), known, content, length, dim=8, n_rows=30
+            None, Standardized(numbers), of_track, content, length, dim=8, n_rows=30, dropout=0.5
         )
         logits = model(ids, numbers, track, seen["item"], seen["finished"], seen["mask"], ago)
         assert logits.shape == (4,)
         logits.sum().backward()
         unused = {name for name, p in model.named_parameters() if p.grad is None}
         assert not unused
-
-
-def test_several_values_are_averaged():
-    torch.manual_seed(0)
-    table = UnifiedEmbedding(50, dim=3, n_features=3, n_hashes=2)
-    values = torch.zeros(4, 2, 2, dtype=torch.int64)
-    values[1] = torch.tensor([[5, 7], [6, 0]])  # two of the first field, one of the second
-    values[2, 0, 0] = 6
-    embed = MultiValuedEmbedding(table, values)
-    out = embed(torch.tensor([[8, 1], [8, 2], [8, 3]]))
-    one, other = table(torch.tensor([[8, 5, 7], [8, 6, 0]]))
-    assert torch.allclose(out[0], torch.stack([one[0], (one[1] + other[1]) / 2, one[2]]))
-    assert torch.allclose(out[1], torch.stack([one[0], other[1], torch.zeros(6)]))
-    assert torch.equal(out[2, 1:], torch.zeros(2, 6)), "no value, no vector"
+    with pytest.raises(ValueError, match="a track needs a vector"):
+        DCNv2WithHistory(None, Standardized(numbers), None)
 
 
 @pytest.mark.parametrize(("n_shared", "n_own", "levels"), [(1, 1, 2), (3, 0, 1), (2, 2, 3)])

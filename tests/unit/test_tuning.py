@@ -99,6 +99,17 @@ def test_a_model_can_be_tuned_alone_and_a_sweep_shares_its_trials(task, monkeypa
     assert "linear: best epoch 1" in told and told.count("(not tuned)") == 1
 
 
+def test_a_contest_on_other_rows_shares_the_trials(task):
+    Tuned("90_tiny", "sim").keep("FM", [bowl(1e-3, 10.0)])
+    contest = Contest(task, 0, "90_tiny")
+    other = contest.on(task, seed=5)
+    assert (contest.on(task).seed, other.seed) == (0, 5)
+    for one in (contest, other):
+        one.enter("FM", models(task)["FM"], epochs=1)
+    assert other.used["FM"] == contest.used["FM"] != []
+    assert not torch.equal(other.scores["FM"], contest.scores["FM"])
+
+
 def test_another_log_takes_what_the_default_log_chose(task):
     Tuned("90_tiny", "sim").keep("FM", [bowl(1e-3, 10.0)])
     assert Tuned("90_tiny", "movielens").source == "sim"

@@ -99,9 +99,9 @@ class DCNv2WithHistory(nn.Module):
 
     The candidate and the tracks of the history share one kind of vector: with `known`, an embedding
     of what training knows of the track (its number, its artist), plus, with `content`, a projection
-    of its content vector. Without a history the candidate's own vector is what the ranker reads more;
-    with one it reads the candidate's vector, what `TargetAttention` found with it, and the product
-    of both.
+    of its content vector. Without a history the ranker reads the candidate's own vector, too; with
+    one it reads the candidate's vector, what `TargetAttention` found with it, and the product of
+    both.
 
     Args:
         embedding, numerical: as for `DCNv2`.
