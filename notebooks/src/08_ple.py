@@ -32,7 +32,8 @@
 # - encode numbers in nine ways, say which vector comes out, and what each keeps and loses;
 # - write piecewise linear encoding, and choose its bins by quantiles or by a tree;
 # - show the curve that a linear model draws from one bin, from eight, from twenty;
-# - say which rival of PLE is the strongest, and by how much PLE is ahead of it;
+# - say which rival of PLE is the strongest, and how far apart they are;
+# - keep apart what the encoding does and what the cut at the training range does;
 # - tell one extraction level (CGC) from several (the other PLE).
 #
 
@@ -118,6 +119,7 @@ def draw_shares(ax):
     ax.set(xlabel=LABEL, xlim=(-0.5, 40))
 
 
+# %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8.5, 4))
 draw_shares(ax)
 ax.set_ylabel("share played to the end")
@@ -415,20 +417,72 @@ Markdown(
 # NBVAL_CHECK_OUTPUT
 for name in RIVALS:
     gap = contest.gap("PLE", name)
-    claim(f"An MLP on PLE beats the same MLP on {name} inputs", gap.positive, f"ΔAUC {gap}")
+    text = f"An MLP on PLE beats the same MLP on {name} inputs"
+    claim(text, gap.positive, f"ΔAUC {gap}", expected=name != "log1p")
+
 
 # %% slideshow={"slide_type": "fragment"}
+def told(gap):
+    """On which side of zero the whole interval lies, in words."""
+    return "ahead of" if gap.low > 0 else "behind" if gap.high < 0 else "not told apart from"
+
+
 rival = max(RIVALS, key=lambda name: found[name].value)
-Markdown(
-    f"The strongest rival of PLE here is **{rival}**: PLE − {rival}, ΔAUC {contest.gap('PLE', rival)}."
-)
+gap = contest.gap("PLE", rival)
+Markdown(f"The strongest rival here is **{rival}**. PLE is {told(gap)} it: ΔAUC {gap}.")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# WHY
+# We expected PLE to be ahead of all three, as in the paper. On the default log it is ahead of two, and **the
+# plain logarithm is as good or a little better.** That is reported as it is. The paper's data sets are of many
+# kinds. Ours is of one: nearly all its numbers are counts and waiting times, and there the logarithm is the
+# natural scale. It makes one input of a number; PLE makes up to sixteen, each with weights that must be learned
+# from the same listens. Being able to draw any curve is no gain where the curve is nearly straight already.
 #
 
 # %% slideshow={"slide_type": "subslide"}
 contest.trials()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### More listens
+#
+# If PLE has more to learn, it must profit more from listens. The same two networks, the same edges and scales,
+# trained on the last part of the listens only:
+#
+
+# %% slideshow={"slide_type": "fragment"}
+n_all = len(target)
+for part in (4, 2):
+    for name in ("log1p", "PLE"):
+        fewer = {
+            **batches,
+            "train": {key: x[-n_all // part :] for key, x in batches["train"].items()},
+        }
+        make = lambda name=name: mlp_on(ENCODINGS[name]())  # noqa: E731
+        contest.enter(f"{name}, 1/{part}", make, fewer, like=name, quiet=True)
+by_rows = {
+    n_all // 4: contest.gap("PLE, 1/4", "log1p, 1/4"),
+    n_all // 2: contest.gap("PLE, 1/2", "log1p, 1/2"),
+    n_all: contest.gap("PLE", "log1p"),
+}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(7.5, 3.6))
+ax.axhline(0, color=plots.COLORS["mlp"], linewidth=2)
+ax.annotate("log1p", (n_all, 0), xytext=(0, 5), textcoords="offset points", ha="right",
+            color=plots.COLORS["mlp"])  # fmt: skip
+for n, gap in by_rows.items():
+    ax.plot([n, n], [gap.low, gap.high], color=plots.COLORS["neural"], linewidth=3)
+ax.plot(list(by_rows), [gap.value for gap in by_rows.values()], "o-", color=plots.COLORS["neural"])
+ax.set(xscale="log", xlabel="training listens", ylabel="ΔAUC, PLE − log1p")
+ax.set_xticks(list(by_rows), [f"{n:,}" for n in by_rows])
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+few, many = by_rows[n_all // 4], by_rows[n_all]
+text = "With four times the listens PLE does better against the logarithm"
+claim(text, many.low > few.high, f"ΔAUC, PLE − log1p: {few} on a quarter, {many} on all")
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Beyond the training range
@@ -465,7 +519,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# UNCUT
+# This was the trap of our own first comparison. There PLE, which cuts, met a logarithm that did not, and the
+# whole lead went to the credit of the bins. On the default log the test lies days after training, so that every
+# clock has left the range. With open ends the last component of PLE is a straight line as steep as its bin is
+# narrow, and it runs on. **Ask of every comparison what else has changed.**
+#
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -772,9 +830,8 @@ claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
 ladder.draw(["logistic regression"])
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The line at zero and the model in colour differ in nothing but the encoding of the numbers: both are linear,
-# the one on PLE, the other on standardised numbers. The distance between them is what PLE alone gives to a
-# model that cannot bend by itself. A network can bend by itself, and so it has less to gain.
+# The model in colour and the one that stands at zero are both linear, on standardised numbers and on PLE. The
+# first cannot bend, and its numbers are not cut off: both lessons of this notebook lie in that one distance.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
