@@ -71,9 +71,14 @@ task = ranking_task(log)
 contest = Contest(task, SEED, "06_wide_deep_deepfm")
 MARGIN = 0.001  # ΔAUC that we call a difference
 NO_WORSE = 0.003  # ΔAUC that we call no worse
-HELD = 0.005  # nats above its lowest that a validation loss may end and still count as held
+LOWER = 0.001  # nats that we call a lower validation loss
 TAIL_GAP = 0.05  # nats by which the tail must overfit more than the head
 FAR = 0.05  # error that we call far from the product; its targets have a standard deviation of 1
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The claims below are judged by these margins. `MARGIN` stood there before any result; the other four were set after
+# a first look at results.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The wide half: facts
@@ -274,11 +279,12 @@ claim("On ids alone DeepFM beats the FM inside it", gap.low > MARGIN, f"ΔAUC {g
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8, 4))
-for name, key in {"FM": "fm", "deep": "mlp", "DeepFM on ids": "deepfm"}.items():
+styles = {"FM": ("fm", "o-"), "deep": ("mlp", "o-"), "DeepFM on ids": ("deepfm", "s:")}
+for name, (key, style) in styles.items():
     tried = [trial for trial in contest.used[name] if trial.lr == RATE]
     line = sorted((trial.embedding_decay, trial.valid_loss) for trial in tried)
     if line:
-        ax.plot(*zip(*line, strict=True), "o-", color=plots.COLORS[key], label=name)
+        ax.plot(*zip(*line, strict=True), style, color=plots.COLORS[key], label=name)
 ax.set(xscale="log", xlabel="decay of tables", ylabel="lowest validation loss (nats)")
 ax.legend()
 plt.show()
@@ -351,33 +357,43 @@ from course_utils.models.ranking.wide_deep_deepfm import DLRM
 # ### With everything
 #
 # All ids and counters, encoded piecewise linearly (notebook 08). These are models of the ladder, trained with what
-# its trials chose.
+# its trials chose; DLRM stands on the ladder below.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 rungs = ladder.rungs(task, SEED)
-WHOLE = ["… with crosses", "MLP", "Wide & Deep", "DeepFM", "DLRM"]
+WHOLE = ["… with crosses", "MLP", "Wide & Deep", "DeepFM"]
 for name in WHOLE:
     contest.enter(name, rungs[name], like=name)
 contest.table(WHOLE)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The judge is AUC; log loss stands beside it. The counters of a pair say much of what crosses and products had to
-# find out, so the models come closer.
+# The judge is AUC; log loss stands beside it.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-gap = contest.gap("Wide & Deep", "… with crosses")
+wide_alone = "… with crosses"
+gap = contest.gap("MLP", wide_alone)
+claim("With counters deep beats wide", gap.low > MARGIN, f"ΔAUC {gap}")
+gap = contest.gap("Wide & Deep", wide_alone)
 claim("With counters Wide & Deep beats its wide half", gap.low > MARGIN, f"ΔAUC {gap}")
 gap = contest.gap("Wide & Deep", "MLP")
-told = f"ΔAUC {gap}, margin {NO_WORSE}"
-claim("With counters Wide & Deep is no worse than its deep half", gap.low > -NO_WORSE, told)
+told = f"ΔAUC {gap}"
+claim("With counters Wide & Deep beats its deep half", gap.low > MARGIN, told, expected=False)
 gap = contest.gap("DeepFM", "Wide & Deep")
 told = f"ΔAUC {gap}, margin {NO_WORSE}"
 claim("DeepFM, without a cross by hand, is no worse than Wide & Deep", gap.low > -NO_WORSE, told)
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With counters the deep half has rules to learn. The third claim was expected to hold, "together better", and was
+# found not to; the cell marks it so. Where have the facts gone? They stand in the counters: how often this listener
+# played this track before, and how much of it. A weight for the pair has nothing left to say. (Compare on the ladder
+# below "… with crosses" with "… on binned numbers", the same model without crosses.)
+#
+
 # %% slideshow={"slide_type": "skip"}
+pl.Config.set_tbl_rows(20)
 contest.trials()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -404,7 +420,7 @@ def dot_examples(n_users, generator):
     return torch.cat([users[u], items[i]], dim=1), noisy, exact
 
 
-def dot_error(n_users, hidden, steps=1_200):
+def dot_error(n_users, hidden, steps=1_000):
     """RMSE of an MLP on the dot products of new users and items."""
     torch.manual_seed(SEED)
     random = torch.Generator().manual_seed(SEED)
@@ -428,9 +444,8 @@ rmse = {name: [dot_error(users, hidden) for users in USERS] for name, hidden in 
 
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(8, 4))
-shades = ["#c79fef", plots.COLORS["mlp"]]
-for (name, values), color in zip(rmse.items(), shades, strict=True):
-    ax.plot(USERS, values, "o-", color=color)
+for (name, values), style in zip(rmse.items(), ["o--", "o-"], strict=True):
+    ax.plot(USERS, values, style, color=plots.COLORS["mlp"])
     ax.annotate(name, (USERS[-1], values[-1]), xytext=(8, -4), textcoords="offset points")
 ax.axhline(1, color=plots.COLORS["muted"], linestyle=":")
 ax.annotate("predict 0", (USERS[0], 1), xytext=(0, 5), textcoords="offset points")
@@ -460,7 +475,7 @@ claim(
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### And how wide?
 #
-# Now examples do not run out: half a million pairs without noise, each seen once, one hidden layer. Is the *form*
+# Now nothing is noisy: 400,000 exact examples, all of new vectors, each seen once, and one hidden layer. Is the *form*
 # of the MLP the limit, or finding the weights? To tell, we also set weights by hand:
 #
 # $$xy = \tfrac14\bigl[(x+y)^2 - (x-y)^2\bigr],$$
@@ -500,8 +515,8 @@ def set_by_hand(units, end=3.0):
 
 # %% slideshow={"slide_type": "fragment"}
 random = torch.Generator().manual_seed(SEED)
-training, validation, fresh = (exact_pairs(size, random) for size in (500_000, 5_000, 20_000))
-UNITS = [64, 128, 256, 512, 1_024]
+training, validation, fresh = (exact_pairs(size, random) for size in (400_000, 5_000, 20_000))
+UNITS = [64, 256, 1_024]
 by_width = {"trained": [], "set by hand": []}
 for units in UNITS:
     both = trained(units, training, validation), set_by_hand(units)
@@ -538,7 +553,7 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# So a wide MLP *can* multiply well, and still does not find out how from half a million clean examples. A product
+# So a wide MLP *can* multiply well, and still does not find out how from 400,000 exact examples. A product
 # costs 16 multiplications and is exact. (The margin of the first claim stands at the top, the two halves were set
 # after a first run with other sizes.) That is why rankers multiply by construction: in an FM, in DLRM's pairs, in
 # the cross layers of the next notebook.
@@ -549,15 +564,15 @@ claim(
 #
 # Practitioners know it as the *one-epoch phenomenon*: with large id tables the model is best after the first
 # pass or two over the data, and then collapses (Zhang et al. 2022). The rows of rare ids are learned by heart.
-# To see it, take the MLP on ids alone and switch off all that holds its tables: no decay, no averaging. Beside it,
-# the same with the decay that the MLP's trials asked for.
+# To see it, take the MLP on ids alone and switch off the decay of its tables. Beside it, the same with the decay
+# that held it above.
 #
-# The overfit of a part of the rows is their log loss in the test minus that in training. We cut by how often
-# training has the row's track.
+# How much a group of rows is overfitted, its log loss says: that in the test minus that in training. We group by
+# how often the row's track occurs in training.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-EPOCHS = 5
+EPOCHS = 7
 times = torch.bincount(task.ids("track", "train"), minlength=n["track"])
 TAIL = {"1–2 times": (1, 2), "3–9": (3, 9), "10 and more": (10, len(times) + 10**9)}
 
@@ -588,7 +603,7 @@ def by_epoch(make, decay=0.0, reset=False):
                 nn.init.uniform_(module.weight, -0.05, 0.05)
 
     history = train.fit(
-        make(), task.batches["train"], task.batches["validation"], schedule="constant",
+        make(), task.batches["train"], task.batches["validation"], schedule="averaged",
         epochs=EPOCHS, patience=EPOCHS, embedding_decay=decay, seed=SEED, before_epoch=before_epoch,
     )  # fmt: skip
     return history.valid_loss, overfits
@@ -601,13 +616,13 @@ held, held_overfit = by_epoch(halves["deep"], decay=50.0)
 # %% slideshow={"slide_type": "fragment"}
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
 shades = plt.cm.viridis(np.linspace(0.05, 0.8, len(TAIL)))
-titles = ["nothing holds the tables", "weight decay 50 on the tables"]
+titles = ["nothing holds the tables", "decay 50 on the tables"]
 for ax, overfits, title in zip(axes, (wild_overfit, held_overfit), titles, strict=True):
     for name, values, color in zip(TAIL, np.transpose(overfits), shades, strict=True):
         ax.plot(range(1, EPOCHS), values, "o-", color=color, label=name)
     ax.set(title=title, xlabel="epochs of training", xticks=range(1, EPOCHS))
 axes[0].set_ylabel("log loss in the test\nminus in training (nats)")
-axes[0].legend(title="training has the track", title_fontsize=12.5)
+axes[0].legend(title="track in training", title_fontsize=12.5)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -649,7 +664,7 @@ class Hashed(nn.Module):
 
 cures = {
     "nothing holds the tables": wild,
-    "weight decay 50 on the tables": held,
+    "decay 50 on the tables": held,
     "tables drawn anew each epoch": by_epoch(halves["deep"], reset=True)[0],
     "ids hashed into 256 rows": by_epoch(Hashed)[0],
 }
@@ -666,21 +681,33 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 _, held, drawn, hashed = cures.values()
+wild_rise = wild[-1] - min(wild)
 claim(
     "With nothing to hold the id tables, the best epoch is the first or the second",
-    min(wild) in wild[:2] and wild[-1] > min(wild) + HELD,
+    min(wild) in wild[:2] and wild_rise > LOWER,
     f"validation loss by epoch {', '.join(f'{v:.4f}' for v in wild)}",
 )
-for cure, losses in (("weight decay", held), ("drawing anew", drawn), ("hashing", hashed)):
+for cure, losses in (("decay", held), ("drawing anew", drawn), ("hashing", hashed)):
     claim(
-        f"With {cure} the validation loss ends near its lowest",
-        losses[-1] < min(losses) + HELD and losses[-1] < wild[-1] - HELD,
-        f"{losses[-1] - min(losses):.4f} above its lowest, best epoch {np.argmin(losses) + 1}",
+        f"With {cure} the validation loss rises less than half as far from its lowest",
+        losses[-1] - min(losses) < wild_rise / 2,
+        f"by {losses[-1] - min(losses):.4f} instead of {wild_rise:.4f}",
     )
+for cure, losses in (("Decay", held), ("Drawing anew", drawn)):
+    claim(
+        f"{cure} also brings the lowest validation loss down",
+        min(losses) < min(wild) - LOWER,
+        f"{min(losses):.4f} instead of {min(wild):.4f}",
+    )
+told = f"{min(hashed):.4f} instead of {min(wild):.4f}"
+claim("So does hashing", min(hashed) < min(wild) - LOWER, told, expected=False)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# This is why `fit` decays embedding tables hundreds of times more strongly than other weights. To end near one's
-# lowest loss is not to be good: compare the heights of the curves as well.
+# The last line was expected to hold; a first run on the default log showed that it does not. In so few rows nothing
+# is learned by heart,
+# because an id no longer knows who it is: strangers share its vector. A cure must be judged by the height of its
+# curve, not by its slope alone. (With more rows the height comes down, and the overfit comes back: try 1,024.)
+# This is why `fit` decays embedding tables hundreds of times more strongly than other weights.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
