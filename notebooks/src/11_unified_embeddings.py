@@ -300,7 +300,7 @@ def enter(name, embedding, like=None, seed=SEED, **options):
         torch.manual_seed(seed)
         return DCNv2(embedding(), Standardized(session), projection=16)
 
-    return contest.enter(name, make, batches, like=like, quiet=True, seed=seed, **options)
+    contest.enter(name, make, batches, like=like, quiet=True, seed=seed, **options)
 
 
 def named(kind, k, budget):
