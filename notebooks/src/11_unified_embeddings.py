@@ -67,7 +67,8 @@ contest = Contest(task, SEED, "11_unified_embeddings")
 
 MARGIN = 0.002  # ΔAUC below which two rankers count as equally good
 APART = 0.1  # of mean cos², by which the two kinds of collisions must differ
-ASKED = 40_000  # training rows whose gradients are looked at
+SWEEP = 60_000  # the latest training rows, for the sake of the time alone
+ASKED = 20_000  # training rows whose gradients are looked at
 LINES = ["-", "--", ":"]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -254,13 +255,15 @@ claim(
 # what it finds in $k$ places, side by side. As a mark to reach: **full tables**, a row for each value, no
 # collision, and all the memory.
 #
-# To let the ids speak, the numbers are only those of the session; who likes what must come from the ids.
+# To let the ids speak, the numbers are only those of the session; who likes what must come from the ids. Two dozen
+# models are to be trained in the time of a lecture, so the training rows are the latest 60,000. At a tenth of the
+# memory each has three seeds: other hash functions, another start, another order of the rows.
 # Four models had seven trials each, on validation: the full tables, and at a tenth of the memory two hashes in
 # separate tables, two and one in the unified table. All others take over those of their kind.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-batches = task.with_numbers(list(SESSION_COUNTERS))
+batches = task.with_numbers(list(SESSION_COUNTERS), n=SWEEP)
 session = batches["train"]["numbers"]
 WIDTH, HASHES, DROPOUT = 12, (1, 2, 3), 0.3
 FULL = ALL * WIDTH
@@ -303,151 +306,130 @@ def enter(name, embedding, like=None, seed=SEED, **options):
     contest.enter(name, make, batches, like=like, quiet=True, seed=seed, **options)
 
 
-def named(kind, k, budget):
-    return f"{kind}, {k} hash{'es' * (k > 1)}, {budget}"
-
-
 KINDS = {"separate": separate, "unified": unified}
-TUNED = {named("separate", 2, "1/10"), named("unified", 2, "1/10"), named("unified", 1, "1/10")}
+MIDDLE = "1/10"
+SEEDS = [SEED, SEED + 100, SEED + 200]
+
+
+def named(kind, k, budget, seed=SEED):
+    again = f", seed {seed}" if seed != SEED else ""
+    return f"{kind}, {k} hash{'es' * (k > 1)}, {budget}{again}"
 
 
 def same_trials(kind, k):
     """Whose trials count for a kind of embeddings."""
-    return named(kind, 1 if (kind, k) == ("unified", 1) else 2, "1/10")
+    return named(kind, 1 if (kind, k) == ("unified", 1) else 2, MIDDLE)
 
 
+RUNS = [
+    *itertools.product(KINDS, HASHES, [MIDDLE], SEEDS),
+    *itertools.product(KINDS, [2], [budget for budget in BUDGETS if budget != MIDDLE], [SEED]),
+]
+TUNED = ["full tables", *(named(*run) for run in itertools.product(KINDS, [2], [MIDDLE]))]
+TUNED.append(named("unified", 1, MIDDLE))
 enter("full tables", FullTables)
-for (kind, make), k, budget in itertools.product(KINDS.items(), HASHES, BUDGETS):
-    name = named(kind, k, budget)
+for kind, k, budget, seed in RUNS:
+    name = named(kind, k, budget, seed)
     enter(
         name,
-        lambda make=make, k=k, budget=budget: make(BUDGETS[budget], k, SEED),
+        lambda kind=kind, k=k, budget=budget, seed=seed: KINDS[kind](BUDGETS[budget], k, seed),
         like=None if name in TUNED else same_trials(kind, k),
+        seed=seed,
     )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
-# How much of a difference is chance? Two more seeds for two hashes at a tenth of the memory, in separate tables
-# and in one: other hash functions, another start, another order of the rows. And, once, another cut of the
-# memory: evenly, the same rows for each feature, none more than its values, and what is left to the tracks.
-#
+# %% slideshow={"slide_type": "fragment"}
+pairs = {
+    **{
+        f"unified − separate, {k}, {seed}": (
+            named("unified", k, MIDDLE, seed),
+            named("separate", k, MIDDLE, seed),
+        )
+        for k, seed in itertools.product(HASHES, SEEDS)
+    },
+    **{
+        f"{k} − 1, {seed}": (named("unified", k, MIDDLE, seed), named("unified", 1, MIDDLE, seed))
+        for k, seed in itertools.product((2, 3), SEEDS)
+    },
+}
+auc = contest.intervals([n for n in contest.scores if n != "oracle"], [*pairs.values()])
+
+
+def over_seeds(kind, k):
+    """AUC at a tenth of the memory, a number a seed."""
+    return np.array([auc[named(kind, k, MIDDLE, seed)].value for seed in SEEDS])
+
+
+def gains(what):
+    """Differences of a kind at a tenth of the memory, a number a seed."""
+    return np.array([auc[pairs[f"{what}, {seed}"]].value for seed in SEEDS])
+
 
 # %% slideshow={"slide_type": "fragment"}
-MIDDLE, OTHER_SEEDS = "1/10", [SEED + 100, SEED + 200]
-for kind, seed in itertools.product(KINDS, OTHER_SEEDS):
-    enter(
-        f"{named(kind, 2, MIDDLE)}, seed {seed}",
-        lambda kind=kind, seed=seed: KINDS[kind](BUDGETS[MIDDLE], 2, seed),
-        like=same_trials(kind, 2), seed=seed,
-    )  # fmt: skip
-
-
-def evenly():
-    rows = 2 * BUDGETS[MIDDLE] // WIDTH
-    share = {field: min(n, rows // len(SIZES)) for field, n in task.n_values.items()}
-    share["track"] += rows - sum(share.values())
-    return SeparateEmbeddings([*share.values()], WIDTH // 2, DROPOUT, SEED, 2)
-
-
-enter("separate, evenly", evenly, like=same_trials("separate", 2))
-
-# %% slideshow={"slide_type": "fragment"}
-names = [name for name in contest.scores if name != "oracle"]
-pairs = [
-    *(
-        (named("unified", k, budget), named("separate", k, budget))
-        for k, budget in itertools.product(HASHES, BUDGETS)
-    ),
-    *(
-        (named("unified", k, budget), named("unified", 1, budget))
-        for k in (2, 3)
-        for budget in BUDGETS
-    ),
-    ("full tables", named("unified", 2, MIDDLE)),
-    (named("separate", 2, MIDDLE), "separate, evenly"),
-]
-auc = contest.intervals(names, pairs)
-
-
-def over_seeds(kind):
-    """AUC of two hashes at a tenth of the memory, a number a seed."""
-    name = named(kind, 2, MIDDLE)
-    return [auc[name].value, *(auc[f"{name}, seed {seed}"].value for seed in OTHER_SEEDS)]
-
-
-NOISE = max(max(over_seeds(kind)) - min(over_seeds(kind)) for kind in KINDS)
-
-# %% slideshow={"slide_type": "fragment"}
-figure, axes = plt.subplots(1, len(HASHES), figsize=(12, 4.2), sharey=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 colors = {"separate": plots.COLORS["separate"], "unified": plots.COLORS["neural"]}
-for k, ax in zip(HASHES, axes, strict=True):
-    for kind, color in colors.items():
-        values = [auc[named(kind, k, budget)].value for budget in BUDGETS]
-        ax.plot(range(len(BUDGETS)), values, "o-", ms=8, color=color, label=kind)
+for shift, (kind, color) in zip((-0.06, 0.06), colors.items(), strict=True):
+    sizes = [auc[named(kind, 2, budget)].value for budget in BUDGETS]
+    sizes[list(BUDGETS).index(MIDDLE)] = over_seeds(kind, 2).mean()
+    left.plot(range(len(BUDGETS)), sizes, "o-", ms=8, color=color, label=kind)
+    right.plot(HASHES, [over_seeds(kind, k).mean() for k in HASHES], "o-", ms=8, color=color)
+    for k in HASHES:
+        places = [k + shift] * len(SEEDS)
+        right.plot(places, over_seeds(kind, k), "D", mfc="white", mec=color, mew=2, ms=7)
+for ax in (left, right):
     ax.axhline(auc["full tables"].value, color=plots.COLORS["oracle"], ls="--", label="full tables")
-    ax.set_xticks(range(len(BUDGETS)), BUDGETS)
-    ax.set_xlim(-0.3, 2.3)
-    ax.set_title(f"{k} hash{'es' * (k > 1)}")
-axes[0].set_ylabel("ROC AUC")
-axes[1].set_xlabel("memory of the tables, as a share of full tables")
-for shift, (kind, color) in zip((-0.09, 0.09), colors.items(), strict=True):
-    axes[1].plot([1 + shift] * 2, over_seeds(kind)[1:], "D", mfc="white", mec=color, mew=2, ms=7)
-axes[0].legend(loc="lower right")
+left.set(title="two hashes", xlabel="memory of the tables, share of full", ylabel="ROC AUC")
+left.set_xticks(range(len(BUDGETS)), BUDGETS)
+left.legend(loc="lower right")
+right.set(title="a tenth of the memory; diamonds: seeds", xlabel="hashes", xticks=HASHES)
 plt.show()
 
 # %% slideshow={"slide_type": "skip"}
+shown = ["full tables", *(named(kind, k, MIDDLE) for k in HASHES for kind in KINDS)]
+tables = {name: train.embedding_tables(contest.models[name]) for name in shown}
 pl.DataFrame(
     {
-        "at a tenth of the memory": (
-            shown := [
-                "full tables",
-                *(named(kind, k, MIDDLE) for k in HASHES for kind in KINDS),
-                "separate, evenly",
-            ]
-        ),
-        "numbers in the tables": [
-            f"{sum(p.numel() for p in train.embedding_tables(contest.models[name])):,}"
-            for name in shown
-        ],
+        "at a tenth of the memory": shown,
+        "numbers in the tables": [f"{sum(t.numel() for t in tables[n]):,}" for n in shown],
         "all parameters": [f"{count_parameters(contest.models[name]):,}" for name in shown],
         "ROC AUC [95 %]": [str(auc[name]) for name in shown],
+        "other seeds": ["–"]
+        + [" ".join(f"{v:.4f}" for v in over_seeds(kind, k)[1:]) for k in HASHES for kind in KINDS],
     }
 )
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-against_separate = {
-    (k, budget): auc[named("unified", k, budget), named("separate", k, budget)]
-    for k, budget in itertools.product(HASHES, BUDGETS)
-}
-lowest = min(against_separate.values(), key=lambda gap: gap.low)
+versus = {k: gains(f"unified − separate, {k}") for k in HASHES}
+told = [f"{g.mean():+.4f} ({g.min():+.4f} to {g.max():+.4f}) with {k}" for k, g in versus.items()]
 claim(
-    "At equal memory and as many hashes, one unified table is no worse than separate ones",
-    lowest.low > -MARGIN,
-    f"ΔAUC at least {lowest} over {len(against_separate)} comparisons, margin {MARGIN}",
+    "One unified table beats separate ones of equal memory, with one, two and three hashes",
+    all((gain > 0).all() for gain in versus.values()),
+    f"ΔAUC over three seeds {', '.join(told)}",
+    expected=False,
 )
-middle = [against_separate[k, MIDDLE] for k in HASHES]
+more = {k: gains(f"{k} − 1") for k in (2, 3)}
+told = [f"{g.mean():+.4f} ({g.min():+.4f} to {g.max():+.4f}) with {k}" for k, g in more.items()]
 claim(
-    "At a tenth of the memory the unified table is better, with one, two and three hashes",
-    all(gap.positive for gap in middle),
-    "ΔAUC " + ", ".join(f"{gap} with {k}" for k, gap in zip(HASHES, middle, strict=True)),
-)
-more = {k: auc[named("unified", k, MIDDLE), named("unified", 1, MIDDLE)] for k in (2, 3)}
-claim(
-    "At a tenth of the memory two or three hashes beat one",
-    all(gap.positive for gap in more.values()),
-    "ΔAUC " + ", ".join(f"{gap} with {k}" for k, gap in more.items()),
+    "In the unified table two and three hashes beat one",
+    all((gain > 0).all() for gain in more.values()),
+    f"ΔAUC over three seeds {', '.join(told)}",
+    expected=False,
 )
 
 # %% slideshow={"slide_type": "skip"}
-gap, cut = (
-    auc["full tables", named("unified", 2, MIDDLE)],
-    auc[named("separate", 2, MIDDLE), "separate, evenly"],
-)
-ahead = [k for k in HASHES if abs(against_separate[k, MIDDLE].value) > NOISE]
-print(f"Between seeds the AUC of two hashes at a tenth differs by up to {NOISE:.4f}.")
-print(f"Unified and separate differ by more at a tenth with: {ahead or 'no number of'} hashes")
-print(f"Full tables minus two hashes in one table at a tenth: {gap}")
-print(f"Cut by size minus cut evenly: {cut}")
+sides = {
+    k: "better" if (gain > 0).all() else "worse" if (gain < 0).all() else "not to be told apart"
+    for k, gain in versus.items()
+}
+print("Unified against separate over the seeds:", ", ".join(f"{k}: {s}" for k, s in sides.items()))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Both sentences are from the literature, and both were expected to hold here. On the simulated log they did not:
+# the sign of the difference depends on the number of hashes and on the seed. A look at the counts above says
+# one reason. The paper's rankers have hundreds of features; here one of three fields, the tracks, has most of
+# the values. So more than half of the collisions in the unified table are still within a feature. And the
+# differences are as small as those between two seeds.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Play with the size
@@ -471,9 +453,9 @@ def sharing(share, k):
 SHARES = [memory / FULL for memory in BUDGETS.values()]
 
 
-def auc_at(share, k):
-    """AUC of a unified table of this size, by the line between the measured sizes."""
-    values = [auc[named("unified", k, budget)].value for budget in BUDGETS]
+def auc_at(share):
+    """AUC of a unified table of two hashes, by the line between the measured sizes."""
+    values = [auc[named("unified", 2, budget)].value for budget in BUDGETS]
     return np.interp(np.log(share), np.log(SHARES), values)
 
 
@@ -483,19 +465,19 @@ def draw_size(percent):
     _, (left, right) = plt.subplots(1, 2, figsize=(12, 4))
     sizes, share = np.geomspace(min(SHARES), max(SHARES), 60), percent / 100
     color = plots.COLORS["neural"]
-    for k, line in zip(HASHES, LINES, strict=True):
-        style = {"color": color, "ls": line, "label": f"{k} hash{'es' * (k > 1)}"}
-        ring = {"marker": "o", "ms": 13, "mec": color, "mfc": "white", "mew": 3}
-        left.plot(100 * sizes, 100 * sharing(sizes, k), **style)
+    ring = {"marker": "o", "ms": 13, "mec": color, "mfc": "white", "mew": 3}
+    for k, line in ((1, "--"), (2, "-")):
+        label = f"{k} hash{'es' * (k > 1)}"
+        left.plot(100 * sizes, 100 * sharing(sizes, k), line, color=color, label=label)
         left.plot(percent, 100 * sharing(share, k), **ring)
-        right.plot(100 * sizes, [auc_at(size, k) for size in sizes], **style)
-        right.plot(percent, auc_at(share, k), **ring)
+    right.plot(100 * sizes, [auc_at(size) for size in sizes], color=color)
+    right.plot(percent, auc_at(share), **ring)
     for ax in (left, right):
         ax.set(xscale="log", xlabel="memory, % of full tables")
         ax.set_xticks([2.5, 5, 10, 25, 50], ["2.5", "5", "10", "25", "50"])
         ax.minorticks_off()
     left.set_ylabel("values that are not alone (%)")
-    right.set_ylabel("ROC AUC")
+    right.set_ylabel("ROC AUC, 2 hashes")
     left.legend(loc="center right")
     plt.show()
 
@@ -531,7 +513,8 @@ interactive(draw_size, percent=(2.5, 50.0, 0.5))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Who makes them orthogonal?
 #
-# Start the simplest model with equal weight vectors, all at an angle of 0°, and watch.
+# Start the simplest model with equal weight vectors, all at an angle of 0°, and watch for eight epochs: long past
+# its best one, since here we look at directions, not at quality.
 #
 
 
@@ -571,7 +554,7 @@ def watched(model, batch):
 
 train.fit(
     shared, task.batches["train"], task.batches["validation"], loss=watched, schedule="constant",
-    lr=3e-3, batch_size=2_048, epochs=4, patience=4, weight_decay=0.0, embedding_decay=0.0,
+    lr=3e-3, batch_size=2_048, epochs=8, patience=8, weight_decay=0.0, embedding_decay=0.0,
     seed=SEED,
 )  # fmt: skip
 path = np.array(path)
@@ -582,21 +565,13 @@ NAMES = [f"{one} – {other}" for one, other in itertools.combinations(task.fiel
 for k, name in enumerate(NAMES):
     ax.plot(path[:, k], LINES[k], label=name, color=plots.COLORS["data"])
 ax.axhline(90, color=plots.COLORS["oracle"], linestyle=":")
-ax.set(xlabel="training steps", ylabel="angle (degrees)", ylim=(0, 100))
-ax.legend(loc="lower right")
+ax.set(xlabel="training steps", ylabel="angle (degrees)", ylim=(0, 125))
+ax.legend(loc="upper left")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
-claim(
-    "The weight vectors of features that share a table turn apart: from 0° to beyond 50°",
-    path[0].max() < 1 and path[-1].min() > 50,
-    ", ".join(f"{name} {angle:.0f}°" for name, angle in zip(NAMES, path[-1], strict=True)),
-)
-
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Nobody asked for it: the loss alone turns them. In a row that two features share each claims a direction of
-# its own.
+# Nobody asked for it: the loss alone turns them, and goes on turning them. In a row that two features share each
+# claims a direction of its own.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -696,18 +671,15 @@ def small():
 
 
 QUIET = named("unified", 2, MIDDLE)
-STARTS_OF_TABLES = {
-    f"{QUIET}, no decay": (lambda: unified(BUDGETS[MIDDLE], 2, SEED), {"embedding_decay": 0.0}),
-    "N(0, 1)": (loud, {}),
-    "N(0, 1), no decay": (loud, {"embedding_decay": 0.0}),
-}
-for name, (make, options) in STARTS_OF_TABLES.items():
-    enter(name, make, like=same_trials("unified", 2), **options)
-starts = contest.intervals([QUIET, *STARTS_OF_TABLES])
+BARE = {"small": lambda: unified(BUDGETS[MIDDLE], 2, SEED), "N(0, 1)": loud}
+for start, make in BARE.items():
+    enter(f"{start}, no decay", make, like=QUIET, embedding_decay=0.0)
+enter("N(0, 1)", loud, like=QUIET)
+starts = contest.intervals([QUIET, "N(0, 1)", "small, no decay", "N(0, 1), no decay"])
 pl.DataFrame(
     {
-        "start": ["uniform in ±0.05", "uniform in ±0.05", "N(0, 1)", "N(0, 1)"],
-        "decay of the table": ["chosen on validation", "none"] * 2,
+        "start": ["uniform in ±0.05", "N(0, 1)"] * 2,
+        "decay of the table": ["chosen on validation"] * 2 + ["none"] * 2,
         "ROC AUC [95 %]": [str(interval) for interval in starts.values()],
         "best epoch": [contest.histories[name].best_epoch + 1 for name in starts],
     }
@@ -715,21 +687,20 @@ pl.DataFrame(
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-gap = contest.gap(f"{QUIET}, no decay", "N(0, 1), no decay")
-claim("Without decay a small start beats N(0, 1)", gap.positive, f"ΔAUC {gap}")
-gap = contest.gap(QUIET, "N(0, 1)")
-claim(
-    "With the decay that validation chose the start makes no difference beyond the margin",
-    max(gap.high, -gap.low) < MARGIN,
-    f"ΔAUC {gap}, margin {MARGIN}",
-)
+gap = contest.gap("small, no decay", "N(0, 1), no decay")
+claim("Without decay of the table a small start beats N(0, 1)", gap.positive, f"ΔAUC {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A step of AdamW multiplies every row by one minus rate times decay, also the rows that nobody reads. So the decay
+# wears the noise off, epoch by epoch, and the start matters less. Without decay nothing does.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The trials
 #
 
 # %% slideshow={"slide_type": "skip"}
-contest.trials(["full tables", *sorted(TUNED)])
+contest.trials(TUNED)
 
 
 # %% [markdown] slideshow={"slide_type": "slide"}
