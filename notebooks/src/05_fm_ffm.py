@@ -303,20 +303,24 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-rare = known & (met < 3)
-if rare.sum() < 1_000 or not contest.can_judge(rare):  # nearly all test listeners are new
-    rare = met < 3
-if contest.can_judge(rare):
+new = known & (met == 0)
+if new.sum() < 1_000 or not contest.can_judge(new):  # nearly all test listeners are new
+    new = met == 0
+if contest.can_judge(new):
     for other in ("logistic regression", "crosses"):
-        gap = contest.gap("FM", other, rare)
-        claim(f"On rare pairs FM beats {other}", gap.low > MARGIN, f"ΔAUC {gap}")
+        gap = contest.gap("FM", other, new)
+        claim(f"On pairs never seen FM beats {other}", gap.low > MARGIN, f"ΔAUC {gap}")
 else:
-    print("This log has too few test listens of rare pairs.")
+    print("This log has too few test listens of new pairs.")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # On a pair that training never saw the crosses themselves say nothing: each reads exactly 0. What still moves
 # there are the single weights, which were trained beside them. The FM has something to say about every pair,
 # because a listener's vector was learned from *other* artists.
+#
+# We had first claimed this of all pairs that training saw fewer than three times. On the default log FM leads the
+# crosses there, too, but on some seeds its interval reaches below the margin that stood at the top. The margin
+# stayed; the claim is now about new pairs, where FM's advantage comes from.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
