@@ -710,8 +710,14 @@ gap = by_bins["tree bins, 4", "quantile bins, 4"]
 text = "In the network, four bins of a tree beat four bins of quantiles"
 claim(text, gap.positive, f"ΔAUC {gap}", expected=False)
 
+# %% slideshow={"slide_type": "skip"}
+Markdown("In the network: " + "; ".join(
+    f"with {n} bins the tree's are {told(by_bins[f'tree bins, {n}', f'quantile bins, {n}'])} "
+    "those of quantiles" for n in asked) + ".")  # fmt: skip
+
 # %% [markdown] slideshow={"slide_type": "skip"}
-# TREE
+# The tree cuts where a feature matters *by itself*. The network looks for what it says *together with others*.
+# So a gain for each feature alone need not be a gain for all of them together.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -816,7 +822,9 @@ text = "One extraction network for both targets ranks full plays no worse than o
 claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# MULTI
+# The intervals say how far this can be told: an interval on both sides of zero means "not told apart", and it is
+# no proof of "equal". Likes are rare, so their intervals are wide. One level or two, own experts or only shared
+# ones: read the table, and do not expect the order of the paper, which had other targets and far more data.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
