@@ -221,7 +221,7 @@ def draw_bins(asked, ax):
     curve, loss = fit_curve(PiecewiseLinearEncoding(edges, bounded=True))
     draw_shares(ax)
     ax.plot(grid, curve, color=plots.COLORS["neural"], label="fitted")
-    ax.vlines(edges[0], *ax.get_ylim(), color="#dddddd", linewidth=1, zorder=0)
+    ax.vlines(edges[0], *ax.get_ylim(), color="#b5b5b5", linewidth=1, zorder=0)
     n = len(edges[0]) - 1
     ax.set(title=f"{n} bin{'s' * (n > 1)}, log loss {loss:.4f}", xlim=(-0.5, 40))
 
