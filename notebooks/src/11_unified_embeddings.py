@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 11 · Unified embeddings
 #
-# *Lecture: frontier, part 3. Runs in about a minute on two CPU cores.*
+# *Lecture: frontier, part 3. Runs in about a minute and a half on two CPU cores.*
 #
 # In a production ranker almost all parameters sit in one place: the tables that turn ids into vectors.
 # Millions of tracks, listeners, queries, devices, hundreds of features with a table each, sized by hand.
