@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 07 · DCN-v2: products by construction
 #
-# *Lecture: ranking, part 3. Runs in about a minute and a half on two CPU cores.*
+# *Lecture: ranking, part 3. Runs in about two minutes on two CPU cores.*
 #
 # "This listener, at night, in a session that is going badly." Such sentences are products of features. An
 # MLP can approximate a product, but it has to learn every one of them from sums and kinks. A cross layer
@@ -761,13 +761,22 @@ contest.table(DUEL)
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-for rival, named in {"MLP": "an MLP", "DeepFM": "DeepFM"}.items():
-    gap, again = (contest.gap(ours, rival) for ours in DUEL[:2])
-    claim(
-        f"DCN-v2 beats {named} at equal parameters, with either of two training seeds",
-        gap.positive and again.positive,
-        f"ΔAUC {gap}, second seed {again}",
-    )
+to_mlp, to_deepfm = ([contest.gap(ours, rival) for ours in DUEL[:2]] for rival in ("MLP", "DeepFM"))
+claim(
+    "DCN-v2 loses less than the margin to an MLP of equal parameters, with two training seeds",
+    all(gap.low > -MARGIN for gap in to_mlp),
+    f"ΔAUC {to_mlp[0]}, second seed {to_mlp[1]}, margin {MARGIN}",
+)
+claim(
+    "DCN-v2 beats DeepFM at equal parameters, with two training seeds",
+    all(gap.positive for gap in to_deepfm),
+    f"ΔAUC {to_deepfm[0]}, second seed {to_deepfm[1]}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The first of the two said "beats" at first, as the literature does. On the simulated log it mostly is so, but
+# one training seed of several gave a difference within the noise: hence the margin, and the weaker word.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The trials
