@@ -387,7 +387,8 @@ told = f"ΔAUC {gap}, margin {NO_WORSE}"
 claim("DeepFM, without a cross by hand, is no worse than Wide & Deep", gap.low > -NO_WORSE, told)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With counters the deep half has rules to learn. The third claim was expected to hold, "together better", and was
+# With counters the deep half has rules to learn. DeepFM is "no worse" within a margin only: read its interval. The
+# third claim was expected to hold, "together better", and was
 # found not to; the cell marks it so. Where have the facts gone? They stand in the counters: how often this listener
 # played this track before, and how much of it. A weight for the pair has nothing left to say. (Compare on the ladder
 # below "… with crosses" with "… on binned numbers", the same model without crosses.)
