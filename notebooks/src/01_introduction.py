@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 01 · Introduction: what a recommender does, and how to tell a good one
 #
-# *Lecture: introduction. Runs in about a minute on two CPU cores.*
+# *Lecture: introduction. Runs in a minute and a half on two CPU cores.*
 #
 # A music service has more tracks than anyone can hear in a lifetime, and one listener with three
 # minutes to spare. Something has to choose. This notebook looks at the log of such choices, builds
@@ -715,8 +715,10 @@ def signals(known, row, chosen):
 # ### What the ranker learns from
 #
 # The validation weeks say which tracks were then really played for the first time, and so do the weeks before
-# them. The test weeks are not touched. Each of these tracks competes with all that were not played. That is
-# too many to compute signals for, so we take two kinds of rivals:
+# them. (The signals and the kinds of rivals were chosen on these weeks, too; the test weeks were not touched.)
+#
+# Each of these tracks competes with all that were not played. That is too many to compute signals for, so we take
+# two kinds of rivals:
 #
 # - all **candidates**, because among them the ranker will have to work;
 # - 200 **others**, drawn from the rest of the catalogue of that moment. If the rest has 9,400 tracks, each of the
@@ -1226,7 +1228,7 @@ if casts:
         )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Both models start from the same two rounds and with the same concentrated lists. The one whose lessons are drawn at
+# On the default log both models start from the same two rounds and with the same concentrated lists. The one whose lessons are drawn at
 # random finds its way to more and more tracks as it learns. The one in the loop is kept where it began: what was
 # never shown never gets the chance to look better. Chaney et al. (2018) found that loops make listeners more
 # alike than their tastes are.
