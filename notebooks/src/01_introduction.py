@@ -491,7 +491,7 @@ report(ranked)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Read the last three columns against the first three. By its definition the chart of hits has no serendipity at
-# all, and it is the list with the best known items. Chance covers the whole catalogue and surprises everybody,
+# all, and it is the list with the best known items. Chance covers more of the catalogue and surprises everybody,
 # and fits nobody. A good recommender has to be good in both halves of the table, and no single number says so.
 #
 
