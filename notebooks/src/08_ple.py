@@ -671,7 +671,7 @@ pl.DataFrame(
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 text = "One feature at a time, two bins of a tree say more than two bins of quantiles"
-claim(text, gain[2].low > BITS, f"mean gain in log loss {gain[2]}, margin {BITS}")
+claim(text, gain[2].low > BITS, f"mean gain in log loss {gain[2]}, margin {BITS}", expected=False)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### In the network
@@ -719,8 +719,10 @@ Markdown("In the network: " + "; ".join(
     "those of quantiles" for n in asked) + ".")  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The tree cuts where a feature matters *by itself*. The network looks for what it says *together with others*.
-# So a gain for each feature alone need not be a gain for all of them together.
+# The paper's promise for target-aware bins is the same quality with fewer of them. We expected it to hold at least
+# for one feature at a time; on the default log it holds neither there nor in the network. One thing to suspect:
+# a tree looks for a *step* and pays nothing for the length of a bin, while PLE draws a *line* through it. A bin
+# that is good for a step can be a bad one for a line. We have not tested this suspicion.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
