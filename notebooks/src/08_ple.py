@@ -699,9 +699,9 @@ for way, line in zip(ways, ["o-", "s--"], strict=True):
 for name in ("standardised", "log1p"):
     level = pointwise.roc_auc(contest.scores[f"{name}, 1/2"], task.target)
     ax.axhline(level, color=plots.COLORS["mlp"], linestyle=":")
-    ax.annotate(name, (16, level), xytext=(0, 5), textcoords="offset points",
-                ha="right", color=plots.COLORS["mlp"])  # fmt: skip
-ax.set(xscale="log", xlabel="bins a feature", ylabel="ROC AUC")
+    ax.annotate(name, (2, level), xytext=(0, 5), textcoords="offset points",
+                ha="left", color=plots.COLORS["mlp"])  # fmt: skip
+ax.set(xscale="log", xlabel="bins per feature", ylabel="ROC AUC")
 ax.set_xticks(asked, asked)
 ax.minorticks_off()
 ax.legend(loc="lower right")
