@@ -135,8 +135,8 @@ class Contest:
                 trials once.
         """
         if names is None:
-            names = {id(tried): name for name, tried in reversed(self.used.items()) if tried}
-            names = reversed(names.values())
+            first = {id(tried): name for name, tried in reversed(self.used.items()) if tried}
+            names = reversed(first.values())
         rows = []
         for name in names:
             tried = self.used[name]
