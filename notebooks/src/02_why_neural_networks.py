@@ -219,25 +219,39 @@ else:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### All counters at once
 #
-# One column may be a matter of taste. Take all counters, the same preparation (standardised), and compare a
-# weight for each, again at its optimum, with an MLP.
+# One column may be a matter of taste. Take all counters, the same preparation (cut to the range of training, then
+# standardised), and compare a weight for each, again at its optimum, with an MLP.
+#
+# Why cut? Some columns are dates: when did the listener last play anything? All dates of the test weeks lie beyond
+# those of training, and a number that goes on takes a network to places where it has never been. What that costs is
+# shown near the end.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 numbers = task.batches["train"]["numbers"]
-standard = Standardized(numbers)
+EDGES = quantile_bins(numbers, n_bins=16)
+
+
+def cut_to(edges, batches):
+    """The same rows with numbers no further out than the first and the last edge of a column."""
+    low, high = (torch.stack([edge[end] for edge in edges]) for end in (0, -1))
+    return {part: {**b, "numbers": b["numbers"].clamp(low, high)} for part, b in batches.items()}
+
+
+cut = cut_to(EDGES, task.batches)
+standard = Standardized(cut["train"]["numbers"])
 line = sklearn.linear_model.LogisticRegression(solver="newton-cholesky")
-line.fit(standard(numbers).double(), task.batches["train"]["target"])
-logits = line.decision_function(standard(task.batches["test"]["numbers"]).double())
+line.fit(standard(cut["train"]["numbers"]).double(), cut["train"]["target"])
+logits = line.decision_function(standard(cut["test"]["numbers"]).double())
 contest.scores["linear, all counters"] = torch.from_numpy(logits)
 
 
 def counters_mlp():
     hidden = MLP(standard.out_features, [96, 48])
-    return OfNumbers(nn.Sequential(Standardized(numbers), hidden, nn.Linear(48, 1)))
+    return OfNumbers(nn.Sequential(copy.deepcopy(standard), hidden, nn.Linear(48, 1)))
 
 
-contest.enter("MLP, all counters", counters_mlp)
+contest.enter("MLP, all counters", counters_mlp, cut)
 contest.table(["linear, all counters", "MLP, all counters"])
 
 # %% slideshow={"slide_type": "fragment"}
@@ -287,10 +301,8 @@ longer = {part: with_history(part, batch) for part, batch in task.recent(FEW).it
 # is blank.
 #
 
+
 # %% slideshow={"slide_type": "fragment"}
-EDGES = quantile_bins(numbers, n_bins=16)
-
-
 class Evidence(nn.Module):
     def __init__(self, uses):
         super().__init__()
@@ -603,10 +615,10 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-cut, held = int(0.75 * N), int(0.7 * N)
+so_far, held = int(0.75 * N), int(0.7 * N)
 old, check, fresh = (
     {name: values[piece] for name, values in task.batches["train"].items()}
-    for piece in (slice(0, held), slice(held, cut), slice(cut, N))
+    for piece in (slice(0, held), slice(held, so_far), slice(so_far, N))
 )
 before, new = {**task.batches, "train": old, "validation": check}, {**task.batches, "train": fresh}
 stale = contest.enter("stale", ranker(before), before, like="DCN-v2, unified")
@@ -814,9 +826,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-edges = quantile_bins(few["train"]["numbers"], n_bins=16)
-low, high = (torch.stack([edge[end] for edge in edges]) for end in (0, -1))
-within = {part: {**b, "numbers": b["numbers"].clamp(low, high)} for part, b in few.items()}
+within = cut_to(quantile_bins(few["train"]["numbers"], n_bins=16), few)
 contest.enter("standardised, cut", standardised(within), within, **size)
 names = ["CatBoost, clean", "PLE, clean", "standardised, clean", "standardised, cut"]
 auc = contest.intervals(names, [("CatBoost, clean", "PLE, clean")])
@@ -843,18 +853,23 @@ claim(
     "On few listens and counters alone CatBoost beats the network",
     gap.positive,
     f"{FEW:,} listens: ΔAUC {gap}",
+    expected=False,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Look at the calibration error of the third row. Some columns are dates: when did the listener last play
-# anything? In the test weeks all dates lie beyond those of training, and a standardised number takes the network to
-# places where it has never been. A tree and a bin end where training ended. So does a number that is cut: the last
-# row.
+# Look at the calibration error of the third row: that is what numbers beyond the range of training do. A tree and a
+# bin end where training ended. So does a number that is cut: the last row. Compare the first two rows as well: what
+# ranks better need not be better calibrated.
 #
-# Read the table also with what it does not show: CatBoost asked nothing of us, no encoding, no decay, no idea of what a
-# learning rate does. This is the honest starting point of the whole course. Networks are worth their price when
-# there is more to learn from than a table of counters (reasons 2 and 4), more data (reason 3), or a need to go on
-# learning every night. The seminar in notebook 18 is the final duel, with all of it.
+# The ✘ is a lesson about lessons. CatBoost was expected to win on so few listens, and in an earlier version of this
+# cell it did, by 0.0023 [0.0014, 0.0031]. There it had sixteen trials on these listens, and the network none: it
+# used a rate that was chosen on four times as many. With trials of its own the network is ahead, on bins. Whoever
+# compares models compares, first of all, how much trouble was taken with each.
+#
+# And trouble there is. CatBoost's trials hardly differ (the tables below), and it asked nothing else of us: no
+# encoding, no decay, no range. Networks are worth their price when there is more to learn from than a table of
+# counters (reasons 2 and 4), more data (reason 3), or a need to go on learning every night. The seminar in notebook 18
+# is the final duel, with all of it.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
