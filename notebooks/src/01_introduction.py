@@ -1015,7 +1015,8 @@ for alike, color, name in [
     ax.plot(x, y, "o-", color=color, label=name)
     for x_at, y_at, balance in zip(x, y, BALANCES, strict=True):
         if balance in (0.1, 0.3) or (balance == 0.7 and alike is by_taste):
-            told = {"xytext": (0, 9), "textcoords": "offset points", "color": color}
+            above = 9 if alike is by_artist else -20
+            told = {"xytext": (0, above), "textcoords": "offset points", "color": color}
             ax.annotate(f"λ = {balance:g}", (x_at, y_at), ha="center", fontsize=12.5, **told)
 ax.set(xlabel="different artists in a list of 20", ylabel="NDCG@20")
 ax.margins(x=0.15, y=0.15)
