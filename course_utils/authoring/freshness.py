@@ -421,7 +421,7 @@ def _pieces(cells: list[str], found: Reach, root: Path, assets: Path | None) -> 
     named = {re.split(r"[/\\]", text)[-1] for text in found.strings}
     files = [*assets.glob("*"), root / "course.toml"] if assets else []
     for path in sorted(files):
-        if path.name in named and path.is_file():
+        if path.name in named and path.is_file() and not path.name.startswith("."):
             content = path.read_bytes()
             if path.suffix in TEXTS:
                 content = content.replace(b"\r\n", b"\n")

@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 18 · Seminar: a neural ranker against CatBoost
 #
-# *Lecture: the ranking seminar. Runs in about three minutes on two CPU cores.*
+# *Lecture: the ranking seminar. Runs in about five minutes on two CPU cores.*
 #
 # A listener has just been given a track. Will it be played to the end? Whoever can answer that can
 # rank. For fifteen years the answer of choice was gradient boosting over hand-made counters. Here we
@@ -559,13 +559,14 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Why does PLE win nothing here? This log's numbers are counts and waiting times, and for those the logarithm is
+# Why does PLE lose here? This log's numbers are counts and waiting times, and for those the logarithm is
 # the right scale. Note the two words "cut off": clocks run on, and in the test period every time stamp lies beyond
 # all that training saw. Bins stop at their last edge. A logarithm does not, and without the cut
-# it loses (notebook 08). PLE asks nobody to know the scale, nor to think of the cut: that is what it is for.
+# it loses (notebook 08). PLE asks nobody to know the scale, nor to think of the cut: that is what it is for. So the
+# duel above was not won by the strongest network that we know. We leave it as it was planned.
 #
 # Why is the unified table not "better"? Three features are a small world for an idea that was made for hundreds of them. Notebook 11
-# shows the same table where memory is short, and there it gains much more.
+# asks the same where memory is short, and finds that it depends on the number of hashes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}

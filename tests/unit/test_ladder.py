@@ -8,6 +8,7 @@ import pytest
 from course_utils.authoring.freshness import code_hash
 from course_utils.data.log import Log
 from course_utils.data.tasks.ranking import ranking_task
+from course_utils.evaluation import tuning
 from course_utils.lesson import ladder, plots
 
 
@@ -26,8 +27,9 @@ def test_every_model_is_in_the_table_with_its_place():
         assert row["way"] <= 1
 
 
-def test_climbing_a_small_world(tiny_log, monkeypatch):
+def test_climbing_a_small_world(tiny_log, monkeypatch, tmp_path):
     """Three of the rungs; that each of the others can be built and called, test_rankers says."""
+    monkeypatch.setattr(tuning, "KEPT", tmp_path / "tuned.json")  # not the course's own
     task = ranking_task(tiny_log)
     some = ["logistic regression", ladder.FOOT, "DCN-v2, unified"]
     rungs = {name: make for name, make in ladder.rungs(task).items() if name in some}
