@@ -724,8 +724,7 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 #
 # Forty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
 # rows: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
-# widened until they have at least as many parameters. Seven trials for each, and a second training
-# seed for DCN-v2.
+# widened until they have at least as many parameters. Seven trials for each.
 #
 
 # %% slideshow={"slide_type": "fragment"}
