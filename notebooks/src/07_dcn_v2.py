@@ -711,7 +711,13 @@ claim(
     "Stacked or parallel: the difference is less than the margin",
     max(gap.high, -gap.low) < MARGIN,
     f"ΔAUC {gap} of stacked against parallel, margin {MARGIN}",
+    expected=None,
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The line is open (◦): with some training seeds the difference stays within the margin, with one it did not, and its
+# sign changes. Whoever reads of a form that "wins" by two thousandths should ask for more than one seed.
+#
 
 # %% slideshow={"slide_type": "skip"}
 better = [name for name in FORMS if gains[name].low > 0 and gains[name].value > NOISE]
