@@ -437,7 +437,8 @@ print("Unified against separate over the seeds:", ", ".join(f"{k}: {s}" for k, s
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The sentences marked ✘ and ◦ are from the literature, and both were expected to hold here. On the simulated log
 # the first did not. The second depends on the seeds (◦): with others its sign changes (README). With one hash the
-# unified table is ahead (this claim was written after the first runs); with two or three hashes it is not.
+# unified table is ahead (this claim was written after the first runs); with two or three hashes the
+# training seeds do not agree on the sign.
 #
 # Two readings. The paper's rankers have hundreds of features; here one of three fields, the tracks, has most of
 # the values, so that more than half of the collisions in the unified table are still within a feature. And a
