@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 02 · Why neural networks
 #
-# *Lecture: introduction, part 2. Runs in about a minute and a half on two CPU cores.*
+# *Lecture: introduction, part 2. Runs in about three minutes on two CPU cores.*
 #
 # Gradient boosting on good counters is a strong recommender. It trains in seconds, needs no scaling, no GPU
 # and little skill. Whoever wants to replace it with a network owes an answer to one question: *why?*
