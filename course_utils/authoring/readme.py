@@ -7,7 +7,7 @@ import re
 from course_utils.authoring import publish, seeds
 from course_utils.authoring.source import PublishError
 from course_utils.lesson import ladder
-from course_utils.lesson.claims import cell_of_table
+from course_utils.lesson.claims import cell_of_table, mark
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import ROOT
 
@@ -26,11 +26,11 @@ def results_table() -> str:
         built = publish.read_built(name)
         kept = seeds.kept_of(name, built.metadata["course"]["hash"])
         for c in seeds.claims_of(built):
-            mark = "✔" if c["holds"] else "✘"
+            sign = mark(c["holds"], c.get("open", False))
             link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
             claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
             others = cell_of_table(seeds.told(c, kept.get(c["claim"], {})))
-            rows.append(f"| {link} | {claim} | {mark} | {measured} | {others} |")
+            rows.append(f"| {link} | {claim} | {sign} | {measured} | {others} |")
     return "\n".join(rows)
 
 

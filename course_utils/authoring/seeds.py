@@ -99,17 +99,20 @@ def kept_of(name: str, code: str) -> dict[str, dict[str, dict]]:
 def told(claim: dict, by_seed: dict[str, dict]) -> str:
     """How often a claim came out as it is published, and the range of its first number.
 
+    Of a claim that is open: how often it held.
+
     >>> found = {str(seed): {"holds": True, "measured": f"ΔAUC 0.00{seed}"} for seed in range(3)}
     >>> told({"holds": True}, found)
     '3 of 3 · 0.000 … 0.002'
     """
     if not by_seed:
         return "–"
-    alike = sum(found["holds"] == claim["holds"] for found in by_seed.values())
+    wanted = claim.get("open") or claim["holds"]
+    alike = sum(found["holds"] == wanted for found in by_seed.values())
     numbers = [_NUMBER.search(found["measured"]) for found in by_seed.values()]
     texts = sorted({number[0] for number in numbers if number}, key=_value)
     spread = f" · {texts[0]} … {texts[-1]}" if len(texts) > 1 else ""
-    return f"{alike} of {len(by_seed)}{spread}"
+    return f"{'held in ' if claim.get('open') else ''}{alike} of {len(by_seed)}{spread}"
 
 
 def _value(text: str) -> float:

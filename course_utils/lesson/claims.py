@@ -31,21 +31,23 @@ class ClaimFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Record:
-    """One measured claim: the sentence, whether it holds, and the values behind it."""
+    """One measured claim: the sentence, whether it holds, the values behind it, if it is open."""
 
     claim: str
     holds: bool
     measured: str
+    open: bool = False
 
     @property
     def mark(self) -> str:
-        """✔ or ✘."""
-        return "✔" if self.holds else "✘"
+        """✔ or ✘; ◦ where the training seed decides which."""
+        return mark(self.holds, self.open)
 
     @property
     def line(self) -> str:
-        """✔ and the sentence, or ✘, the sentence and what was measured instead."""
-        told = "" if self.holds else f"  (measured: {self.measured or 'not given'})"
+        """✔ and the sentence, or ✘ or ◦, the sentence and what was measured."""
+        settled = self.holds and not self.open
+        told = "" if settled else f"  (measured: {self.measured or 'not given'})"
         return f"{self.mark} {self.claim}{told}"
 
 
@@ -67,7 +69,7 @@ class Claims:
             print(f"This log has no {', no '.join(absent)}: what rests on them is left out.")
 
     def __call__(
-        self, sentence: str, holds: object, measured: str = "", expected: bool = True
+        self, sentence: str, holds: object, measured: str = "", expected: bool | None = True
     ) -> None:
         """Print one line: ✔ and the claim if it holds, ✘ with what was measured if not.
 
@@ -77,16 +79,19 @@ class Claims:
             measured: the values behind it, for the recap and the table of results, the one that
                 matters first: its range over seeds is shown there.
             expected: False for a claim of the literature that this course measured to be false
-                here; the notebook then says why, and the line is ✘ wherever it runs.
+                here; the notebook then says why, and the line is ✘ wherever it runs. None for a
+                claim that training seeds do not agree on: it is open, its line is ◦, and no
+                outcome raises.
 
         Raises:
             ClaimFailed: the claim does not hold, or one expected to fail does, on the default log.
         """
-        record = Record(sentence, truth(holds), measured)
+        record = Record(sentence, truth(holds), measured, expected is None)
         self.records[sentence] = record
         metadata = {"claim": sentence, "holds": record.holds, "measured": measured}
+        metadata |= {"open": True} if record.open else {}
         display({"text/plain": record.line}, raw=True, metadata={"course": metadata})
-        if record.holds != expected and self.enforced:
+        if expected not in (None, record.holds) and self.enforced:
             raise ClaimFailed(
                 f"{record.line} — expected to {'hold' if expected else 'fail'} on the default log; "
                 f"measured: {measured or 'not given'}"
@@ -99,6 +104,11 @@ class Claims:
             for r in self.records.values()
         )
         display(Markdown(f"| | claim | measured |\n|---|---|---|\n{rows}"))
+
+
+def mark(holds: bool, open_: bool) -> str:
+    """✔ for a claim that holds, ✘ for one that does not, ◦ for one that seeds do not agree on."""
+    return "◦" if open_ else "✔" if holds else "✘"
 
 
 def truth(holds: object) -> bool:

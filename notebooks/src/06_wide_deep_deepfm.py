@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 06 · Wide & Deep, DeepFM, DLRM
 #
-# *Lecture: ranking, part 2. Runs in about a minute and a quarter on two CPU cores.*
+# *Lecture: ranking, part 2. Runs in about a minute and a half on two CPU cores.*
 #
 # Two kinds of knowledge make a good recommender. *This listener finishes everything by that artist*: a fact,
 # to be **memorised**. *People who like such music at such an hour go on listening*: a rule, to be

@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 07 · DCN-v2: products by construction
 #
-# *Lecture: ranking, part 3. Runs in about two minutes on two CPU cores.*
+# *Lecture: ranking, part 3. Runs in about two and a half minutes on two CPU cores.*
 #
 # "This listener, at night, in a session that is going badly." Such sentences are products of features. An
 # MLP can approximate a product, but it has to learn every one of them from sums and kinks. A cross layer
@@ -711,7 +711,13 @@ claim(
     "Stacked or parallel: the difference is less than the margin",
     max(gap.high, -gap.low) < MARGIN,
     f"ΔAUC {gap} of stacked against parallel, margin {MARGIN}",
+    expected=None,
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The line is open (◦): with some training seeds the difference stays within the margin, with one it did not, and its
+# sign changes. Whoever reads of a form that "wins" by two thousandths should ask for more than one seed.
+#
 
 # %% slideshow={"slide_type": "skip"}
 better = [name for name in FORMS if gains[name].low > 0 and gains[name].value > NOISE]
@@ -724,8 +730,7 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 #
 # Forty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
 # rows: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
-# widened until they have at least as many parameters. Seven trials for each, and a second training
-# seed for DCN-v2.
+# widened until they have at least as many parameters. Seven trials for each.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 08 · Numerical features and piecewise linear encoding
 #
-# *Lecture: ranking, part 4. Runs in about a minute and a quarter on two CPU cores.*
+# *Lecture: ranking, part 4. Runs in about three minutes on two CPU cores.*
 #
 # "Played 3 times." "Last heard 6,400,000 seconds ago." "Skips 0.02 per day." A tree asks whether a number
 # is larger than a threshold, and any scale will do. A network *multiplies*. Feed it these numbers as they

@@ -410,6 +410,10 @@ plt.show()
 # were drawn, and that is the same for both models. The paired difference takes it out, and it is the paired
 # difference that the next line judges.
 #
+# Does more data widen the gap? We expected it, and measured it once, outside this notebook, on all 789,626 training
+# listens of the default log with the same settings: 0.0018 [0.0014, 0.0022]. It does not. CatBoost with its small
+# steps then grew 1,969 trees, in more than four times the network's seconds.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT

@@ -44,11 +44,15 @@ def test_on_the_default_log_a_false_claim_raises(shown):
     with pytest.raises(ClaimFailed, match=r"a surprise.*expected to fail"):
         claim("a surprise", True, expected=False)
     claim("known to be false here", False, "0.1", expected=False)
+    for outcome in (True, False):
+        claim("seeds do not agree", outcome, "0.2", expected=None)
     assert lines(shown) == [
         "✔ it holds",
         "✘ it fails  (measured: 3)",
         "✔ a surprise",
         "✘ known to be false here  (measured: 0.1)",
+        "◦ seeds do not agree  (measured: 0.2)",
+        "◦ seeds do not agree  (measured: 0.2)",
     ]
 
 

@@ -139,6 +139,8 @@ def test_claims_of_other_code_are_left_out_and_seeds_are_told():
     seeds._keep("90_tiny", 0, "x", [claim])
     seeds._keep("90_tiny", 1, "x", [lower])
     assert seeds.told(claim, seeds.kept_of("90_tiny", "x")["a"]) == "1 of 2 · −0.0005 … 0.0012"
+    opened = seeds.told(claim | {"holds": False, "open": True}, seeds.kept_of("90_tiny", "x")["a"])
+    assert opened.startswith("held in 1 of 2")
     assert seeds.kept_of("90_tiny", "y") == {} and seeds.told(claim, {}) == "–"
     seeds._keep("90_tiny", 1, "x", [])
     assert list(seeds.kept_of("90_tiny", "x")["a"]) == ["0"]
