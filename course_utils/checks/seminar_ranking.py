@@ -84,7 +84,7 @@ def check_fair_width(width: Callable[[int, int, int, int], int]) -> None:
         width,
         lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d),
         cases=[
-            ({"d": 144, "n_layers": 2, "hidden": 192, "last": 96}, fewer),
+            ({"d": 144, "n_layers": 6, "hidden": 192, "last": 48}, fewer),
             ({"d": 10, "n_layers": 1, "hidden": 8, "last": 4}, fewer),
             ({"d": 64, "n_layers": 5, "hidden": 16, "last": 32}, fewer),
             (
