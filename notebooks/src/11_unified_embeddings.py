@@ -624,6 +624,7 @@ def sent(model, batch):
     return torch.zeros(ALL, WIDTH).index_add(0, values, gradient.flatten(0, 1))
 
 
+# %% slideshow={"slide_type": "fragment"}
 meeting = pairs_in_a_row(rows_of_all(unified(BUDGETS[MIDDLE], 1, SEED))[:, 0])
 latest = {name: x[-ASKED:] for name, x in batches["train"].items()}
 interference = []
