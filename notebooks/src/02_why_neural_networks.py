@@ -360,7 +360,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-told = {"ids": False, "content": None}  # what five seeds say; the others hold with all of them
+told = {"ids": False, "content": None}  # what the training seeds say; the others hold with all
 for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "content"]:
     gap = lost[f"− {kind}"]
     text = f"{kind.capitalize()} add{'s' if kind in ('content', 'history') else ''}"

@@ -19,9 +19,8 @@ def test_make_help_lists_the_targets_that_the_readme_names():
         ["make", "help"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )
     targets = {line.split()[0] for line in listed.stdout.splitlines()}
-    named = set(
-        re.findall(r"(?m)(?:^|`|=\S+ )make\s([a-z]+)", readme.README.read_text(encoding="utf-8"))
-    )
+    text = readme.fill(readme.README.read_text(encoding="utf-8"), "results", "")  # claims are prose
+    named = set(re.findall(r"\bmake ([a-z]+)", text))
     assert named and named <= targets, named - targets
 
 
