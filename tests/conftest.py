@@ -21,6 +21,17 @@ TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A log for tests: the same world, a fortieth of the size."""
 
 
+OUTPUT_SECONDS = 120
+"""How long a test of a notebook waits for the last output of a cell that has ended."""
+
+
+def pytest_collection_modifyitems(items):
+    """Give nbval's cells more than its five seconds, for which it has no option: machines stall."""
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = OUTPUT_SECONDS
+
+
 def legal(name: str) -> bool:
     """Whether a file may have this name here; Windows forbids some characters."""
     return os.name != "nt" or not re.search(r'[<>:"/\\|?*\n]|[ .]$', name)
