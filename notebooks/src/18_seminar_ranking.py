@@ -75,7 +75,7 @@ log = open_log()
 claim = Claims(log)
 log.need_negatives()
 
-DUEL_ROWS = 300_000
+DUEL_ROWS = 200_000
 """Training rows of the duel, the most recent ones: as many as its three minutes allow."""
 SEED_NOISE = 0.001
 """AUC by which two trainings may differ that differ in the seed alone; a part is worth more, or nothing."""
