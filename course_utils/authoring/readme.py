@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from course_utils.authoring import publish, seeds
+from course_utils.authoring import publish, seeds, source
 from course_utils.authoring.source import PublishError
 from course_utils.lesson import ladder
 from course_utils.lesson.claims import cell_of_table, mark
@@ -24,7 +24,7 @@ def results_table() -> str:
     rows = ["| notebook | claim | | measured | other seeds |", "|---|---|---|---|---|"]
     for name in written():
         built = publish.read_built(name)
-        kept = seeds.kept_of(name, built.metadata["course"]["hash"])
+        kept = seeds.kept_of(name, seeds.measured_by(source.read_source(name)))
         for c in seeds.claims_of(built):
             sign = mark(c["holds"], c.get("open", False))
             link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,12 +12,12 @@ from nbformat import NotebookNode
 
 from course_utils.authoring import publish, source
 from course_utils.authoring.execute import ONE_THREAD, execute
-from course_utils.authoring.freshness import code_hash
+from course_utils.authoring.freshness import as_python, code_hash
 from course_utils.authoring.source import PublishError, code_of
 from course_utils.settings import ASSETS, NOTEBOOKS, REPORT
 
 KEPT = ASSETS / "claims.json"
-"""By notebook: the hash of its code, and by claim and seed what was found."""
+"""By notebook: the hash of what it measures, and by claim and seed what was found."""
 _NUMBER = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?")
 
 
@@ -30,14 +31,30 @@ def claims_of(notebook: NotebookNode) -> list[dict]:
     ]
 
 
+class _WithoutExpectation(ast.NodeTransformer):
+    """Takes away what a claim is expected to be."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "claim":
+            node.keywords = [word for word in node.keywords if word.arg != "expected"]
+        return node
+
+
+def measured_by(notebook: NotebookNode) -> str:
+    """Hash of what a notebook measures: of its code, whatever its claims are expected to be."""
+    cells = (ast.parse(as_python(cell)) for cell in code_of(notebook))
+    return code_hash([ast.unparse(_WithoutExpectation().visit(cell)) for cell in cells])
+
+
 def run_with(name: str, seed: int) -> tuple[str, list[dict], str]:
     """Run a notebook with a seed, claims that fail only reported, on one thread.
 
     Returns:
-        The hash of its code, its claims, and why it stopped (empty if it did not).
+        The hash of what it measures, its claims, and why it stopped (empty if it did not).
     """
     notebook, error = source.read_source(name), ""
-    code = code_hash(code_of(notebook))
+    code = measured_by(notebook)
     try:
         execute(notebook, NOTEBOOKS, **{"COURSE_SEED": str(seed), REPORT: "1"}, **ONE_THREAD)
     except PublishError as failed:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from nbformat import v4
 
 from course_utils.authoring import seeds
 from course_utils.data.tasks import ranking
@@ -150,3 +151,15 @@ def test_claims_of_other_code_are_left_out_and_seeds_are_told():
 
 def other(claim: dict, measured: str, holds: bool) -> dict:
     return {**claim, "measured": measured, "holds": holds}
+
+
+def test_seeds_stay_when_only_an_expectation_changes():
+    def measured(code: str) -> str:
+        return seeds.measured_by(v4.new_notebook(cells=[v4.new_code_cell(code)]))
+
+    claim = 'claim("a", 1 < x, "x"{})'
+    plain = measured(claim.format(""))
+    assert plain == measured(claim.format(", expected=None"))
+    assert plain == measured(claim.format(', expected={"b": False}.get(x)'))
+    assert plain != measured(claim.format("").replace("1", "2"))
+    assert measured("show(expected=1)") != measured("show(expected=2)")
