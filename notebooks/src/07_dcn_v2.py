@@ -728,8 +728,8 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## At equal parameters
 #
-# Forty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
-# rows: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
+# Thirty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
+# lesson rows, twice as many: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
 # widened until they have at least as many parameters. Seven trials for each.
 #
 
