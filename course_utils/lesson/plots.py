@@ -36,19 +36,13 @@ COLORS = {
 """The colour of each model or role, the same in every notebook."""
 
 
-def _as_html(table: pl.DataFrame) -> str:
-    """A table for a notebook: text without quotation marks, a dash where there is no value."""
-    return table._repr_html_().replace("&quot;", "").replace("<td>null</td>", "<td>–</td>")
-
-
 def use_style() -> None:
     """Set the style of the course: large text, light grid, 100 dpi; tables of values alone."""
     pl.Config.set_tbl_hide_column_data_types(True)
     pl.Config.set_tbl_hide_dataframe_shape(True)
-    pl.Config.set_tbl_rows(16)
-    if (shell := get_ipython()) is not None:
+    if (shell := get_ipython()) is not None:  # in a notebook: text without quotation marks
         html = shell.display_formatter.formatters["text/html"]
-        html.for_type(pl.DataFrame, _as_html)
+        html.for_type(pl.DataFrame, lambda table: table._repr_html_().replace("&quot;", ""))
     sns.set_theme(
         context="notebook",
         style="whitegrid",

@@ -75,7 +75,7 @@ contest = Contest(task, SEED, "07_dcn_v2")
 
 MARGIN = 0.002  # ΔAUC below which two rankers count as equally good
 LEARNED, MISSED = 0.01, 0.2  # share of the variance left of a function that was learned, or missed
-SWEEP = 30_000  # the latest training listens, for the sweeps of many models
+SWEEP = 40_000  # the latest training listens, for the sweeps of many models
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## First came a vector
@@ -461,7 +461,7 @@ claim(
 # Now the ranking task: all ids and counters, the counters encoded piecewise linearly (notebook 08). Every
 # rival of a claim had seven trials of learning rate and decay of the tables, once, by `make tune`;
 # validation chose, and it says when training stops. A sweep within one family takes over what was chosen
-# for one of its members. The sweeps train on the latest 30,000 listens, a number that was set for the time
+# for one of its members. The sweeps train on the latest 40,000 listens, a number that was set for the time
 # of a lecture alone; the duel at the end trains on all rows of the task.
 #
 
@@ -728,8 +728,8 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## At equal parameters
 #
-# Thirty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
-# lesson rows, twice as many: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
+# Forty thousand rows are few: a product that is rare must be seen before its weight can be learned. So now all
+# rows: DCN-v2 in its parallel form against an MLP on the same inputs, and against DeepFM. The rivals are
 # widened until they have at least as many parameters. Seven trials for each.
 #
 

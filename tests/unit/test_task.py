@@ -52,12 +52,12 @@ def test_positions_are_the_rows_of_the_parts(task):
 
 def test_columns_are_asked_for_by_name(task):
     wanted = ["user_hist_skip_before", "no such column", "timestamp"]
-    some = task.with_numbers(wanted)["train"]
+    some = task.with_numbers(wanted, n=20)["train"]
     whole = task.batches["train"]
     for place, name in enumerate(["user_hist_skip_before", "timestamp"]):
-        column = whole["numbers"][:, task.numbers.index(name)]
+        column = whole["numbers"][-20:, task.numbers.index(name)]
         assert torch.equal(some["numbers"][:, place].nan_to_num(-1), column.nan_to_num(-1))
-    assert some["numbers"].shape == (len(whole["target"]), 2)
+    assert len(some["target"]) == 20 and some["numbers"].shape[1] == 2
     with pytest.raises(LogError, match="knows no album of its tracks; the fields are"):
         task.ids("album")
 

@@ -21,7 +21,7 @@ PARTS = ("train", "validation", "test")
 COLUMN_OF = {"listener": "uid", "track": "item_id"}
 """Columns of the log behind the first two fields; the third, `artist`, follows from the track."""
 
-LESSON_ROWS = {"train": 60_000, "validation": 30_000, "test": 100_000}
+LESSON_ROWS = {"train": 120_000, "validation": 30_000, "test": 100_000}
 """At most so many rows make a lesson, so that it fits into its minutes: of the training period the
 most recent ones, of the others some evenly spread. Their counters have seen the whole log."""
 
@@ -104,12 +104,17 @@ class RankingTask:
         last = {name: values[-n:] for name, values in self.batches["train"].items()}
         return {**self.batches, "train": last}
 
-    def with_numbers(self, names: list[str]) -> Batches:
-        """The batches with only these numerical columns, those that the log has, in this order."""
+    def with_numbers(self, names: list[str], n: int | None = None) -> Batches:
+        """The batches with only these numerical columns, those that the log has, in this order.
+
+        Args:
+            names: of columns. n: only the last n training rows.
+        """
         columns = [self.numbers.index(name) for name in names if name in self.numbers]
+        batches = self.batches if n is None else self.recent(n)
         return {
             part: {**batch, "numbers": batch["numbers"][:, columns]}
-            for part, batch in self.batches.items()
+            for part, batch in batches.items()
         }
 
 
