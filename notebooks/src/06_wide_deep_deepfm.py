@@ -707,6 +707,7 @@ for cure, losses in (("Decay", held), ("Drawing anew", drawn)):
         f"{cure} also brings the lowest validation loss down",
         min(losses) < min(wild) - LOWER,
         f"{min(losses):.4f} instead of {min(wild):.4f}",
+        expected=True if cure == "Decay" else None,
     )
 told = f"{min(hashed):.4f} instead of {min(wild):.4f}"
 claim("So does hashing", min(hashed) < min(wild) - LOWER, told, expected=False)
@@ -715,7 +716,8 @@ claim("So does hashing", min(hashed) < min(wild) - LOWER, told, expected=False)
 # The last line was expected to hold; a first run on the default log showed that it does not. In so few rows nothing
 # is learned by heart, because an id no longer knows who it is: strangers share its vector. A cure must be judged by
 # the height of its curve, not by its slope alone. (With more rows the height comes down, and the overfit comes back:
-# try 1,024.)
+# try 1,024.) The line above it is open (◦): drawing anew brings the lowest loss down with every training seed that we
+# tried, but with one of five by less than the margin asks for.
 #
 # This is why `fit` decays embedding tables hundreds of times more strongly than other weights.
 #

@@ -191,7 +191,9 @@ for d, n_layers in cases:
 # ### And can it learn them?
 #
 # Take products of one to four different features. Fit each with networks of one to three layers and a
-# linear layer on top. What is left of the variance?
+# linear layer on top, at two learning rates, of which validation chooses. (At first there was one rate. With one
+# training seed of five it left 1.0 % of the product of four: training had not come to its end.) What is left of the
+# variance?
 #
 
 
@@ -231,7 +233,7 @@ LAYERS, DEGREES = [1, 2, 3], [1, 2, 3, 4]
 def product_left(n_layers, k):
     """Share of the variance of x₁ ⋯ x_k that `n_layers` cross layers leave."""
     make = lambda: on_top(CrossNetwork(4, n_layers), 4)  # noqa: E731
-    return fit_function(make, lambda x: x[:, :k].prod(dim=1), d=4)[0]
+    return fit_function(make, lambda x: x[:, :k].prod(dim=1), d=4, rates=(4e-2, 8e-2))[0]
 
 
 left = np.array([[product_left(n, k) for k in DEGREES] for n in LAYERS])
