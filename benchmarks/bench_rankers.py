@@ -26,8 +26,8 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import Batches, RankingTask, ranking_task
-from course_utils.evaluation.contest import count_parameters
 from course_utils.evaluation.pointwise import roc_auc
+from course_utils.evaluation.rivals import count_parameters
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import CrossNetwork
 from course_utils.models.ranking.fm_ffm import FactorizationMachine, FieldEmbedding

@@ -146,6 +146,7 @@ def fit(
     valid: Batch,
     *,
     loss: Loss = log_loss,
+    criterion: Loss | None = None,
     epochs: int = 30,
     batch_size: int = 2_048,
     lr: float = 3e-3,
@@ -170,6 +171,8 @@ def fit(
             `model(**inputs)` (B,) against `target` (B,) in [0, 1]. For the validation loss it is
             called in evaluation mode on batches of the same size, and what it draws at random from
             PyTorch's generator is then the same after every epoch.
+        criterion: what validation is judged by, if not by the loss: lower is better. Its mean over
+            batches is the validation loss of the history.
         epochs: most passes over `train`. batch_size: rows a step.
         lr: learning rate, or the peak of the cycle.
         schedule: `averaged`, a constant rate, and what is validated and kept are the weights
@@ -195,6 +198,7 @@ def fit(
     _check_options(epochs, batch_size, lr, weight_decay, embedding_decay, patience, tolerance)
     for part in (train, valid):
         _check_rows(part, loss)
+    judge = loss if criterion is None else criterion
     where = device()
     model.to(where)
     optimizer = _optimizer(model, lr, weight_decay, embedding_decay)
@@ -226,7 +230,7 @@ def fit(
                     average.update(model)
                 bar.update()
             history.train_loss.append(total / n_rows(train))
-            history.valid_loss.append(_validation_loss(kept, valid, loss, batch_size, seed, epoch))
+            history.valid_loss.append(_validation_loss(kept, valid, judge, batch_size, seed, epoch))
             bar.set_postfix(valid=f"{history.valid_loss[-1]:.4f}")
             if history.valid_loss[-1] == min(history.valid_loss):
                 history.best_epoch, best = epoch, copy.deepcopy(kept.state_dict())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from course_utils.schema import FINISHED_PCT, LogError
@@ -50,6 +51,32 @@ class Histories:
             "time": self.time[at] * mask,
             "mask": mask,
         }
+
+    def counts(self, rows: Tensor, n_items: int) -> csr_matrix:
+        """(B, n_items) how often each item is in the whole past of each row.
+
+        Args:
+            rows: (B,) numbers of the rows that were asked for. n_items: more than any item.
+        """
+        start, count = self.start[rows], self.end[rows] - self.start[rows]
+        border = torch.cat([torch.zeros(1, dtype=torch.int64), count.cumsum(0)])
+        example = torch.arange(len(rows)).repeat_interleave(count)
+        item = self.item[start[example] + torch.arange(len(example)) - border[example]]
+        ones = np.ones(len(item), np.float32)
+        counts = csr_matrix((ones, item.numpy(), border.numpy()), (len(rows), n_items))
+        counts.sum_duplicates()
+        return counts
+
+    def only(self, kept: Tensor) -> Histories:
+        """The histories with some of the listens alone: kept (N,) bool."""
+        before = torch.cat([torch.zeros(1, dtype=torch.int64), kept.cumsum(0)])
+        return Histories(
+            item=self.item[kept],
+            finished=self.finished[kept],
+            time=self.time[kept],
+            start=before[self.start],
+            end=before[self.end],
+        )
 
 
 def histories(events: pl.LazyFrame, rows: pl.DataFrame | None = None) -> Histories:

@@ -13,16 +13,14 @@ from torch import Tensor, nn
 from course_utils import train
 from course_utils.data.tasks.ranking import RankingTask
 from course_utils.evaluation import pointwise
-from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap
-from course_utils.evaluation.tuning import CENTRE, LADDER, Trial, Tuned, best, edges, search
-from course_utils.schema import SECONDS_PER_DAY
-from course_utils.settings import EVERY, tunes
+from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap, resampled
+from course_utils.evaluation.rivals import Rivals
 
 LEAST_ROWS = 300
 """A group of test rows with fewer is not judged by itself."""
 
 
-class Contest:
+class Contest(Rivals):
     """Scores of several models on the test rows of one task.
 
     Args:
@@ -30,7 +28,7 @@ class Contest:
         notebook: the name under which trials are kept. tune: run the trials here and now.
 
     Attributes:
-        scores: logits (N,) by model. models: the trained modules. histories: of their training.
+        scores: logits (N,) by model.
         groups: (N,) what the bootstrap resamples: the listener of each test row; on a log whose
             test has too few listeners its day, or its hour, or the stretch of time it lies in.
     """
@@ -38,17 +36,13 @@ class Contest:
     def __init__(
         self, task: RankingTask, seed: int, notebook: str = "", tune: bool = False
     ) -> None:
-        self.task, self.seed, self.tune = task, seed, tune
-        self.tuned, self.ladder = Tuned(notebook, task.log), Tuned(LADDER, task.log)
-        self.used: dict[str, list[Trial]] = {}
-        if tune or tunes(EVERY):
-            self.tuned.forget()
+        super().__init__(task.log, seed, notebook, tune)
+        self.task = task
         self.scores: dict[str, Tensor] = {}
-        self.models: dict[str, nn.Module] = {}
-        self.histories: dict[str, train.History] = {}
         if task.oracle is not None:
             self.scores["oracle"] = task.oracle
-        self.groups = self._groups()
+        time = task.frame("test")["timestamp"].to_numpy()
+        self.groups = resampled(task.listeners, time)
 
     def on(self, task: RankingTask, seed: int | None = None) -> Contest:
         """A contest on other rows of the same log, or with another seed, that shares the trials.
@@ -60,22 +54,6 @@ class Contest:
         other.tuned = self.tuned
         return other
 
-    def _groups(self) -> np.ndarray:
-        """The largest units of which the test has enough; says so if they are no listeners."""
-        time = self.task.frame("test")["timestamp"].to_numpy().astype(np.int64)
-        stretch = np.arange(len(time)) * 2 * LEAST_GROUPS // max(1, len(time))
-        units = {
-            "listeners": self.task.listeners,
-            "days": time // SECONDS_PER_DAY,
-            "hours": time // 3_600,
-            "stretches of time": stretch,
-        }
-        enough = {name: u for name, u in units.items() if len(np.unique(u)) >= LEAST_GROUPS}
-        name = next(iter(enough), "listeners")
-        if name != "listeners":
-            print(f"The test of this log has few listeners: intervals are over its {name}.")
-        return units[name]
-
     def enter(
         self,
         name: str,
@@ -85,75 +63,16 @@ class Contest:
         quiet: bool = False,
         **options: Any,
     ) -> nn.Module:
-        """Build a model with the contest's seed, train it with `train.fit`, and score the test.
-
-        It is trained with the rate and the decay of tables that its trials chose on validation.
-        Where trials are run (`settings.tunes`), every model gets as many of them.
+        """Train a model as `Rivals.fit` does, and score the test.
 
         Args:
             name: of the model. make: builds it. batches: other tensors than the task's.
-            like: the model of this contest, or of the ladder, whose trials count for this one,
-                too: for a sweep within a family, and for a model that the ladder has tuned.
-            quiet: print nothing, for sweeps of many models.
-            options: of `fit`, for experiments on training itself.
+            like, quiet, options: of `Rivals.fit`.
         """
         batches = batches or self.task.batches
-        done: list[tuple[Trial, nn.Module, train.History]] = []
-
-        def attempt(lr: float, decay: float) -> Trial:
-            torch.manual_seed(self.seed)
-            model = make()
-            chosen: dict[str, Any] = {"lr": lr, "embedding_decay": decay, "seed": self.seed}
-            chosen |= options
-            history = train.fit(model, batches["train"], batches["validation"], **chosen)
-            loss, epoch = min(history.valid_loss), history.best_epoch
-            done.append((Trial(lr, decay, loss, epoch + 1, history.seconds), model, history))
-            return done[-1][0]
-
-        if like is None and (self.tune or tunes(name)):
-            self.tuned.keep(name, search(attempt, bool(train.embedding_tables(make()))))
-        trials = self.tuned.trials.get(like or name)
-        if like and not trials:
-            trials = self.ladder.trials.get(like)
-        if not done:
-            chosen = best(trials) if trials else CENTRE
-            attempt(chosen.lr, chosen.embedding_decay)
-        _, model, history = min(done, key=lambda one: one[0].valid_loss)
-        self.models[name], self.histories[name] = model, history
+        model = self.fit(name, make, batches, like, quiet, **options)
         self.scores[name] = train.predict(model, batches["test"]).double()
-        self.used[name] = trials or []
-        if not quiet:
-            told = "" if trials else " (not tuned)"
-            print(f"{name}: best epoch {history.best_epoch + 1}, {history.seconds:.0f} s{told}")
         return model
-
-    def trials(self, names: Iterable[str] | None = None) -> pl.DataFrame:
-        """What the trials chose, a model a row, and what else they had tried.
-
-        Args:
-            names: of models; by default all that were entered and had trials, those with the same
-                trials once.
-        """
-        if names is None:
-            first = {id(tried): name for name, tried in reversed(self.used.items()) if tried}
-            names = reversed(first.values())
-        rows = []
-        for name in names:
-            tried = self.used[name]
-            one = best(tried)
-            losses = [trial.valid_loss for trial in tried]
-            rows.append(
-                {
-                    "model": name,
-                    "rate": f"{one.lr:.1g}",
-                    "decay of tables": f"{one.embedding_decay:g}",
-                    "epochs": one.best_epoch,
-                    "validation loss": round(min(losses), 4),
-                    "… of the worst trial": round(max(losses), 4),
-                    "at the edge": edges(tried),
-                }
-            )
-        return pl.DataFrame(rows)
 
     def intervals(
         self,
@@ -199,7 +118,6 @@ class Contest:
         names = names or list(self.scores)
         auc = self.intervals(names)
         loss = {name: pointwise.log_loss(self.scores[name], self.task.target) for name in names}
-        trained = [self.models.get(name) for name in names]
         return pl.DataFrame(
             {
                 "model": names,
@@ -208,15 +126,6 @@ class Contest:
                 "way to the oracle": [
                     f"{self.share(name):.1%}" if "oracle" in self.scores else "–" for name in names
                 ],
-                "parameters": [model and count_parameters(model) for model in trained],
-                "training (s)": [
-                    round(self.histories[name].seconds, 1) if name in self.histories else None
-                    for name in names
-                ],
+                **self.cost(names),
             }
         )
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Number of trainable numbers in a model."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from course_utils.evaluation.pointwise import (
-    LogLoss,
+    Mean,
     MetricError,
     RocAuc,
     UndefinedMetric,
     finite,
     whole,
 )
+from course_utils.schema import SECONDS_PER_DAY
+
+Metric = RocAuc | Mean
 
 LEAST_GROUPS = 20
 """Fewer listeners (or days) than this say nothing of how much listeners differ."""
@@ -73,7 +76,31 @@ def _enough(n_groups: int, n: int) -> None:
     whole(n, "n")
 
 
-def _draw(metric: RocAuc | LogLoss, weight: Tensor) -> float:
+def resampled(listeners: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """(N,) what the bootstrap resamples: the largest units of which the test has enough.
+
+    They are the listener of each test row; on a log whose test has too few listeners its day, or
+    its hour, or the stretch of time it lies in. Says so if they are no listeners.
+
+    Args:
+        listeners: (N,) ids. time: (N,) seconds.
+    """
+    time = time.astype(np.int64)
+    stretch = np.arange(len(time)) * 2 * LEAST_GROUPS // max(1, len(time))
+    units = {
+        "listeners": listeners,
+        "days": time // SECONDS_PER_DAY,
+        "hours": time // 3_600,
+        "stretches of time": stretch,
+    }
+    enough = {name: u for name, u in units.items() if len(np.unique(u)) >= LEAST_GROUPS}
+    name = next(iter(enough), "listeners")
+    if name != "listeners":
+        print(f"The test of this log has few listeners: intervals are over its {name}.")
+    return units[name]
+
+
+def _draw(metric: Metric, weight: Tensor) -> float:
     try:
         return metric(weight)
     except UndefinedMetric:
@@ -81,7 +108,7 @@ def _draw(metric: RocAuc | LogLoss, weight: Tensor) -> float:
 
 
 def bootstrap(
-    metrics: Mapping[str, RocAuc | LogLoss],
+    metrics: Mapping[str, Metric],
     groups: np.ndarray | Tensor,
     pairs: Sequence[tuple[str, str]] = (),
     n: int = 200,

@@ -143,7 +143,38 @@ class RocAuc:
         return float((positive * (below + negative / 2)).sum() / total)
 
 
-class LogLoss:
+class Mean:
+    """Mean of fixed values for any weights of the rows.
+
+    Args:
+        values: (N,) finite.
+
+    Raises:
+        MetricError: a value is not finite, or there is none.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        tensor(values, "values")
+        if values.ndim != 1 or not len(values):
+            raise MetricError(f"values must be (N,) with N > 0, got {tuple(values.shape)}")
+        self.values = finite(values).double()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __call__(self, weight: Tensor | None = None) -> float:
+        """Mean with these row weights (N,), all ones by default.
+
+        Raises:
+            UndefinedMetric: no row has a weight.
+        """
+        weight = weights(weight, self.values)
+        if not weight.any():
+            raise UndefinedMetric("a mean needs at least one row with a weight")
+        return float((self.values * weight).sum() / weight.sum())
+
+
+class LogLoss(Mean):
     """Mean log loss in nats of fixed logits for any weights of the rows.
 
     Args:
@@ -155,23 +186,10 @@ class LogLoss:
 
     def __init__(self, logits: Tensor, target: Tensor) -> None:
         aligned(logits, target)
-        self.losses = torch.nn.functional.binary_cross_entropy_with_logits(
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
             finite(logits).double(), binary(target), reduction="none"
         )
-
-    def __len__(self) -> int:
-        return len(self.losses)
-
-    def __call__(self, weight: Tensor | None = None) -> float:
-        """Log loss with these row weights (N,), all ones by default.
-
-        Raises:
-            UndefinedMetric: no row has a weight.
-        """
-        weight = weights(weight, self.losses)
-        if not weight.any():
-            raise UndefinedMetric("log loss needs at least one row with a weight")
-        return float((self.losses * weight).sum() / weight.sum())
+        super().__init__(loss)
 
 
 def roc_auc(scores: Tensor, target: Tensor) -> float:

@@ -17,8 +17,9 @@ from torch import nn
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import RankingTask, ranking_task
-from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.evaluation.contest import Contest
 from course_utils.evaluation.intervals import Interval
+from course_utils.evaluation.rivals import count_parameters
 from course_utils.evaluation.tuning import LADDER
 from course_utils.lesson import plots
 from course_utils.models.ranking.dcn_v2 import DCNv2

@@ -36,13 +36,18 @@ COLORS = {
 """The colour of each model or role, the same in every notebook."""
 
 
+TABLE_ROWS = 16
+"""Rows of a table that a notebook shows at most."""
+
+
 def use_style() -> None:
     """Set the style of the course: large text, light grid, 100 dpi; tables of values alone."""
     pl.Config.set_tbl_hide_column_data_types(True)
     pl.Config.set_tbl_hide_dataframe_shape(True)
-    if (shell := get_ipython()) is not None:  # in a notebook: text without quotation marks
+    pl.Config.set_tbl_rows(TABLE_ROWS)
+    if (shell := get_ipython()) is not None:  # in a notebook
         html = shell.display_formatter.formatters["text/html"]
-        html.for_type(pl.DataFrame, lambda table: table._repr_html_().replace("&quot;", ""))
+        html.for_type(pl.DataFrame, _html)
     sns.set_theme(
         context="notebook",
         style="whitegrid",
@@ -65,6 +70,11 @@ def use_style() -> None:
             "axes.titlelocation": "left",
         },
     )
+
+
+def _html(table: pl.DataFrame) -> str:
+    """A table without quotation marks around text, and with a dash where there is no value."""
+    return table._repr_html_().replace("&quot;", "").replace("<td>null</td>", "<td>–</td>")
 
 
 def interval_plot(ax: Axes, rows: dict[str, Interval | None], colors: list[str]) -> None:

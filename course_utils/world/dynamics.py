@@ -23,6 +23,10 @@ BASE_LOGIT = -1.3
 TASTE_SHARPNESS = 4.0
 
 
+STYLE_SHARPNESS = 9.0
+"""How much likelier a style is to be looked for the closer it is to the interest of the mood."""
+
+
 LEAVING_AT_BEST, LEAVING_AFTER_SKIPS, LEAVING = 0.028, 0.08, 0.055
 """Chance to leave a session after a track: when nothing was skipped; what nothing but skips adds
 to it; and for everybody, if `retention` is off."""
@@ -154,7 +158,7 @@ class Dynamics:
     def _style_taste(self) -> np.ndarray:
         """(B, K, S) chance that a listener in a mood looks for a style, summed up along S."""
         people, styles = self.listeners, self.catalogue.style_vector
-        return np.cumsum(softmax(9.0 * people.interests @ styles.T), axis=-1)
+        return np.cumsum(softmax(STYLE_SHARPNESS * people.interests @ styles.T), axis=-1)
 
     def policy_styles(self, who: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(B, S) chances of the radio's styles: softmax over what the service has learned.

@@ -55,7 +55,8 @@ from torch import Tensor, nn
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.ranking import ranking_task
-from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.rivals import count_parameters
 from course_utils.lesson import ladder, plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.ladder import draw

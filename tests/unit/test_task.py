@@ -10,7 +10,8 @@ from course_utils.data.counters import TARGET
 from course_utils.data.histories import histories
 from course_utils.data.log import Log
 from course_utils.data.tasks.ranking import PARTS, ranking_task
-from course_utils.evaluation.contest import Contest, count_parameters
+from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.rivals import count_parameters
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import Standardized
 from course_utils.schema import LogError

@@ -17,6 +17,7 @@ from course_utils.data.tasks.retrieval import (
     RetrievalTask,
     at_most,
     examples_of,
+    in_order_of_past,
     listens_of,
     numbered_past,
     tensor,
@@ -58,7 +59,9 @@ def next_item_task(
     length: int = 50,
     padding: Padding = "left",
     repeats: bool = True,
+    organic: bool = False,
     most: int | None = None,
+    judged: int | None = None,
     seed: int = 0,
 ) -> NextItemTask:
     """The next-item task of a log.
@@ -68,8 +71,10 @@ def next_item_task(
         padding: the side on which short sequences are filled up.
         repeats: whether a track that the listener has played before counts as a target; it is an
             input in any case. If not, leave what was `played` out of the ranking, too.
-        most: sequences of a part at most: the latest of training, a random draw of validation and
-            test; default all. seed: of the draw, and of the order of ties.
+        organic: whether only what the listener chose counts as a target, likewise.
+        most: sequences of training at most, the latest. judged: sequences of validation, and of
+            test, at most, drawn at random; default all. seed: of the draw, and of the order of
+            ties.
 
     Returns:
         The task; its batches take 18 L bytes a sequence.
@@ -84,24 +89,24 @@ def next_item_task(
         )
     rows = ties_at_random(listens_of(log), seed)
     split = split_for(rows["timestamp"])
-    positions = examples_of(log, rows, split, repeats)
+    positions = examples_of(log, rows, split, repeats, organic)
     listeners, tracks = training_ids(rows, split)
     past = numbered_past(rows, tracks)
-    order = tensor(rows.with_row_index("row").sort("uid", "timestamp", maintain_order=True)["row"])
+    order = tensor(in_order_of_past(rows)["row"])
     place = order.argsort()  # of each row among the listens of `past`
     n_training = int((rows["timestamp"] < split.train_end).sum())
     positions["train"] = order[_last_targets(past.start[:n_training], length)].sort().values
-    if most is not None:
-        positions = at_most(positions, most, seed)
+    positions = at_most(positions, most, judged, seed)
     known = {"listener": number_ids(tensor(rows["uid"]), listeners), "track": past.item[place]}
-    repeat = torch.from_numpy(rows["repeat"].to_numpy().copy())
+    excluded = ~pl.lit(repeats) & pl.col("repeat") | pl.lit(organic) & (pl.col("is_organic") == 0)
+    judged_row = ~torch.from_numpy(rows.select(excluded).to_series().to_numpy().copy())
     batches = {}
     for part, position in positions.items():
         end = place[position] if part == "train" else past.end[position]
         at, mask = _inputs(past.start[position], end, length, padding)
         if part == "train":
             follows = order[(at + 1).clamp(max=len(order) - 1)]
-            counts = mask if repeats else mask & ~repeat[follows]
+            counts = mask & judged_row[follows]
         else:
             follows, counts = position.unsqueeze(1), _last_place(mask, padding)
         batches[part] = {
@@ -111,15 +116,17 @@ def next_item_task(
             "target": known["track"][follows] * counts,
             "counts": counts,
         }
-    judged = batches["train"]["counts"].any(dim=1)
-    positions["train"] = positions["train"][judged]
-    batches["train"] = {name: values[judged] for name, values in batches["train"].items()}
-    if not judged.any():
+    useful = batches["train"]["counts"].any(dim=1)
+    positions["train"] = positions["train"][useful]
+    batches["train"] = {name: values[useful] for name, values in batches["train"].items()}
+    if not useful.any():
         raise LogError(
             f"the log {log.name!r}: in its train period no listen follows another one of the same "
             "listener; take a longer log"
         )
     return NextItemTask(
+        log=log.name,
+        repeats=repeats,
         rows=rows,
         split=split,
         positions=positions,
@@ -128,6 +135,8 @@ def next_item_task(
         listeners=listeners,
         tracks=tracks,
         past=past,
+        held=past,
+        kept=pl.lit(True),
         ties=int(rows.select(pl.len().over("uid", "timestamp") > 1).to_series().sum()),
         padding=padding,
     )

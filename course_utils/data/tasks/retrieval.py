@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from course_utils.data.histories import Histories, histories
@@ -27,6 +28,8 @@ class RetrievalTask:
     `new_tracks`; no model that knows ids alone can find a new track.
 
     Attributes:
+        log: its name.
+        repeats: whether a track that the listener had played before may be the target.
         rows: all listens in the order of time, and `repeat`: whether the listener had played the
             track before.
         split: borders of the parts.
@@ -37,8 +40,11 @@ class RetrievalTask:
         listeners, tracks: (n,) public ids of the numbered ones.
         past: the listens of each listener in the order of time, tracks numbered; asked by the
             numbers of `rows`.
+        held: those of them that the histories hold. kept: which ones these are, an expression.
     """
 
+    log: str
+    repeats: bool
     rows: pl.DataFrame
     split: TimeSplit
     positions: dict[str, Tensor]
@@ -47,6 +53,8 @@ class RetrievalTask:
     listeners: Tensor
     tracks: Tensor
     past: Histories
+    held: Histories
+    kept: pl.Expr
 
     def frame(self, part: str) -> pl.DataFrame:
         """The rows of one part: of each example the listen that is its target."""
@@ -64,6 +72,12 @@ class RetrievalTask:
         """(N,) whether training never saw the example's target."""
         return number_ids(tensor(self.frame(part)["item_id"]), self.tracks) == 0
 
+    def age(self, part: str) -> Tensor:
+        """(N,) example age: weeks from the example to the end of training, 0 after it."""
+        time = tensor(self.frame(part)["timestamp"])
+        weeks = (self.split.train_end - time).double() / (7 * SECONDS_PER_DAY)
+        return weeks.clamp(min=0).float()
+
     def popularity(self, days: float | None = None) -> Tensor:
         """(n + 1,) listens of each track in training, or in its last `days`; 0 for the unknown."""
         time = pl.col("timestamp")
@@ -80,17 +94,40 @@ class RetrievalTask:
             part: of the task. examples: (B,) numbers within the part, default all.
         """
         rows = self.positions[part] if examples is None else self.positions[part][examples]
-        start, count = self.past.start[rows], self.past.end[rows] - self.past.start[rows]
-        example = torch.arange(len(rows)).repeat_interleave(count)
-        within = torch.arange(len(example)) - (count.cumsum(0) - count)[example]
-        out = torch.zeros(len(rows), self.n_values["track"], dtype=torch.bool)
-        out[example, self.past.item[start[example] + within]] = True
-        out[:, 0] = False
-        return out
+        played = torch.zeros(len(rows), self.n_values["track"], dtype=torch.bool)
+        example, track = self.past.counts(rows, self.n_values["track"]).nonzero()
+        played[torch.from_numpy(example), torch.from_numpy(track)] = True
+        played[:, 0] = False
+        return played
+
+    def profiles(self, part: str, examples: Tensor) -> csr_matrix:
+        """(B, n + 1) how often each listener's histories held each track, up to the example.
+
+        Unlike `history` it is not cut to the last L. Column 0 stands for all unknown tracks.
+
+        Args:
+            part: of the task. examples: (B,) numbers within the part.
+        """
+        return self.held.counts(self.positions[part][examples], self.n_values["track"])
+
+    def plays(self) -> csr_matrix:
+        """(listeners + 1, tracks + 1) how often histories held each track in training."""
+        kept = self.rows.filter(self.kept, pl.col("timestamp") < self.split.train_end)
+        listener = number_ids(tensor(kept["uid"]), self.listeners)
+        track = number_ids(tensor(kept["item_id"]), self.tracks)
+        shape = (self.n_values["listener"], self.n_values["track"])
+        return csr_matrix((np.ones(len(kept), np.float32), (listener, track)), shape)
 
 
 def retrieval_task(
-    log: Log, length: int = 20, repeats: bool = True, most: int | None = None, seed: int = 0
+    log: Log,
+    length: int = 20,
+    repeats: bool = True,
+    organic: bool = False,
+    history: pl.Expr | None = None,
+    most: int | None = None,
+    judged: int | None = None,
+    seed: int = 0,
 ) -> RetrievalTask:
     """The retrieval task of a log.
 
@@ -98,8 +135,12 @@ def retrieval_task(
         log: whose listens are the examples. length: L, listens that a history holds at most.
         repeats: whether a track that the listener has played before may be the target, as in
             Yambda's protocol; if not, leave what was `played` out of the ranking, too.
-        most: examples of a part at most: the latest of training, a random draw of validation and
-            test; default all. seed: of the draw.
+        organic: whether only what the listener chose is a target, not what was recommended; the
+            histories hold both, unless `history` says otherwise.
+        history: which listens a history holds, an expression of the log's columns, such as
+            `pl.col("is_organic") == 1`; default all.
+        most: examples of training at most, the latest. judged: examples of validation, and of test,
+            at most, drawn at random; default all. seed: of the draw.
 
     Returns:
         The task; its batches take 9 L bytes an example.
@@ -112,14 +153,15 @@ def retrieval_task(
         raise ValueError(f"a history needs a length of at least 1, got {length}")
     rows = listens_of(log)
     split = split_for(rows["timestamp"])
-    positions = examples_of(log, rows, split, repeats)
-    if most is not None:
-        positions = at_most(positions, most, seed)
+    positions = examples_of(log, rows, split, repeats, organic)
+    positions = at_most(positions, most, judged, seed)
     listeners, tracks = training_ids(rows, split)
     past = numbered_past(rows, tracks)
+    kept = pl.lit(True) if history is None else history
+    held = past.only(satisfied(kept, in_order_of_past(rows)))
     batches = {}
     for part, position in positions.items():
-        frame, seen = rows[position.numpy()], past.last(position, length)
+        frame, seen = rows[position.numpy()], held.last(position, length)
         batches[part] = {
             "listener": number_ids(tensor(frame["uid"]), listeners),
             "history": seen["item"],
@@ -127,6 +169,8 @@ def retrieval_task(
             "target": number_ids(tensor(frame["item_id"]), tracks),
         }
     return RetrievalTask(
+        log=log.name,
+        repeats=repeats,
         rows=rows,
         split=split,
         positions=positions,
@@ -135,6 +179,8 @@ def retrieval_task(
         listeners=listeners,
         tracks=tracks,
         past=past,
+        held=held,
+        kept=kept,
     )
 
 
@@ -146,7 +192,7 @@ def listens_of(log: Log) -> pl.DataFrame:
     """
     rows = (
         log.events.filter(pl.col("event_type") == "listen")
-        .select("uid", "timestamp", "item_id", "event_type", "played_ratio_pct")
+        .select("uid", "timestamp", "item_id", "is_organic", "event_type", "played_ratio_pct")
         .collect()
     )
     if not len(rows):
@@ -158,35 +204,46 @@ def listens_of(log: Log) -> pl.DataFrame:
     return rows.with_columns(repeat=pl.col("timestamp") > first)
 
 
-def examples_of(log: Log, rows: pl.DataFrame, split: TimeSplit, repeats: bool) -> dict[str, Tensor]:
+def examples_of(
+    log: Log, rows: pl.DataFrame, split: TimeSplit, repeats: bool, organic: bool
+) -> dict[str, Tensor]:
     """Of each part the numbers of the rows that are targets.
 
     Args:
         log: for its name. rows: `listens_of` it. repeats: whether a repeated track is a target.
+        organic: whether only what the listener chose is one.
 
     Raises:
         LogError: a part has none.
     """
-    numbered = rows.select("timestamp", "repeat").with_row_index("position")
-    wanted = numbered if repeats else numbered.filter(~pl.col("repeat"))
+    wanted = rows.select("timestamp", "repeat", "is_organic").with_row_index("position")
+    if not repeats:
+        wanted = wanted.filter(~pl.col("repeat"))
+    if organic:
+        wanted = wanted.filter(pl.col("is_organic") == 1)
     positions = {
         part: tensor(frame["position"])
         for part, frame in zip(PARTS, split.parts(wanted), strict=True)
     }
     if empty := [part for part, position in positions.items() if not len(position)]:
+        kinds = ["that its listener has not played before"] * (not repeats)
+        kinds += ["that its listener chose ('is_organic' is 1)"] * organic
         raise LogError(
-            f"the log {log.name!r}: in its {empty[0]} period every listen repeats a track that "
-            "its listener has played before; keep repeats, or take a longer log"
+            f"the log {log.name!r}: its {empty[0]} period has no listen {' and '.join(kinds)}; "
+            "let more kinds of listens be targets, or take a longer log"
         )
     return positions
 
 
-def at_most(positions: dict[str, Tensor], most: int, seed: int) -> dict[str, Tensor]:
-    """The latest rows of training and a random draw of the other parts, in the order of time."""
+def at_most(
+    positions: dict[str, Tensor], most: int | None, judged: int | None, seed: int
+) -> dict[str, Tensor]:
+    """The latest `most` rows of training and `judged` of the other parts, in the order of time."""
     rng = np.random.default_rng(seed)
     out = {}
     for part, position in positions.items():
-        n = min(most, len(position))
+        wanted = most if part == "train" else judged
+        n = len(position) if wanted is None else min(wanted, len(position))
         drawn = torch.from_numpy(rng.choice(len(position), n, replace=False)).sort().values
         out[part] = position[len(position) - n :] if part == "train" else position[drawn]
     return out
@@ -202,6 +259,26 @@ def numbered_past(rows: pl.DataFrame, tracks: Tensor) -> Histories:
     """`histories` of the listens with their tracks numbered, 0 for those that are not known."""
     past = histories(rows.lazy())
     return replace(past, item=number_ids(past.item, tracks))
+
+
+def satisfied(history: pl.Expr, rows: pl.DataFrame) -> Tensor:
+    """(N,) bool: which rows satisfy an expression.
+
+    Raises:
+        LogError: it does not give true or false for every row.
+    """
+    kept = rows.with_columns(satisfied=history)["satisfied"]
+    if kept.dtype != pl.Boolean or kept.null_count():
+        raise LogError(
+            f"`history` must be true or false for every listen, it gave {kept.dtype} with "
+            f"{kept.null_count():,} nulls; compare a column with a value"
+        )
+    return torch.from_numpy(kept.to_numpy().copy())
+
+
+def in_order_of_past(rows: pl.DataFrame) -> pl.DataFrame:
+    """Listens sorted as `numbered_past` holds them, `row` their number before."""
+    return rows.with_row_index("row").sort("uid", "timestamp", maintain_order=True)
 
 
 def tensor(values: pl.Series) -> Tensor:

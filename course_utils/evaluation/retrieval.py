@@ -1,0 +1,238 @@
+"""Retrieval judged over the whole catalogue: one target an example, and models that meet on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from course_utils import train
+from course_utils.data.tasks.retrieval import RetrievalTask
+from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap, resampled
+from course_utils.evaluation.pointwise import Mean, MetricError, whole
+from course_utils.evaluation.rivals import Rivals
+
+ROW = "row"
+"""The tensor of a batch that holds each example's number within its part."""
+
+Score = Callable[[train.Batch], Tensor]
+"""Scores (B, N) of all tracks, from a batch that holds the numbers of its examples, too."""
+
+LEAST_ROWS = 100
+"""A group of test examples with fewer is not judged by itself."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the target of each example stands among all tracks.
+
+    Tracks with equal scores have no order: what follows from the places is an expectation over all
+    orders of the tied, as in `evaluation.ranking`.
+
+    Attributes:
+        above: (N,) tracks that score higher than the target. tied: (N,) tracks that score the same,
+            itself included; 0 where it cannot be found at all.
+        lists: (N, K) the best tracks of each example, −1 where there are fewer.
+    """
+
+    above: Tensor
+    tied: Tensor
+    lists: Tensor
+
+    @staticmethod
+    def of(scores: Tensor, target: Tensor, k: int) -> Places:
+        """Places by scores (B, N); target (B,), 0 for one that no score is for.
+
+        Args:
+            scores: −∞ takes a track out of the ranking. k: length of the lists; 0 makes none.
+
+        Raises:
+            MetricError: a score is NaN or +∞.
+        """
+        if not (scores < torch.inf).all():
+            raise MetricError("scores of tracks must be numbers or −∞; find where NaN came from")
+        own = scores.gather(1, target.unsqueeze(1))
+        findable = (target > 0) & (own[:, 0] > -torch.inf)
+        best = scores.topk(min(k, scores.shape[1]), dim=1)
+        return Places(
+            above=(scores > own).sum(dim=1),
+            tied=(scores == own).sum(dim=1) * findable,
+            lists=best.indices.masked_fill(best.values == -torch.inf, -1),
+        )
+
+    def recall(self, k: int) -> Tensor:
+        """(N,) chance that the target is among the k best."""
+        within = (whole(k, "k") - self.above).clamp(min=0).double()
+        return (within / self.tied.clamp(min=1)).clamp(max=1) * (self.tied > 0)
+
+    def ndcg(self, k: int) -> Tensor:
+        """(N,) 1 / log₂(place + 1) of a target among the k best, else 0; the ideal is 1."""
+        place = torch.arange(1, whole(k, "k") + 1).double()
+        gained = torch.cat([torch.zeros(1).double(), (1 / (place + 1).log2()).cumsum(0)])
+        first, last = self.above.clamp(max=k), (self.above + self.tied).clamp(max=k)
+        return (gained[last] - gained[first]) / self.tied.clamp(min=1)
+
+    def coverage(self, k: int, n_tracks: int) -> float:
+        """Share of `n_tracks` that stand in somebody's k best.
+
+        Raises:
+            MetricError: the lists are shorter than k.
+        """
+        if whole(k, "k") > self.lists.shape[1]:
+            raise MetricError(f"lists of {self.lists.shape[1]} tracks have no best {k}")
+        listed = self.lists[:, :k].unique()
+        return int((listed >= 0).sum()) / n_tracks
+
+
+class RetrievalContest(Rivals):
+    """Several models on one retrieval task, each scoring the whole catalogue.
+
+    A model maps an example's tensors to a vector of the listener, `model(**inputs)` (B, d), and
+    gives `tracks()` (N, d); the score is their dot product. Recall@k on validation says when
+    training ends and which trial counts, whatever the loss. The unknown track (0) is never listed,
+    and on a task without repeats neither is what the listener had played before.
+
+    Args:
+        task: its rows. seed: of every model's start and order of rows. k: length of the lists.
+        notebook: the name under which trials are kept. tune: run the trials here and now.
+
+    Attributes:
+        places: of the test's targets, by model.
+        groups: (N,) what the bootstrap resamples, see `resampled`.
+    """
+
+    judged_by = "1 − recall on validation"
+
+    def __init__(
+        self, task: RetrievalTask, seed: int, notebook: str = "", tune: bool = False, k: int = 100
+    ) -> None:
+        super().__init__(task.log, seed, notebook, tune)
+        self.task, self.k = task, k
+        self.places: dict[str, Places] = {}
+        time = task.frame("test")["timestamp"].to_numpy()
+        self.groups = resampled(task.groups(), time)
+
+    def enter(
+        self,
+        name: str,
+        make: Callable[[], nn.Module],
+        loss: train.Loss,
+        batches: dict[str, train.Batch] | None = None,
+        like: str | None = None,
+        quiet: bool = False,
+        **options: Any,
+    ) -> nn.Module:
+        """Train a model as `Rivals.fit` does, and rank the catalogue for every test example.
+
+        Args:
+            name: of the model. make: builds it. loss: of a training batch.
+            batches: other tensors than the task's, with the same rows in validation and test.
+            like, quiet, options: of `Rivals.fit`.
+        """
+        batches = batches or self.task.batches
+        valid = batches["validation"]
+        valid = {**valid, ROW: torch.arange(len(valid["target"]))}
+
+        def missed(model: nn.Module, batch: train.Batch) -> Tensor:
+            ranked = self._rank("validation", dot_scores(model), batch, 0)
+            return 1 - ranked.recall(self.k).mean()
+
+        parts = {"train": batches["train"], "validation": valid}
+        model = self.fit(name, make, parts, like, quiet, loss=loss, criterion=missed, **options)
+        self.judge(name, dot_scores(model), batches["test"])
+        return model
+
+    def judge(self, name: str, score: Score, batch: train.Batch | None = None) -> None:
+        """Rank the catalogue for every test example.
+
+        Args:
+            name: of the model. score: of all tracks. batch: of the test, by default the task's.
+        """
+        data = batch or self.task.batches["test"]
+        data = {**data, ROW: torch.arange(len(data["target"]))}
+        parts = [self._rank("test", score, some, self.k) for some in train.batches(data, 512)]
+        joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
+        self.places[name] = Places(*(torch.cat(values) for values in joined))
+
+    @torch.no_grad()
+    def _rank(self, part: str, score: Score, batch: train.Batch, k: int) -> Places:
+        """Places in one batch, with what must not be listed left out, and lists of length k."""
+        scores = score(batch).cpu().float()
+        left_out = torch.zeros_like(scores, dtype=torch.bool)
+        if not self.task.repeats:
+            left_out = self.task.played(part, batch[ROW].cpu())
+        left_out[:, 0] = True
+        return Places.of(scores.masked_fill(left_out, -torch.inf), batch["target"].cpu(), k)
+
+    def intervals(
+        self,
+        names: Iterable[str],
+        pairs: Iterable[tuple[str, str]] = (),
+        k: int | None = None,
+        ndcg: bool = False,
+        rows: Tensor | None = None,
+    ) -> dict[str | tuple[str, str], Interval]:
+        """Recall@k of each model, and differences of pairs, with intervals over listeners.
+
+        Args:
+            names: of models. pairs: (a, b) whose difference a − b is wanted. k: by default the
+                contest's. ndcg: NDCG@k instead. rows: (N,) bool, the examples that count.
+        """
+        k = self.k if k is None else k
+        chosen = torch.ones(len(self.groups), dtype=torch.bool) if rows is None else rows
+        metrics = {}
+        for name in names:
+            found = self.places[name]
+            metrics[name] = Mean((found.ndcg(k) if ndcg else found.recall(k))[chosen])
+        return bootstrap(metrics, self.groups[chosen.numpy()], list(pairs))
+
+    def gap(self, better: str, worse: str, **options: Any) -> Interval:
+        """Recall@k of one model minus that of another, paired; options of `intervals`."""
+        return self.intervals([better, worse], [(better, worse)], **options)[better, worse]
+
+    def can_judge(self, rows: Tensor) -> bool:
+        """Whether these test examples (N,) bool are enough for an interval."""
+        n_groups = len(set(self.groups[rows.numpy()].tolist()))
+        return int(rows.sum()) >= LEAST_ROWS and n_groups >= LEAST_GROUPS
+
+    def table(self, names: list[str] | None = None) -> pl.DataFrame:
+        """Recall, NDCG, coverage, parameters and seconds, a model a row, the best first."""
+        names = names or list(self.places)
+        recall = self.intervals(names)
+        names = sorted(names, key=lambda name: -recall[name].value)
+        found = [self.places[name] for name in names]
+        n_tracks = self.task.n_values["track"] - 1
+        return pl.DataFrame(
+            {
+                "model": names,
+                f"Recall@{self.k} [95 %]": [str(recall[name]) for name in names],
+                "NDCG@10": [round(float(one.ndcg(10).mean()), 4) for one in found],
+                f"coverage@{self.k}": [f"{one.coverage(self.k, n_tracks):.0%}" for one in found],
+                **self.cost(names),
+            }
+        )
+
+
+class Retriever(Protocol):
+    """A model of two vectors."""
+
+    def __call__(self, **inputs: Tensor) -> Tensor:
+        """(B, d) vectors of the listeners."""
+
+    def tracks(self) -> Tensor:
+        """(N, d) vectors of all tracks."""
+
+
+def dot_scores(model: nn.Module) -> Score:
+    """Scores by a `Retriever`: `model(**inputs)` times its `tracks()`."""
+    retriever = cast(Retriever, model)
+
+    def score(batch: train.Batch) -> Tensor:
+        inputs = {name: values for name, values in batch.items() if name not in ("target", ROW)}
+        return retriever(**inputs) @ retriever.tracks().T
+
+    return score

@@ -1,0 +1,173 @@
+"""Losses of retrieval, as functions of logits and of log-probabilities of the sampler.
+
+A logit is the model's score of a listener and a track. `positive` (B,) are the logits of the tracks
+that were played, `negative` (B, n) those of tracks drawn for comparison, from a distribution Q over
+the catalogue. All losses are means over the B examples, in nats.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, logsigmoid
+
+
+def full_softmax(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of picking the target out of the whole catalogue: (B, N), (B,) → ().
+
+    >>> full_softmax(torch.zeros(1, 4), torch.tensor([2]))
+    tensor(1.3863)
+    """
+    return cross_entropy(logits, target)
+
+
+def sampled_softmax(
+    positive: Tensor,
+    negative: Tensor,
+    log_q: Tensor | None = None,
+    positive_log_q: Tensor | None = None,
+    excluded: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of picking the positive out of itself and n negatives, corrected or not.
+
+    From each logit the logarithm of its correction is subtracted (Bengio & Senécal 2008, "Adaptive
+    importance sampling to accelerate training of a neural probabilistic language model"). The forms
+    of the lecture differ in what is given:
+
+    * neither: no correction. Tracks that are drawn often are pushed down too often;
+    * `log_q` and `positive_log_q`, both log Q: everything is corrected (Yi et al. 2019,
+      "Sampling-bias-corrected neural modeling for large corpus item recommendations", section 3);
+    * `log_q` alone, log (n Q): the negatives only.
+
+    Args:
+        positive: (B,). negative: (B, n). log_q: (B, n) or (n,), subtracted from the negatives.
+        positive_log_q: (B,), subtracted from the positives. excluded: (B, n), negatives that do not
+            count, such as those that are the positive itself.
+    """
+    if positive_log_q is not None:
+        positive = positive - positive_log_q
+    if log_q is not None:
+        negative = negative - log_q
+    if excluded is not None:
+        negative = negative.masked_fill(excluded, -torch.inf)
+    logits = torch.cat([positive.unsqueeze(1), negative], dim=1)
+    return -logits.log_softmax(dim=1)[:, 0].mean()
+
+
+def revised_softmax(
+    positive: Tensor,
+    negative: Tensor,
+    log_q: Tensor,
+    positive_log_q: Tensor,
+    excluded: Tensor,
+) -> Tensor:
+    """Sampled softmax with the revised correction, whose positive is not taken for a sample.
+
+    The negatives are drawn without the positive, that is from Q′(d) = Q(d) / (1 − Q(p)). With the
+    estimate P̂ = e^{f_p} / (e^{f_p} + 1/n Σ e^{f_d − log Q′(d)}) of its chance, held fixed,
+
+        L = −(1 − P̂) log [ e^{f_p} / Σ e^{f_d − log Q′(d)} ].
+
+    n counts the negatives that are not excluded; an example without any has the loss 0.
+
+    Args:
+        positive: (B,). negative: (B, n). log_q: (B, n) or (n,) log Q of the negatives.
+        positive_log_q: (B,) log Q of the positives. excluded: (B, n), the negatives that are the
+            positive.
+
+    Source: Khrylchenko et al. (2025), "Correcting the logQ correction: revisiting sampled softmax
+    for large-scale retrieval", RecSys, section 3.
+    """
+    rest = torch.log1p(-positive_log_q.exp()).unsqueeze(1)
+    negative = (negative - log_q + rest).masked_fill(excluded, -torch.inf)
+    n = (~excluded).sum(dim=1)
+    others = torch.where(n > 0, negative.logsumexp(dim=1), positive.detach())
+    weight = torch.sigmoid(others - n.clamp(min=1).log() - positive).detach()  # 1 − P̂
+    return (weight * (others - positive) * (n > 0)).mean()
+
+
+def in_batch(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Positives, negatives and what to exclude, when the batch's own targets are the negatives.
+
+    Args:
+        logits: (B, B), of the listener of each row and the target of each column. target: (B,).
+
+    Returns:
+        positive (B,); negative (B, B), the logits as they are; excluded (B, B), true where the
+        column's target is the row's own. Excluding the diagonal alone would leave the duplicates of
+        a popular target among its own negatives.
+
+    >>> in_batch(torch.zeros(3, 3), torch.tensor([7, 8, 7]))[2]
+    tensor([[ True, False,  True],
+            [False,  True, False],
+            [ True, False,  True]])
+    """
+    return logits.diagonal(), logits, target.unsqueeze(1) == target
+
+
+def log_popularity(counts: Tensor, power: float = 1.0) -> Tensor:
+    """Log-probabilities (N,) of a sampler that draws by counts (N,) to a power; −∞ for 0.
+
+    A power of 1 is what in-batch negatives come from, 0 draws every counted track alike.
+    """
+    return torch.where(counts > 0, power * counts.clamp(min=1).log(), -torch.inf).log_softmax(dim=0)
+
+
+def mixed_log_q(log_q: Tensor, other: Tensor, share: float) -> Tensor:
+    """log of share · Q + (1 − share) · Q′: what negatives from two samplers come from together.
+
+    Args:
+        log_q, other: (…) log-probabilities by Q and by Q′ of the same tracks, whichever sampler
+            each of them was drawn by. share: of the negatives that are drawn from Q, in (0, 1).
+
+    Source: Yang et al. (2020), "Mixed negative sampling for learning two-tower neural networks in
+    recommendations", WWW Companion, section 3.
+    """
+    both = torch.tensor([share, 1 - share], dtype=log_q.dtype, device=log_q.device).log()
+    return torch.logaddexp(log_q + both[0], other + both[1])
+
+
+def bce(positive: Tensor, negative: Tensor) -> Tensor:
+    """Binary cross-entropy: (B,), (B, n) → (), a mean over all B (n + 1) logits of each example.
+
+    The sum over one positive and its n negatives is divided by n + 1.
+    """
+    return gbce(positive, negative, beta=1.0)
+
+
+def gbce(positive: Tensor, negative: Tensor, beta: float) -> Tensor:
+    """Generalised binary cross-entropy: the probability of a positive is σ(s) to the power β.
+
+    −(β log σ(s⁺) + Σ log (1 − σ(s⁻))) / (n + 1), a mean over examples.
+
+    Args:
+        positive: (B,). negative: (B, n). beta: see `gbce_beta`; 1 is the usual cross-entropy.
+
+    Source: Petrov & Macdonald (2023), "gSASRec: reducing overconfidence in sequential
+    recommendation trained with negative sampling", RecSys.
+    """
+    n = negative.shape[1]
+    lost = binary_cross_entropy_with_logits(negative, torch.zeros_like(negative), reduction="none")
+    return ((lost.sum(dim=1) - beta * logsigmoid(positive)) / (n + 1)).mean()
+
+
+def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:
+    """β of gBCE: α (t (1 − 1/α) + 1/α) with the sampling rate α = n / (|I| − 1).
+
+    Args:
+        n_negatives: n, drawn uniformly. n_items: |I|, size of the catalogue. t: calibration from 0
+            (β = 1, the usual cross-entropy, overconfident) to 1 (β = α, calibrated).
+
+    Source: Petrov & Macdonald (2023), the definition of β.
+    """
+    alpha = n_negatives / (n_items - 1)
+    return alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+
+
+def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking, −log σ(s⁺ − s⁻): (B,), (B, n) → (), a mean over all pairs.
+
+    Source: Rendle et al. (2009), "BPR: Bayesian personalized ranking from implicit feedback", UAI,
+    section 4.1.
+    """
+    return -logsigmoid(positive.unsqueeze(1) - negative).mean()
