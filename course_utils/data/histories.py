@@ -45,27 +45,36 @@ class Histories:
         at = self.end[rows].unsqueeze(1) - 1 - torch.arange(length)
         mask = at >= self.start[rows].unsqueeze(1)
         at = at.clamp(min=0)
+
+        def shown(values: Tensor) -> Tensor:
+            return values[at] * mask if len(values) else values.new_zeros(mask.shape)
+
         return {
-            "item": self.item[at] * mask,
-            "finished": self.finished[at] * mask,
-            "time": self.time[at] * mask,
+            "item": shown(self.item),
+            "finished": shown(self.finished),
+            "time": shown(self.time),
             "mask": mask,
         }
 
-    def counts(self, rows: Tensor, n_items: int) -> csr_matrix:
-        """(B, n_items) how often each item is in the whole past of each row.
+    def counts(self, rows: Tensor, n_items: int, last: int | None = None) -> csr_matrix:
+        """(B, n_items) how often each item is in the past of each row.
 
         Args:
             rows: (B,) numbers of the rows that were asked for. n_items: more than any item.
+            last: how many of the latest listens count; default all.
         """
-        start, count = self.start[rows], self.end[rows] - self.start[rows]
-        border = torch.cat([torch.zeros(1, dtype=torch.int64), count.cumsum(0)])
-        example = torch.arange(len(rows)).repeat_interleave(count)
-        item = self.item[start[example] + torch.arange(len(example)) - border[example]]
+        row, item = self.pairs(rows, last)
         ones = np.ones(len(item), np.float32)
-        counts = csr_matrix((ones, item.numpy(), border.numpy()), (len(rows), n_items))
-        counts.sum_duplicates()
-        return counts
+        return csr_matrix((ones, (row.numpy(), item.numpy())), (len(rows), n_items))
+
+    def pairs(self, rows: Tensor, last: int | None = None) -> tuple[Tensor, Tensor]:
+        """The past of each row (B,): places in `rows` and items, an entry a listen, (M,) each."""
+        start, end = self.start[rows], self.end[rows]
+        start = start if last is None else torch.maximum(start, end - last)
+        count = end - start
+        row = torch.arange(len(rows)).repeat_interleave(count)
+        first = start - (count.cumsum(0) - count)
+        return row, self.item[first[row] + torch.arange(len(row))]
 
     def only(self, kept: Tensor) -> Histories:
         """The histories with some of the listens alone: kept (N,) bool."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import polars as pl
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from course_utils import train
@@ -15,9 +16,14 @@ from course_utils.data.tasks.retrieval import RetrievalTask
 from course_utils.evaluation.intervals import LEAST_GROUPS, Interval, bootstrap, resampled
 from course_utils.evaluation.pointwise import Mean, MetricError, whole
 from course_utils.evaluation.rivals import Rivals
+from course_utils.models.interfaces import Retriever
+from course_utils.settings import tunes
 
 ROW = "row"
 """The tensor of a batch that holds each example's number within its part."""
+
+FromPlays = Callable[[csr_matrix], Tensor]
+"""Scores (B, N) of all tracks, from how often each listener has played each track, (B, N)."""
 
 Score = Callable[[train.Batch], Tensor]
 """Scores (B, N) of all tracks, from a batch that holds the numbers of its examples, too."""
@@ -53,11 +59,11 @@ class Places:
         Raises:
             MetricError: a score is NaN or +∞.
         """
-        if not (scores < torch.inf).all():
+        if not (scores.amax(dim=1) < torch.inf).all():  # a NaN is the largest of its row
             raise MetricError("scores of tracks must be numbers or −∞; find where NaN came from")
         own = scores.gather(1, target.unsqueeze(1))
         findable = (target > 0) & (own[:, 0] > -torch.inf)
-        best = scores.topk(min(k, scores.shape[1]), dim=1)
+        best = scores.topk(min(k, scores.shape[1]), dim=1) if k else scores[:, :0].topk(0)
         return Places(
             above=(scores > own).sum(dim=1),
             tied=(scores == own).sum(dim=1) * findable,
@@ -152,21 +158,73 @@ class RetrievalContest(Rivals):
         Args:
             name: of the model. score: of all tracks. batch: of the test, by default the task's.
         """
-        data = batch or self.task.batches["test"]
+        self.places[name] = self._rank_all("test", score, batch, self.k)
+
+    def choose(
+        self, name: str, make: Callable[..., FromPlays], settings: Sequence[dict[str, Any]]
+    ) -> None:
+        """Judge a rival that needs no gradient, with the best of its settings on validation.
+
+        Where trials are run (`settings.tunes`), all settings are tried, and what came out is kept.
+
+        Args:
+            name: of the rival. make: fits it with a setting on the plays of training.
+            settings: to try; the first one is taken where nothing was tried. `last` is none of
+                the rival's own: how many of the latest listens of a history count.
+        """
+
+        def ranked(part: str, setting: dict[str, Any], k: int) -> Places:
+            fitted = make(**{key: value for key, value in setting.items() if key != "last"})
+            last = setting.get("last")
+            return self._rank_all(
+                part, lambda batch: fitted(self.task.profiles(part, batch[ROW], last)), k=k
+            )
+
+        if self.tune or tunes(name):
+            tried = []
+            for setting in settings:
+                missed = 1 - float(ranked("validation", setting, 0).recall(self.k).mean())
+                tried.append({"setting": setting, "valid_loss": missed})
+            self.tuned.keep_other(name, tried)
+        kept = self.tuned.others.get(name, [{"setting": settings[0], "valid_loss": float("nan")}])
+        chosen = min(kept, key=lambda one: one["valid_loss"])["setting"]
+        self.places[name] = ranked("test", chosen, self.k)
+
+    def chosen(self) -> pl.DataFrame:
+        """What validation chose for the rivals without gradients, a rival a row."""
+        rows = []
+        for name, tried in self.tuned.others.items():
+            losses = [one["valid_loss"] for one in tried]
+            best = tried[losses.index(min(losses))]["setting"]
+            rows.append(
+                {
+                    "rival": name,
+                    "chosen": ", ".join(f"{key} {value}" for key, value in best.items()),
+                    "tried": len(tried),
+                    self.judged_by: round(min(losses), 4),
+                    "… of the worst": round(max(losses), 4),
+                }
+            )
+        return pl.DataFrame(rows)
+
+    def _rank_all(
+        self, part: str, score: Score, batch: train.Batch | None = None, k: int = 0
+    ) -> Places:
+        """Places of all targets of a part, and lists of length k."""
+        data = batch or self.task.batches[part]
         data = {**data, ROW: torch.arange(len(data["target"]))}
-        parts = [self._rank("test", score, some, self.k) for some in train.batches(data, 512)]
+        parts = [self._rank(part, score, some, k) for some in train.batches(data, 512)]
         joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
-        self.places[name] = Places(*(torch.cat(values) for values in joined))
+        return Places(*(torch.cat(values) for values in joined))
 
     @torch.no_grad()
     def _rank(self, part: str, score: Score, batch: train.Batch, k: int) -> Places:
         """Places in one batch, with what must not be listed left out, and lists of length k."""
-        scores = score(batch).cpu().float()
-        left_out = torch.zeros_like(scores, dtype=torch.bool)
+        scores = score(batch).cpu().float().clone()
         if not self.task.repeats:
-            left_out = self.task.played(part, batch[ROW].cpu())
-        left_out[:, 0] = True
-        return Places.of(scores.masked_fill(left_out, -torch.inf), batch["target"].cpu(), k)
+            scores[self.task.played(part, batch[ROW].cpu())] = -torch.inf
+        scores[:, 0] = -torch.inf
+        return Places.of(scores, batch["target"].cpu(), k)
 
     def intervals(
         self,
@@ -217,22 +275,14 @@ class RetrievalContest(Rivals):
         )
 
 
-class Retriever(Protocol):
-    """A model of two vectors."""
-
-    def __call__(self, **inputs: Tensor) -> Tensor:
-        """(B, d) vectors of the listeners."""
-
-    def tracks(self) -> Tensor:
-        """(N, d) vectors of all tracks."""
-
-
 def dot_scores(model: nn.Module) -> Score:
     """Scores by a `Retriever`: `model(**inputs)` times its `tracks()`."""
     retriever = cast(Retriever, model)
+    where = next((p.device for p in model.parameters()), torch.device("cpu"))
 
     def score(batch: train.Batch) -> Tensor:
-        inputs = {name: values for name, values in batch.items() if name not in ("target", ROW)}
+        names = [name for name in batch if name not in ("target", ROW)]
+        inputs = {name: batch[name].to(where) for name in names}
         return retriever(**inputs) @ retriever.tracks().T
 
     return score

@@ -20,3 +20,13 @@ class Encoder(Layer, Protocol):
 
     owner: Tensor
     """(out_features,) which of the D numbers each code belongs to."""
+
+
+class Retriever(Protocol):
+    """A model of two vectors, whose dot product is the score of a listener and a track."""
+
+    def __call__(self, **inputs: Tensor) -> Tensor:
+        """(B, d) vectors of the listeners."""
+
+    def tracks(self) -> Tensor:
+        """(N, d) vectors of all tracks."""

@@ -279,6 +279,38 @@ def test_weighted_metrics_equal_repeated_rows():
     assert pointwise.LogLoss(logits, target)(weight) == pytest.approx(again, abs=1e-6)
 
 
+@quick
+@given(
+    st.lists(st.tuples(st.sampled_from([-3.0, 0.0, 0.5, 7.0]), st.integers(0, 3)), min_size=1)
+    .filter(lambda rows: any(count for _, count in rows))
+)  # fmt: skip
+def test_a_weighted_mean_equals_that_of_repeated_rows(rows):
+    values, weight = torch.tensor([v for v, _ in rows]), torch.tensor([w for _, w in rows])
+    mean = pointwise.Mean(values)
+    assert len(mean) == len(rows)
+    assert mean() == pytest.approx(values.double().mean().item())
+    repeated = values.repeat_interleave(weight)
+    assert mean(weight) == pytest.approx(repeated.double().mean().item())
+
+
+def test_a_mean_refuses_what_it_cannot_be_of():
+    for bad in (NAN, INF, -INF):
+        with pytest.raises(MetricError, match=r"1 of 3 scores are NaN or infinite.*at \(1,\)"):
+            pointwise.Mean(torch.tensor([0.0, bad, 1.0]))
+    for shape in [(0,), (2, 2), ()]:
+        with pytest.raises(MetricError, match=r"values must be \(N,\) with N > 0"):
+            pointwise.Mean(torch.zeros(shape))
+    with pytest.raises(MetricError, match="values must be a tensor, got list"):
+        pointwise.Mean([1.0])
+    mean = pointwise.Mean(torch.tensor([True, False, True]))
+    assert mean() == pytest.approx(2 / 3), "of hits, too"
+    with pytest.raises(UndefinedMetric, match="at least one row with a weight"):
+        mean(torch.zeros(3))
+    for weight in (torch.ones(2), torch.tensor([1.0, -1.0, 1.0]), torch.tensor([1.0, NAN, 1.0])):
+        with pytest.raises(MetricError):
+            mean(weight)
+
+
 POINTWISE = {
     "auc": pointwise.roc_auc,
     "log loss": pointwise.log_loss,
@@ -461,6 +493,48 @@ def test_intervals_refuse_what_does_not_fit():
         values[4] = bad
         with pytest.raises(MetricError, match="NaN or infinite"):
             intervals.mean_difference(torch.rand(30), values)
+
+
+DAY, HOUR = 86_400, 3_600
+
+
+@pytest.mark.parametrize(
+    ("n_listeners", "step", "unit"),
+    [
+        (20, 1, "listeners"),
+        (500, 1, "listeners"),
+        (19, DAY // 4, "days"),
+        (1, DAY, "days"),
+        (19, HOUR, "hours"),
+        (1, 60, "stretches of time"),
+    ],
+)
+def test_the_largest_units_of_which_there_are_enough_are_resampled(n_listeners, step, unit, capsys):
+    n = 1_000
+    listeners, time = (
+        np.arange(n) % n_listeners,
+        (1_000_000 + step * np.arange(n)).astype(np.uint32),
+    )
+    if unit == "hours":
+        listeners, time = listeners[:100], time[:100]
+    groups = intervals.resampled(listeners, time)
+    wanted = {
+        "listeners": listeners,
+        "days": time // DAY,
+        "hours": time // HOUR,
+        "stretches of time": np.repeat(np.arange(40), 25),
+    }[unit]
+    assert np.array_equal(groups, wanted)
+    assert len(np.unique(groups)) >= intervals.LEAST_GROUPS
+    told = capsys.readouterr().out
+    assert told == "" if unit == "listeners" else f"over its {unit}." in told
+
+
+@pytest.mark.parametrize("n", [0, 1, 19])
+def test_too_few_rows_have_nothing_to_be_resampled(n, capsys):
+    listeners = np.arange(n)
+    assert np.array_equal(intervals.resampled(listeners, np.zeros(n)), listeners)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, lambda rows: rows], ids=["array", "list"])

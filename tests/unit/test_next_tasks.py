@@ -66,14 +66,15 @@ def test_retrieval_equals_brute_force(log, length, repeats):
         assert batch["target"].tolist() == numbers(frame["item_id"], task.tracks)
         assert task.new_listeners(part).tolist() == (batch["listener"] == 0).tolist()
         assert task.new_tracks(part).tolist() == (batch["target"] == 0).tolist()
-        played = task.played(part)
+        played = torch.zeros(len(frame), task.n_values["track"], dtype=torch.bool)
+        played[task.played(part)] = True
         for k, row in enumerate(task.positions[part].tolist()):
             past = earlier(task.rows, row)
             known = numbers(past["item_id"], task.tracks)
             assert batch["history"][k][batch["mask"][k]].tolist() == known[::-1][:length]
             assert batch["mask"][k].sum() == min(length, len(past))
             assert (batch["history"][k][~batch["mask"][k]] == 0).all()
-            assert set(played[k].nonzero().flatten().tolist()) == set(known) - {0}
+            assert set(played[k].nonzero().flatten().tolist()) == set(known)
             again = frame["item_id"][k] in past["item_id"].to_list()
             assert frame["repeat"][k] == again and (repeats or not again)
     if repeats:
@@ -140,6 +141,145 @@ def test_next_item_equals_brute_force(log, length, repeats, padding):
     wanted = training.filter(~pl.col("repeat")) if not repeats else training
     assert judged["train"] == len(wanted) - len(openings), "each but a listener's first is a target"
     assert judged["test"] == len(rows.filter(pl.col("timestamp") >= task.split.test_start))
+
+
+def chosen_log_of(listens):
+    """A log of listens (listener, time, track, whether chosen, ratio), in the order of time."""
+    rows = [(u, t, i, o, "listen", r, 200) for u, t, i, o, r in sorted(listens, key=lambda x: x[1])]
+    return Log("small", events_of(rows).lazy())
+
+
+chosen_logs = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.integers(0, 12),
+        st.integers(0, 11),
+        st.integers(0, 1),
+        st.sampled_from([10, 95]),
+    ),
+    min_size=30,
+    max_size=70,
+).filter(lambda rows: len({row[1] for row in rows}) > 5).map(chosen_log_of)  # fmt: skip
+
+KEPT = {
+    "all": (None, lambda row: True),
+    "chosen": (pl.col("is_organic") == 1, lambda row: row["is_organic"] == 1),
+    "finished": (pl.col("played_ratio_pct") >= 95, lambda row: row["played_ratio_pct"] >= 95),
+    "recommended and new": (
+        (pl.col("is_organic") == 0) & ~pl.col("repeat"),
+        lambda row: row["is_organic"] == 0 and not row["repeat"],
+    ),
+    "none": (pl.lit(False), lambda row: False),
+}
+"""What histories hold: as an expression, and as a function of a row."""
+
+
+@pytest.mark.parametrize("organic", [False, True])
+@quick
+@given(
+    log=chosen_logs,
+    length=st.integers(1, 4),
+    repeats=st.booleans(),
+    kind=st.sampled_from(list(KEPT)),
+)
+def test_what_is_a_target_and_what_a_history_holds(organic, log, length, repeats, kind):
+    history, holds = KEPT[kind]
+    try:
+        task = retrieval_task(log, length, repeats, organic, history)
+    except LogError as error:
+        assert "let more kinds of listens be targets" in str(error)
+        assert ("'is_organic' is 1" in str(error)) == organic
+        return
+    whole = retrieval_task(log, length)
+    assert torch.equal(task.tracks, whole.tracks) and torch.equal(task.listeners, whole.listeners)
+    assert torch.equal(task.popularity(), whole.popularity()), "the catalogue is that of all"
+    n_tracks = task.n_values["track"]
+    for part in PARTS:
+        batch, frame = task.batches[part], task.frame(part)
+        wanted = whole.frame(part)
+        wanted = wanted if repeats else wanted.filter(~pl.col("repeat"))
+        assert frame.equals(wanted.filter(pl.col("is_organic") == 1) if organic else wanted)
+        profiles = task.profiles(part, torch.arange(len(frame)))
+        assert profiles.shape == (len(frame), n_tracks)
+        played = torch.zeros(len(frame), n_tracks, dtype=torch.bool)
+        played[task.played(part)] = True
+        for k, row in enumerate(task.positions[part].tolist()):
+            past = earlier(task.rows, row)
+            known = numbers(past["item_id"], task.tracks)
+            held = [n for n, r in zip(known, past.rows(named=True), strict=True) if holds(r)]
+            assert batch["history"][k][batch["mask"][k]].tolist() == held[::-1][:length]
+            counted = np.bincount(held, minlength=n_tracks)
+            assert profiles[[k]].toarray()[0].tolist() == counted.tolist()
+            assert set(played[k].nonzero().flatten().tolist()) - {0} == set(known) - {0}
+        some = torch.tensor([len(frame) - 1, 0])
+        assert (task.profiles(part, some) != profiles[some.numpy()]).nnz == 0
+        cut, shown = task.profiles(part, some, last=length), batch["mask"][some]
+        assert cut.sum(axis=1).A1.tolist() == shown.sum(dim=1).tolist(), "as the history itself"
+    plays = np.zeros((task.n_values["listener"], n_tracks))
+    for row in task.rows.filter(pl.col("timestamp") < task.split.train_end).rows(named=True):
+        if holds(row):
+            who = numbers([row["uid"]], task.listeners)[0]
+            plays[who, numbers([row["item_id"]], task.tracks)[0]] += 1
+    assert np.array_equal(task.plays().toarray(), plays)
+    assert plays[0].sum() == plays[:, 0].sum() == 0, "training knows everyone in it"
+
+
+@quick
+@given(log=chosen_logs, length=st.integers(1, 4), repeats=st.booleans())
+def test_what_was_recommended_is_an_input_and_no_target(log, length, repeats):
+    try:
+        task = next_item_task(log, length, repeats=repeats, organic=True)
+    except LogError as error:
+        assert "let more kinds" in str(error) or "no listen follows" in str(error)
+        return
+    whole = next_item_task(log, length)
+    chosen = whole.rows.filter(pl.col("is_organic") == 1)
+    chosen = chosen if repeats else chosen.filter(~pl.col("repeat"))
+    assert task.rows.equals(whole.rows)
+    first = task.rows.filter(pl.col("timestamp") < task.split.train_end).unique(
+        "uid", keep="first", maintain_order=True
+    )
+    openings = first.filter(pl.col("is_organic") == 1)  # a first listen is never a repeat
+    n_training = len(chosen.filter(pl.col("timestamp") < task.split.train_end))
+    assert task.batches["train"]["counts"].sum() == n_training - len(openings)
+    assert task.batches["train"]["counts"].any(dim=1).all(), "no sequence without a target"
+    place = {row: k for k, row in enumerate(whole.positions["train"].tolist())}
+    same = torch.tensor([place[row] for row in task.positions["train"].tolist()])
+    ours, theirs = task.batches["train"], whole.batches["train"]
+    for name in ("listener", "track", "mask"):
+        assert torch.equal(ours[name], theirs[name][same]), "what was recommended is an input"
+    assert not (ours["counts"] & ~theirs["counts"][same]).any()
+    assert torch.equal(ours["target"], theirs["target"][same] * ours["counts"])
+    for part in ("validation", "test"):
+        ends = task.split.train_end, task.split.test_start
+        when = np.searchsorted(ends, chosen["timestamp"], side="right")
+        assert task.frame(part).equals(chosen.filter(when == PARTS.index(part)))
+
+
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        (pl.col("is_organic"), "it gave UInt8 with 0 nulls"),
+        (pl.col("played_ratio_pct") > 50, "it gave Boolean with 1 nulls"),
+        (pl.lit(None), "it gave Null"),
+        (pl.lit("yes"), "it gave String"),
+    ],
+)
+def test_a_history_must_be_true_or_false_for_every_listen(history, told):
+    rows = [(1, 10 * t, t % 5, 1, None if t == 3 else 80) for t in range(40)]
+    with pytest.raises(LogError, match=f"must be true or false for every listen, {told}"):
+        retrieval_task(chosen_log_of(rows), 3, history=history)
+
+
+def test_the_age_is_in_weeks_before_the_end_of_training():
+    listens = [(1, 86_400 * t, t % 4) for t in range(100)]
+    task = retrieval_task(log_of(listens), 3)
+    age, time = task.age("train"), task.frame("train")["timestamp"].to_numpy()
+    assert age.dtype == torch.float32 and age.shape == (len(time),)
+    assert age.tolist() == pytest.approx(((task.split.train_end - time) / 604_800).tolist())
+    assert (age > 0).all() and (age.diff() < 0).all()
+    for part in ("validation", "test"):
+        assert (task.age(part) == 0).all() and len(task.age(part)) == len(task.frame(part))
 
 
 @quick
@@ -224,7 +364,9 @@ def test_at_most_so_many_examples():
     assert torch.equal(drawn, again.positions["test"])
     assert some.popularity().equal(whole.popularity()), "popularity knows all of training"
     assert len(next_item_task(log_of(listens), 3, most=5).frame("train")) == 5
-    assert some.played("test", torch.tensor([0, 3])).equal(some.played("test")[[0, 3]])
+    example, track = some.played("test")
+    again = some.played("test", torch.tensor([3]))[1]
+    assert again.equal(track[example == 3])
 
 
 def test_the_simulated_log(tiny_log):

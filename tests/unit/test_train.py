@@ -245,6 +245,63 @@ def test_a_loss_that_draws_at_random_is_validated_on_the_same_draws_each_time():
     assert torch.equal(after, torch.rand(())), "validation leaves the generator as it was"
 
 
+def test_a_criterion_judges_validation_in_place_of_the_loss():
+    """The loss falls in every epoch, the criterion is lowest after the second one."""
+    told, calls = [0.9, 0.4, 0.6, 0.5, 0.3], []
+
+    def loss(model, batch):
+        assert model.training and torch.is_grad_enabled()
+        return train.log_loss(model, batch)
+
+    def criterion(model, batch):
+        assert not model.training and not torch.is_grad_enabled()
+        calls.append((len(batch["target"]), model.weight.weight.clone()))
+        return torch.tensor(told[(len(calls) - 1) // 3]) + batch["numbers"][0, 0] * 0
+
+    model, valid = Linear(3), separable(50, seed=1)
+    options = {"criterion": criterion, "batch_size": 20, "epochs": 5, "lr": 0.05}
+    history = quiet_fit(model, separable(50), valid, loss=loss, patience=1, **options)
+    assert history.valid_loss == pytest.approx(told[:4]), "no improvement for two epochs"
+    assert history.best_epoch == 1 and history.train_loss == sorted(history.train_loss)[::-1]
+    assert [n for n, _ in calls] == [20, 20, 10] * 4
+    assert torch.equal(model.weight.weight, calls[3][1]), "what the criterion judged best is kept"
+
+
+def test_a_criterion_is_a_mean_over_rows_on_equal_draws():
+    drawn = []
+
+    def criterion(model, batch):
+        drawn.append(torch.rand(()).item())
+        return batch["target"].mean()
+
+    data = separable(50)
+    data["target"] = torch.arange(50) / 50
+    history = quiet_fit(
+        Linear(3), data, data, criterion=criterion, batch_size=30, epochs=2, patience=9
+    )
+    assert history.valid_loss == pytest.approx([0.49, 0.49])
+    assert drawn[:2] == drawn[2:]
+
+
+def test_the_loss_is_the_criterion_unless_there_is_another():
+    def run(**options):
+        torch.manual_seed(0)
+        data = separable(200)
+        return quiet_fit(Linear(3), data, separable(100, 1), epochs=3, patience=9, **options)
+
+    plain, same = run(), run(criterion=train.log_loss)
+    assert plain.valid_loss == same.valid_loss and plain.train_loss == same.train_loss
+
+
+@pytest.mark.parametrize("bad", [NAN, math.inf])
+def test_a_criterion_that_is_not_finite_stops_training(bad):
+    data = separable(50)
+    with pytest.raises(TrainingError, match="validation loss in epoch 0 became"):
+        quiet_fit(Linear(3), data, data, criterion=lambda model, batch: torch.tensor(bad))
+    with pytest.raises(TrainingError, match="must be one number"):
+        quiet_fit(Linear(3), data, data, criterion=lambda model, batch: batch["target"])
+
+
 def test_before_epoch_may_draw_a_table_anew():
     seen = []
 

@@ -87,28 +87,26 @@ class RetrievalTask:
         tracks = number_ids(tensor(seen["item_id"]), self.tracks)
         return torch.bincount(tracks, minlength=self.n_values["track"])
 
-    def played(self, part: str, examples: Tensor | None = None) -> Tensor:
-        """(B, n + 1) which tracks the listener had played before, to leave them out of a ranking.
+    def played(self, part: str, examples: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What the listeners had played before: `scores[task.played(part)] = -inf` leaves it out.
 
         Args:
             part: of the task. examples: (B,) numbers within the part, default all.
+
+        Returns:
+            Places among these examples and numbers of tracks, an entry a listen, (M,) each.
         """
         rows = self.positions[part] if examples is None else self.positions[part][examples]
-        played = torch.zeros(len(rows), self.n_values["track"], dtype=torch.bool)
-        example, track = self.past.counts(rows, self.n_values["track"]).nonzero()
-        played[torch.from_numpy(example), torch.from_numpy(track)] = True
-        played[:, 0] = False
-        return played
+        return self.past.pairs(rows)
 
-    def profiles(self, part: str, examples: Tensor) -> csr_matrix:
-        """(B, n + 1) how often each listener's histories held each track, up to the example.
-
-        Unlike `history` it is not cut to the last L. Column 0 stands for all unknown tracks.
+    def profiles(self, part: str, examples: Tensor, last: int | None = None) -> csr_matrix:
+        """(B, n + 1) how often the history of each example holds each track; column 0: unknown.
 
         Args:
             part: of the task. examples: (B,) numbers within the part.
+            last: how many of the latest listens count; default all, not L.
         """
-        return self.held.counts(self.positions[part][examples], self.n_values["track"])
+        return self.held.counts(self.positions[part][examples], self.n_values["track"], last)
 
     def plays(self) -> csr_matrix:
         """(listeners + 1, tracks + 1) how often histories held each track in training."""

@@ -1,8 +1,8 @@
 """The rivals that need no gradient: neighbours, factors and a linear model, from a matrix of plays.
 
 Plays are a sparse matrix (listeners, tracks) of counts; how often something was played does not
-matter here, only whether. Each model is fitted on the plays of training and then scores all tracks
-from what a listener, known or not, has played so far: `score` maps (B, N) counts to (B, N) float32.
+matter here, only whether. Each model is fitted on the plays of training. Called with what listeners,
+known or not, have played so far, (B, N) counts, it gives scores of all tracks, (B, N) float32.
 """
 
 from __future__ import annotations
@@ -27,6 +27,21 @@ def binary(plays: csr_matrix) -> csr_matrix:
     return csr_matrix(played)
 
 
+class Popular:
+    """What everybody plays: the same scores for all.
+
+    Args:
+        counts: (N,) plays of each track.
+    """
+
+    def __init__(self, counts: Tensor) -> None:
+        self.counts = counts.float()
+
+    def __call__(self, plays: csr_matrix) -> Tensor:
+        """Scores of all tracks: (B, N) → (B, N)."""
+        return self.counts.expand(plays.shape)
+
+
 class ItemKNN:
     """Neighbours of the tracks played: score(j) = Σ over played i of cos(i, j).
 
@@ -47,7 +62,7 @@ class ItemKNN:
         self.similarity = csr_matrix(model.similarity)
         self.similarity.setdiag(0)
 
-    def score(self, plays: csr_matrix) -> Tensor:
+    def __call__(self, plays: csr_matrix) -> Tensor:
         """Scores of all tracks: (B, N) → (B, N)."""
         return torch.from_numpy((binary(plays) @ self.similarity).toarray()).float()
 
@@ -74,11 +89,14 @@ class ALS:
         with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore", RuntimeWarning)  # about threads, which are limited here
             self.model = AlternatingLeastSquares(
-                factors=dim, regularization=decay, alpha=weight, random_state=seed
+                factors=dim,
+                regularization=decay,
+                alpha=1 + weight,  # there it is all that a play counts
+                random_state=seed,
             )
             self.model.fit(binary(plays), show_progress=False)
 
-    def score(self, plays: csr_matrix) -> Tensor:
+    def __call__(self, plays: csr_matrix) -> Tensor:
         """Scores of all tracks, the listeners' factors solved anew from what they played."""
         played = binary(plays)
         with threadpool_limits(1, "blas"):
@@ -106,9 +124,9 @@ class EASE:
         self.half = solve(gram, x.toarray(), assume_a="pos").astype(np.float32)
         self.diagonal = (1 - x.multiply(self.half).sum(axis=0).A1) / decay  # of P
 
-    def score(self, plays: csr_matrix) -> Tensor:
+    def __call__(self, plays: csr_matrix) -> Tensor:
         """Scores of all tracks: (B, N) → (B, N)."""
         played = binary(plays)
         own = played.toarray()
-        product = (own - (played @ self.x.T) @ self.half) / self.decay  # x P
+        product = (own - (played @ self.x.T).toarray() @ self.half) / self.decay  # x P
         return torch.from_numpy(own - product / self.diagonal).float()

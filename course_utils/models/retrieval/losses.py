@@ -7,6 +7,9 @@ the catalogue. All losses are means over the B examples, in nats.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, logsigmoid
@@ -80,7 +83,7 @@ def revised_softmax(
     """
     rest = torch.log1p(-positive_log_q.exp()).unsqueeze(1)
     negative = (negative - log_q + rest).masked_fill(excluded, -torch.inf)
-    n = (~excluded).sum(dim=1)
+    n = (~excluded).sum(dim=1).to(positive)
     others = torch.where(n > 0, negative.logsumexp(dim=1), positive.detach())
     weight = torch.sigmoid(others - n.clamp(min=1).log() - positive).detach()  # 1 − P̂
     return (weight * (others - positive) * (n > 0)).mean()
@@ -171,3 +174,38 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     section 4.1.
     """
     return -logsigmoid(positive.unsqueeze(1) - negative).mean()
+
+
+class SampledSoftmax:
+    """The softmax over all tracks, its denominator estimated from n that are drawn.
+
+    The batch shares the n tracks, drawn from Q with replacement. A draw stands for 1 / (n Q(d))
+    tracks, and draws of the target p itself are left out, so that without bias
+
+        Σ_{i ≠ p} e^{f_i} ≈ Σ_{draws ≠ p} e^{f_d − log (n Q(d))}.
+
+    Args:
+        counts: (N,) plays of each track. n: draws. power: Q is proportional to counts to it.
+        corrected: whether draws are weighted; if not, each of them stands for itself.
+
+    Called with a model of two vectors (`model(**inputs)` (B, d), `model.tracks()` (N, d)) and a
+    batch, whose `target` (B,) is no input, it gives the mean loss.
+
+    Source: Bengio & Senécal (2008), section 3; in recommenders Covington et al. (2016), 3.1.
+    """
+
+    def __init__(
+        self, counts: Tensor, n: int = 1_024, power: float = 0.5, corrected: bool = True
+    ) -> None:
+        self.log_q = log_popularity(counts, power)
+        self.n, self.corrected = n, corrected
+
+    def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
+        target = batch["target"]
+        user = model(**{name: values for name, values in batch.items() if name != "target"})
+        tracks, log_q = model.tracks(), self.log_q.to(user.device)
+        drawn = torch.multinomial(log_q.exp(), self.n, replacement=True)
+        positive, negative = (user * tracks[target]).sum(dim=1), user @ tracks[drawn].T
+        stands_for = math.log(self.n) + log_q[drawn] if self.corrected else None
+        own = drawn == target.unsqueeze(1)
+        return sampled_softmax(positive, negative, stands_for, excluded=own)
