@@ -175,7 +175,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("organic", [False, True])
-@quick
+@settings(quick, max_examples=25)
 @given(
     log=chosen_logs,
     length=st.integers(1, 4),

@@ -1,8 +1,8 @@
 """The rivals that need no gradient: neighbours, factors and a linear model, from a matrix of plays.
 
 Plays are a sparse matrix (listeners, tracks) of counts; how often something was played does not
-matter here, only whether. Each model is fitted on the plays of training. Called with what listeners,
-known or not, have played so far, (B, N) counts, it gives scores of all tracks, (B, N) float32.
+matter here, only whether. Each model is fitted on the plays of training. Called with what
+listeners, known or not, have played so far, (B, N) counts, it gives scores of all tracks, (B, N).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ the catalogue. All losses are means over the B examples, in nats.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -208,4 +208,38 @@ class SampledSoftmax:
         positive, negative = (user * tracks[target]).sum(dim=1), user @ tracks[drawn].T
         stands_for = math.log(self.n) + log_q[drawn] if self.corrected else None
         own = drawn == target.unsqueeze(1)
+        return sampled_softmax(positive, negative, stands_for, excluded=own)
+
+
+class InBatchSoftmax:
+    """Softmax of each listener over the tracks that the batch's listeners played.
+
+    The tracks of the other examples are negatives that cost nothing more. They come as popularity
+    sends them, Q(d) being a track's share of the training examples; examples with the same track
+    are no negatives of each other.
+
+    Args:
+        counts: (N,) training examples of each track. form: of the correction:
+            `none`; `all`, log Q is taken from every logit, the positive's as well (Yi et al. 2019,
+            section 3); `negatives`, log (n Q) is taken from those of the n = B − 1 negatives.
+
+    Called with a `TwoTower` and a batch it gives the mean loss. The gradient of `negatives` is that
+    of the revised correction (`revised_softmax`) up to n, which counts the duplicates here.
+    """
+
+    def __init__(self, counts: Tensor, form: Literal["none", "all", "negatives"]) -> None:
+        if form not in ("none", "all", "negatives"):
+            raise ValueError(f"form must be 'none', 'all' or 'negatives', got {form!r}")
+        self.log_q, self.form = log_popularity(counts), form
+
+    def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
+        target = batch["target"]
+        user = model(**{name: values for name, values in batch.items() if name != "target"})
+        positive, negative, own = in_batch(user @ model.tracks(target).T, target)
+        log_q = self.log_q.to(user.device)[target]
+        if self.form == "none":
+            return sampled_softmax(positive, negative, excluded=own)
+        if self.form == "all":
+            return sampled_softmax(positive, negative, log_q, log_q, excluded=own)
+        stands_for = math.log(max(1, len(target) - 1)) + log_q
         return sampled_softmax(positive, negative, stands_for, excluded=own)
