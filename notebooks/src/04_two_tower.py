@@ -1,0 +1,707 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 04 · Two towers
+#
+# *Lecture: candidate generation, part 2. Runs in about four minutes on two CPU cores.*
+#
+# One tower makes a vector of the listener, another one a vector of the track, and they meet only at the very end, in
+# a dot product. That is a poor way to compare two things, and the best one to *search*: the tracks' vectors can be
+# computed overnight and put into an index that finds the hundred largest products among millions within a
+# millisecond.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - train two towers with the negatives that a batch brings along, and correct what is wrong with them;
+# - tell the forms of this *logQ correction* apart, by their bias on a world where the truth is known;
+# - use a cosine with a temperature, and say what happens without one;
+# - serve tracks that training never saw;
+# - read a recall–cost curve of an approximate index.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** The correction is one line of code and fills half of the lecture, because half of the world's
+# implementations have it wrong. Let the room vote on the sign before you show anything. About eighty minutes.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import math
+from typing import Any, Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, normalize
+
+from course_utils import train
+from course_utils.data.ids import lookup, number_ids
+from course_utils.data.log import open_log
+from course_utils.data.tasks.retrieval import retrieval_task
+from course_utils.evaluation.next_track import NextChoice
+from course_utils.evaluation.retrieval import Places, RetrievalContest
+from course_utils.lesson import plots
+from course_utils.lesson.claims import Claims
+from course_utils.lesson.widgets import interactive
+from course_utils.models.mlp import MLP
+from course_utils.models.retrieval.index import HNSW, IVF, exact
+from course_utils.models.retrieval.losses import in_batch, log_popularity, sampled_softmax
+from course_utils.models.retrieval.youtube_dnn import pooled
+
+plots.use_style()
+SEED = train.seed_everything(4)
+log = open_log()
+claim = Claims(log)
+MARGIN = 0.01  # of Recall@100, that we call a difference
+UNBIASED, FAR = 0.02, 0.15  # errors of a chance of one half: that we call none, and far off
+FOLDED = 0.5  # share of the recall that is left to a model that folds, at most
+FOUND, LOOKED_AT = 0.95, 0.25  # of the exact answer, and of the catalogue
+LENGTH, EPOCHS, BATCH = 10, 12, 512
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The claims below are judged by these margins, which stood there before any result.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The task
+#
+# That of notebook 03: a track that the listener chose and had not played before, found among all tracks of the
+# catalogue, from the last ten choices.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+chose = pl.col("is_organic") == 1
+OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+task = retrieval_task(
+    log, LENGTH, repeats=False, organic=OWN, history=chose if OWN else None, judged=3_000, seed=SEED
+)
+contest = RetrievalContest(task, SEED, "04_two_tower")
+N = task.n_values["track"]
+inputs = {
+    part: {name: batch[name] for name in ("history", "mask", "target")}
+    for part, batch in task.batches.items()
+}
+counts = torch.bincount(inputs["train"]["target"], minlength=N)
+print(f"{len(inputs['train']['target']):,} training examples, {N - 1:,} tracks")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Late binding, and its price
+#
+# With vectors of length $d$ the table of all scores, listeners × tracks, has rank $d$ at most. A ranker that lets
+# listener and track meet early has no such limit, but it must be run once for every pair.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.retrieval.two_tower import IdTower, TwoTower
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# By hand: of these three listeners and three tracks, each listener loves one track. That is a table of rank three.
+# The best that vectors of length two can do (Eckart & Young 1936) leaves a third of it out.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+loves = torch.eye(3, dtype=torch.float64)
+left_out = [round((torch.linalg.svdvals(loves)[d:] ** 2).sum().item() / 3, 3) for d in (1, 2, 3)]
+dict(zip((1, 2, 3), left_out, strict=True))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Negatives for nothing
+#
+# A batch holds 512 listeners and the 512 tracks they played. For each listener the other 511 tracks can serve as
+# negatives: their vectors are there already. But they are no fair sample. They come as often as they are *played*.
+#
+# $$\text{loss}_b = -\log \frac{e^{f_{bb}}}{e^{f_{bb}} + \sum_{c \ne b} e^{f_{bc}}}$$
+#
+# Trained with it, a track's score ends up near $\log P(i \mid u) - \log Q(i)$: how much likelier it is than its
+# popularity $Q$ says. So the popularity must be put back. Where?
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Three forms of one correction
+#
+# Subtract from the logits:
+#
+# - **nothing**: the loss above;
+# - **$\log Q$ from all**, the positive included (*Yi et al. 2019, section 3*): the batch is taken for a sample of
+#   Q, and the positive for a member of it;
+# - **$\log(nQ)$ from the negatives only**: a negative stands for $1/(nQ)$ tracks, and the positive, which was not
+#   drawn but *given*, for itself. Its gradient is that of the *revised* correction of Khrylchenko et al. (2025).
+#
+# In all of them a listener's own track, when somebody else in the batch has played it too, is no negative.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### On a world where the truth is known
+#
+# A thousand items with Zipf popularity Q. The true chance of the positive, an item of the tail, is one half; the
+# rest is spread by Q. Hand each form the *true* logits, $\log P$, and ask what chance it makes of them: a form
+# without bias answers .5, whatever the number of negatives.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+M, item = 1_000, 199  # items, and the positive: the one of rank 200
+q = 1 / torch.arange(1, M + 1, dtype=torch.float64)
+q /= q.sum()
+truth = 0.5 * q / (1 - q[item])
+truth[item] = 0.5
+f, log_q = truth.log(), q.log()
+generator = torch.Generator().manual_seed(SEED)
+
+
+def estimate(form: str, n: int) -> float:
+    """Mean chance of the positive over 400 draws of n negatives."""
+    drawn = torch.multinomial(q, 400 * n, replacement=True, generator=generator).view(400, n)
+    positive, negative, own = f[item], f[drawn], drawn == item
+    if form == "log Q from all":
+        positive, negative = positive - log_q[item], negative - log_q[drawn]
+    if form == "log Q from negatives":
+        negative = negative - log_q[drawn]
+    if form == "log nQ from negatives":
+        negative = negative - log_q[drawn] - math.log(n)
+    total = negative.exp().masked_fill(own, 0).sum(dim=1)
+    return (positive.exp() / (positive.exp() + total)).mean().item()
+
+
+FORMS = ["nothing", "log Q from all", "log Q from negatives", "log nQ from negatives"]
+DRAWS = [32, 64, 128, 256, 512]
+answers = {form: [estimate(form, n) for n in DRAWS] for form in FORMS}
+
+# %% slideshow={"slide_type": "subslide"}
+COLORS = dict(zip(FORMS, ("muted", "linear", "knn", "neural"), strict=True))
+figure, ax = plt.subplots(figsize=(8.5, 4.4))
+ax.axhline(0.5, color=plots.COLORS["oracle"], linestyle=":")
+ax.annotate("truth", (DRAWS[0], 0.5), xytext=(0, -16), textcoords="offset points", fontsize=13)
+for form, values in answers.items():
+    ax.plot(DRAWS, values, "o-", color=plots.COLORS[COLORS[form]])
+    ax.annotate(form, (DRAWS[-1], values[-1]), xytext=(10, -4), textcoords="offset points",
+                color=plots.COLORS[COLORS[form]], fontsize=13)  # fmt: skip
+ax.set(
+    xscale="log", xlabel="negatives drawn", ylabel="chance it makes of one half", ylim=(-0.03, 1.03)
+)
+ax.set_xticks(DRAWS, [str(n) for n in DRAWS])
+ax.set_xlim(right=DRAWS[-1] * 5)
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+bias = {form: [abs(value - 0.5) for value in values] for form, values in answers.items()}
+told = {form: ", ".join(f"{value:.2f}" for value in values) for form, values in answers.items()}
+claim(
+    "Without a correction the chance depends on the number of negatives, and is far off with many",
+    bias["nothing"][-1] > FAR,
+    told["nothing"],
+)
+claim(
+    "With log Q taken from all logits it is far off, the less so the more negatives",
+    bias["log Q from all"][-1] > FAR and bias["log Q from all"][-1] < bias["log Q from all"][0],
+    told["log Q from all"],
+)
+claim(
+    "With log Q taken from the negatives alone it is far off, the more so the more negatives",
+    bias["log Q from negatives"][-1] > FAR
+    and bias["log Q from negatives"][-1] > bias["log Q from negatives"][0],
+    told["log Q from negatives"],
+)
+claim(
+    "With log nQ taken from the negatives alone it has no bias, with many negatives and with few",
+    max(bias["log nQ from negatives"]) < UNBIASED,
+    told["log nQ from negatives"],
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# This item is one of the tail with a large chance: the case that matters most, somebody's favourite that few others
+# know. For a popular positive with a small chance the forms are closer together. Forgetting the $n$ is the most
+# common mistake: the negatives then weigh n times too much.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.retrieval.losses import InBatchSoftmax
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## On the log
+#
+# The same two towers, the same batches, three forms. Seven trials each.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def ids(**options: Any) -> TwoTower:
+    """Towers of ids on both sides."""
+    return TwoTower(IdTower(N), IdTower(N), N, **options)
+
+
+options = {"epochs": EPOCHS, "batch_size": BATCH, "patience": 2}
+towers = contest.enter(
+    "log nQ from negatives", ids, InBatchSoftmax(counts, "negatives"), inputs, **options
+)
+contest.enter("log Q from all", ids, InBatchSoftmax(counts, "all"), inputs, **options)
+contest.enter("uncorrected", ids, InBatchSoftmax(counts, "none"), inputs, **options)
+log_q = log_popularity(counts)
+
+
+def corrected_again(batch: train.Batch) -> Tensor:
+    """Scores of the corrected towers with log Q taken away once more, when they serve."""
+    return towers(batch["history"], batch["mask"]) @ towers.tracks().T - log_q.clamp(min=-30)
+
+
+contest.judge("… and again at serving", corrected_again)
+if log.world is not None and OWN:
+    contest.judge("oracle", NextChoice(log.world, task))
+contest.table()
+
+# %% slideshow={"slide_type": "fragment"}
+gain = contest.gap("log nQ from negatives", "uncorrected", k=10, ndcg=True)
+claim("The correction improves NDCG@10 at equal budget", gain.positive, f"ΔNDCG@10 {gain}")
+coverage = {name: contest.places[name].coverage(10, N - 1) for name in contest.places}
+claim(
+    "And it lowers the coverage of the lists",
+    coverage["log nQ from negatives"] < coverage["uncorrected"],
+    f"coverage@10 {coverage['log nQ from negatives']:.1%} against {coverage['uncorrected']:.1%}",
+)
+loss = contest.gap("log nQ from negatives", "… and again at serving")
+claim(
+    "log Q belongs into training: taken away again at serving, it hurts",
+    loss.low > MARGIN,
+    f"ΔRecall@100 {loss}",
+)
+forms = contest.gap("log nQ from negatives", "log Q from all")
+claim(
+    "On this log the two corrections find equally much",
+    abs(forms.value) < MARGIN,
+    f"ΔRecall@100 {forms}, margin {MARGIN}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Uncorrected towers list what is special about a listener, however rare: their lists hold more different tracks, and
+# nearly nobody plays them. Both numbers belong on the table when somebody proposes the correction.
+#
+# The two corrected forms, so different on the toy, hardly differ here. On the toy the positive had a chance of one
+# half. Here the best model of the world gives the next track a few per cent, and then the positive's own term
+# matters little.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Where the popularity lives
+#
+# With a dot product a track can be popular with everybody in one way only: its vector is long.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+with torch.no_grad():
+    norms = towers.tracks().norm(dim=1)
+seen = counts >= 5
+r = torch.corrcoef(torch.stack([norms[seen], counts[seen].log()]))[0, 1].item()
+figure, ax = plt.subplots(figsize=(7.5, 4.2))
+ax.scatter(counts[seen], norms[seen], s=10, alpha=0.4, color=plots.COLORS["neural"], linewidths=0)
+ax.set(xscale="log", xlabel="training examples of the track", ylabel="length of its vector")
+plt.show()
+claim(
+    "The length of an id vector learns popularity", r > 0.5, f"correlation with log plays {r:.2f}"
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Cosine and temperature
+#
+# Normalise both vectors, and no track can win by its length. But a cosine lies between −1 and 1. With $N$ tracks the
+# largest chance that a softmax can then give to any of them is
+#
+# $$P_{\max} = \frac{e}{e + (N - 1)\, e^{-1}} = \frac{e^2}{e^2 + N - 1}$$
+#
+
+# %% slideshow={"slide_type": "fragment"}
+most = math.e**2 / (math.e**2 + N - 2)
+with_temperature = 1 / (1 + (N - 2) * math.exp(-2 / 0.05))
+print(
+    f"largest chance with {N - 1:,} tracks: {most:.2%}, with a temperature of 0.05: {with_temperature:.2%}"
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So divide by a temperature τ, and learn it: $\cos/\tau$ with $\tau = e^s$, kept between .01 and 100. It begins at 1.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def fixed() -> TwoTower:
+    """Cosine towers whose temperature stays at 1."""
+    model = ids(cosine=True)
+    model.log_temperature.requires_grad_(False)
+    return model
+
+
+loss = InBatchSoftmax(counts, "negatives")
+learned = contest.enter(
+    "cosine, learned temperature", lambda: ids(cosine=True), loss, inputs, **options
+)
+contest.enter("cosine, temperature 1", fixed, loss, inputs, **options)
+gap = contest.gap("cosine, learned temperature", "cosine, temperature 1")
+print(f"learned temperature: {learned.temperature.item():.3f}")
+claim("Cosine towers need a temperature", gap.low > MARGIN, f"ΔRecall@100 {gap}")
+gap = contest.gap("log nQ from negatives", "cosine, learned temperature")
+claim(
+    "A dot product finds more than a cosine here", gap.positive, f"ΔRecall@100 {gap}", expected=None
+)
+
+
+# %% slideshow={"slide_type": "subslide"}
+def draw_temperature(temperature: float, ax: plt.Axes | None = None) -> None:
+    """Chances of one listener's forty best tracks at a temperature."""
+    one = {name: values[:1] for name, values in inputs["test"].items() if name != "target"}
+    with torch.no_grad():
+        cosines = (learned(**one) * learned.temperature @ learned.tracks().T)[0, 1:]
+    chances = (cosines / temperature).softmax(dim=0).sort(descending=True).values[:40]
+    shown = ax is None
+    if ax is None:
+        _, ax = plt.subplots(figsize=(8, 3.6))
+    ax.bar(range(1, len(chances) + 1), chances, color=plots.COLORS["neural"])
+    ax.set(
+        title=f"τ = {temperature:g}, largest chance {chances[0]:.1%}", xlabel="place in the list"
+    )
+    if shown:
+        ax.set_ylabel("chance")
+        plt.show()
+
+
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.6))
+for ax, temperature in zip(axes, (1.0, 0.1, 0.03), strict=True):
+    draw_temperature(temperature, ax)
+axes[0].set_ylabel("chance")
+plt.show()
+
+# %% slideshow={"slide_type": "skip"}
+interactive(draw_temperature, temperature=(0.02, 1.0, 0.02))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# One listener, the same cosines, three temperatures. The order of the tracks never changes. What changes is how sure
+# the model can be, and so what a training step learns: at a temperature of one, all tracks look alike for ever.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Only what was shown
+#
+# Tempting: train on plays alone, with the full plays as positives and the skips as negatives. No sampling, no
+# correction, and true negatives! But such a loss never compares a track with one that was *not* shown. Tracks of
+# quite another kind may end up next to each other, since nothing holds them apart. This is called *folding* (Xin et
+# al. 2017).
+#
+
+# %% slideshow={"slide_type": "fragment"}
+finished = torch.from_numpy(
+    (task.frame("train")["played_ratio_pct"].fill_null(0) >= 95).to_numpy().copy()
+)
+shown = {**inputs, "train": {**inputs["train"], "finished": finished.float()}}
+
+
+def pointwise(model: Any, batch: train.Batch) -> Tensor:
+    """Log loss of finishing the track that was shown."""
+    user = model(batch["history"], batch["mask"])
+    return binary_cross_entropy_with_logits(
+        (user * model.tracks(batch["target"])).sum(dim=1), batch["finished"]
+    )
+
+
+contest.enter("pointwise, shown tracks", ids, pointwise, shown, **options)
+recall = contest.intervals(["pointwise, shown tracks", "log nQ from negatives"])
+left = recall["pointwise, shown tracks"].value / recall["log nQ from negatives"].value
+claim(
+    "A pointwise loss on shown tracks alone folds",
+    left < FOLDED,
+    f"Recall@100 {recall['pointwise, shown tracks']} against {recall['log nQ from negatives']}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Both models saw the same plays of the same tracks. (The pointwise one is a fine *ranker* of tracks that something
+# else has found: that is its job in a funnel.)
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Tracks that nobody has played yet
+#
+# A tower of ids has no vector for a new track. A tower that *computes* the vector from the track's content has one on
+# the first day.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.retrieval.two_tower import ContentTower, SumTower
+
+# %% slideshow={"slide_type": "fragment"}
+if log.vectors is not None:
+    content = lookup(log.vectors, "embed", task.tracks)
+    content = (content - content[1:].mean(dim=0)) / content[1:].std().clamp(min=1e-6)
+    content_towers = contest.enter(
+        "content", lambda: TwoTower(IdTower(N), ContentTower(content), N), loss, inputs, **options
+    )
+    both_towers = contest.enter(
+        "ids + content", lambda: TwoTower(IdTower(N), SumTower(IdTower(N), ContentTower(content)), N),
+        loss, inputs, **options,
+    )  # fmt: skip
+    gap = contest.gap("ids + content", "log nQ from negatives")
+    claim(
+        "Ids and content together find no less than ids",
+        gap.low > -MARGIN,
+        f"ΔRecall@100 {gap}, margin {MARGIN}",
+    )
+    gap = contest.gap("log nQ from negatives", "content")
+    claim(
+        "Of known tracks ids find more than content alone", gap.low > MARGIN, f"ΔRecall@100 {gap}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The new ones
+#
+# Now let the catalogue hold the new tracks as well: those of the test period that training never saw and that have a
+# content vector. Who finds them? For the tower of ids every new track is the unknown one; it can only shuffle them.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+is_new = task.new_tracks()
+if log.vectors is not None and contest.can_judge(is_new):
+    frame = task.frame("test").filter(pl.Series(is_new.numpy()))
+    late = task.rows.filter(pl.col("timestamp") >= task.split.test_start)["item_id"].unique()
+    fresh = torch.from_numpy(late.cast(pl.Int64).sort().to_numpy().copy())
+    fresh = fresh[number_ids(fresh, task.tracks) == 0]
+    vectors = lookup(log.vectors, "embed", fresh)
+    raw = lookup(log.vectors, "embed", task.tracks)[1:]
+    scaled = (vectors - raw.mean(dim=0)) / raw.std().clamp(min=1e-6)
+    have = vectors.abs().sum(dim=1) > 0
+    place = number_ids(torch.from_numpy(frame["item_id"].cast(pl.Int64).to_numpy().copy()), fresh)
+    rows = torch.nonzero(is_new)[:, 0][have[place]]
+    place = place[have[place]]
+    some = {name: inputs["test"][name][rows] for name in ("history", "mask")}
+    found = {}
+    with torch.no_grad():
+        for name, model, tower in (
+            ("content", content_towers, content_towers.track),
+            ("ids + content", both_towers, both_towers.track.towers[1]),
+        ):
+            both = torch.cat([model.tracks()[1:], tower.layers(scaled)[have]])
+            number = have.long().cumsum(dim=0)[place] - 1 + N - 1
+            scores = torch.cat(
+                [torch.full((len(rows), 1), -torch.inf), model(**some) @ both.T], dim=1
+            )
+            found[name] = Places.of(scores, number + 1, contest.k).recall(contest.k)
+    chance = contest.k / (N - 1 + int(have.sum()))
+    told = ", ".join(f"{name} {values.mean():.3f}" for name, values in found.items())
+    claim(
+        "A content tower serves tracks never seen in training, many times better than chance",
+        max(values.mean() for values in found.values()) > 5 * chance,
+        f"Recall@100 of {len(rows)} new targets: {told}; chance {chance:.4f}",
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The catalogue holds known and new tracks, and the new ones must stand up to the known ones. Where ids and content
+# are added, the known tracks have the whole of their popularity in the id's part, which new ones lack: whether it
+# finds fewer of them than content alone the claim line says. Systems that care give new tracks a quota of their own.
+#
+
+# %% slideshow={"slide_type": "skip"}
+contest.trials()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Search without looking at everything
+#
+# The vectors are learned, the listener is here: which hundred tracks have the largest product? All products: exact.
+# Two ways to look at fewer:
+#
+# - **IVF** cuts the space into cells and looks into those nearest to the query;
+# - **HNSW** links each vector with its neighbours and walks from one to the next.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+with torch.no_grad():
+    tracks = towers.tracks()[1:]
+    queries = towers(inputs["test"]["history"], inputs["test"]["mask"])[:1_000]
+K = min(100, len(tracks))
+right = exact(tracks).search(queries, K)
+
+
+def recall_of(found: Tensor) -> float:
+    """Share of the exact answer that was found."""
+    member = torch.zeros(len(found), len(tracks) + 1, dtype=torch.bool)
+    member[torch.arange(len(found)).unsqueeze(1), found] = True  # −1 is the last column
+    return member[:, :-1].gather(1, right).float().mean().item()
+
+
+CELLS = max(1, min(128, len(tracks) // 40))
+ivf, graph, curves = IVF(tracks, CELLS), HNSW(tracks), {"IVF": [], "HNSW": []}
+for cells in sorted({min(CELLS, c) for c in (1, 2, 4, 8, 16, 32, 64)}):
+    ivf.probe(cells)
+    curves["IVF"].append((ivf.looked_at(queries) / len(tracks), recall_of(ivf.search(queries, K))))
+for candidates in (K, 3 * K // 2, 2 * K, 4 * K):
+    graph.probe(candidates)
+    curves["HNSW"].append(
+        (graph.looked_at(queries, K) / len(tracks), recall_of(graph.search(queries, K)))
+    )
+
+# %% slideshow={"slide_type": "subslide"}
+figure, ax = plt.subplots(figsize=(7.5, 4.4))
+for (name, points), color, above in zip(
+    curves.items(), ("linear", "neural"), (-16, 10), strict=True
+):
+    share, found = zip(*points, strict=True)
+    ax.plot(share, found, "o-", color=plots.COLORS[color])
+    ax.annotate(name, (share[-1], found[-1]), xytext=(6, above), textcoords="offset points",
+                color=plots.COLORS[color], fontsize=14)  # fmt: skip
+ax.set(
+    xlabel="share of the catalogue that is looked at",
+    ylabel="found of the exact hundred",
+    xlim=(0, None),
+)
+plt.show()
+good = [share for share, found in curves["HNSW"] if found >= FOUND]
+claim(
+    "HNSW finds nearly all of the exact answer while it looks at a small part of the catalogue",
+    bool(good) and min(good) < LOOKED_AT,
+    ", ".join(f"{found:.1%} at {share:.0%}" for share, found in curves["HNSW"]),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With twenty thousand tracks all products take a millisecond, and nobody needs an index. The share that a graph
+# looks at falls as the catalogue grows: notebook 12 does it with a million.
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def look(cells: int) -> None:
+    """What one listener's list loses when few cells are looked at."""
+    ivf.probe(cells)
+    found = ivf.search(queries[:200], K)
+    hits = [
+        len(set(a) & set(b)) / K for a, b in zip(found.tolist(), right[:200].tolist(), strict=True)
+    ]
+    _, ax = plt.subplots(figsize=(8, 3.4))
+    ax.hist(hits, bins=np.linspace(0, 1, 21), color=plots.COLORS["linear"])
+    ax.set(title=f"{cells} of {CELLS} cells: {np.mean(hits):.0%} found, {ivf.looked_at(queries[:200]) / len(tracks):.0%} looked at",
+           xlabel="share of the exact list that a listener gets", ylabel="listeners", xlim=(0, 1))  # fmt: skip
+    plt.show()
+
+
+look(max(1, CELLS // 16))
+
+# %% slideshow={"slide_type": "skip"}
+interactive(look, cells=(1, CELLS))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · Corrected logits (easy)
+#
+# `cosine` (B, n) are cosines of listeners and negatives that were drawn from Q with chances `q` (n,), `temperature`
+# is τ. Return the logits of the negatives, (B, n), corrected so that each stands for its $1/(nQ)$ tracks.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def negative_logits(cosine: Tensor, q: Tensor, temperature: float) -> Tensor:
+    """(B, n), (n,) → (B, n) corrected logits of the negatives."""
+    ### BEGIN SOLUTION
+    return cosine / temperature - (len(q) * q).log()
+    ### END SOLUTION
+
+
+negative_logits(torch.zeros(1, 2), torch.tensor([0.5, 0.25]), 0.1)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.two_tower import check_negative_logits
+
+check_negative_logits(negative_logits)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · Whose negatives? (easy)
+#
+# `target` (B,) are the tracks of a batch, `played` (B, L) what each listener has played before. Return which of the
+# batch's tracks are *no* negatives for each listener, (B, B) bool: his own, wherever they stand in the batch, and
+# those that he has played before.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def no_negatives(target: Tensor, played: Tensor) -> Tensor:
+    """(B,), (B, L) → (B, B) bool: row b, column c: target[c] is no negative for listener b."""
+    ### BEGIN SOLUTION
+    own = target[:, None] == target
+    return own | (played[:, :, None] == target).any(dim=1)
+    ### END SOLUTION
+
+
+no_negatives(torch.tensor([7, 8, 7]), torch.tensor([[1], [7], [8]]))
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.two_tower import check_no_negatives
+
+check_no_negatives(no_negatives)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · Mixed negatives (medium)
+#
+# Half of the tail never comes into a batch. So add uniform negatives (*Yang et al. 2020*): of all negatives the share
+# `in_batch` comes from the batch, by popularity `q` (N,), the rest uniformly from all N tracks. Which chance Q must
+# the correction use for each track, whichever way it was drawn? Return (N,).
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def mixture(q: Tensor, in_batch: float) -> Tensor:
+    """(N,) popularity → (N,) chance of each track among the mixed negatives."""
+    ### BEGIN SOLUTION
+    return in_batch * q + (1 - in_batch) / len(q)
+    ### END SOLUTION
+
+
+mixture(torch.tensor([0.75, 0.25]), 0.5)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.two_tower import check_mixture
+
+check_mixture(mixture)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Which popularity? (open)
+#
+# Q was counted over all of training. The popularity of the last week is another one. Correct with $\log Q$ of all of
+# training, and add $\log Q$ of the last week at serving, minus that of all. Does it find more, and of which tracks?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - X. Yi et al. (2019). *Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations.* RecSys.
+# - K. Khrylchenko et al. (2025). *Correcting the LogQ Correction: Revisiting Sampled Softmax for Large-Scale
+#   Retrieval.* RecSys.
+# - J. Yang et al. (2020). *Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations.* WWW
+#   Companion.
+# - D. Xin et al. (2017). *Folding: Why Good Models Sometimes Make Spurious Recommendations.* RecSys.
+# - C. Eckart, G. Young (1936). *The approximation of one matrix by another of lower rank.* Psychometrika.
+# - Y. Malkov, D. Yashunin (2020). *Efficient and robust approximate nearest neighbor search using Hierarchical
+#   Navigable Small World graphs.* IEEE TPAMI.
+# - H. Jégou, M. Douze, C. Schmid (2011). *Product quantization for nearest neighbor search.* IEEE TPAMI.
+#
