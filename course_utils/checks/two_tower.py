@@ -62,7 +62,7 @@ def check_no_negatives(mask: Callable[[Tensor, Tensor], Tensor]) -> None:
             (
                 {
                     "target": torch.tensor([7, 8, 7, 5]),
-                    "played": torch.tensor([[5, 1], [2, 2], [1, 8], [3, 4]]),
+                    "played": torch.tensor([[5, 1], [7, 7], [1, 8], [3, 4]]),
                 },
                 f"{row}; {diagonal}; {before}",
             ),

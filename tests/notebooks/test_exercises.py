@@ -151,9 +151,16 @@ def test_every_file_of_wrong_answers_belongs_to_a_notebook():
 
 IN_PLACE_OF_A_WIDGET = '''
 def interactive(callback, **controls):
-    """Call the callback with the lowest and with the highest value of every control."""
+    """Call the callback with the lowest and with the highest value of every control.
+
+    Of a list these are its ends, of a text what stands there at the start, and nothing.
+    """
     for end in (0, 1):
-        ends = {n: c[-end] if isinstance(c, list) else c[end] for n, c in controls.items()}
+        ends = {}
+        for name, control in controls.items():
+            if hasattr(control, "value"):
+                control = [control.value, ""]
+            ends[name] = control[-end] if isinstance(control, list) else control[end]
         callback(**ends)
 
 '''

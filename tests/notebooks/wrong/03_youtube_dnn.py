@@ -23,7 +23,7 @@ def decayed_mean(vectors, mask, decay):
     return (weights[None, :, None] * vectors * mask[:, :, None]).sum(dim=1) / weights.sum()
 
 
-# %% hint="an empty history gives zeros"
+# %% hint="a division by 0"
 def decayed_mean(vectors, mask, decay):
     weights = decay ** torch.arange(vectors.shape[1]) * mask
     weights = weights / weights.sum(dim=1, keepdim=True)
