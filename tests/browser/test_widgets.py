@@ -1,0 +1,162 @@
+"""Widgets, live: a control is moved in JupyterLab, and the picture changes as a hand expects it.
+
+Needs `playwright` and a Chromium; `make test-browser` runs it, `make test` does not. The cells
+before a widget run on a tiny log with one epoch a training. Then its control is moved: the output
+must change within half a second, must not collapse in between, and the browser's console must hold
+no error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils.authoring import source
+from course_utils.settings import HEADLESS, NOTEBOOKS
+
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
+QUICK = """
+from course_utils import train
+
+def fit(*tensors, whole=train.fit, **options):
+    return whole(*tensors, **{**options, "epochs": 1})
+
+train.fit = fit
+"""
+SECONDS = 0.5
+"""From a key pressed to a new picture, at most."""
+LEAST_HEIGHT = 0.6
+"""Of the height that the output had before, at any moment in between."""
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+"""Of JupyterLab: every cell is drawn, and it asks nothing."""
+WATCH = """
+() => {
+    const output = document.querySelector('.jp-Cell:last-of-type .jp-OutputArea');
+    const look = () => [performance.now(), output.getBoundingClientRect().height,
+                        [...output.querySelectorAll('img')].map(i => i.src).join()
+                        + output.innerText];
+    window.seen = [look()];
+    window.watching = setInterval(() => window.seen.push(look()), 10);
+}
+"""
+
+
+def widgets() -> list[tuple[str, int]]:
+    """Notebook and number of the cell of each widget."""
+    found = []
+    for path in sorted((NOTEBOOKS / "src").glob("*.py")):
+        for number, cell in enumerate(source.read_source(path.stem).cells):
+            if cell.cell_type == "code" and "\ninteractive(" in "\n" + cell.source:
+                found.append((path.stem, number))
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """JupyterLab on a folder of its own, on the tiny log."""
+    folder = tmp_path_factory.mktemp("lab")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for where, wanted in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{where}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted), encoding="utf-8")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--IdentityProvider.token=", f"--notebook-dir={folder}"]
+    command += [f"--LabApp.user_settings_dir={folder / 'settings'}"]
+    env = {k: v for k, v in os.environ.items() if k != HEADLESS} | {"COURSE_LOG": TINY}
+    env |= {"JUPYTER_CONFIG_DIR": str(folder / "config")}
+    lab = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=1)
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield folder, address
+    lab.terminate()
+    lab.wait()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install it, or name it in CHROMIUM")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def short(name: str, number: int, folder: Path) -> str:
+    """A notebook of two cells: all code before the widget, and the widget."""
+    cells = source.read_source(name).cells
+    before = [cell.source for cell in cells[:number] if cell.cell_type == "code"]
+    notebook = nbformat.v4.new_notebook()
+    setup = nbformat.v4.new_code_cell(QUICK + "\n\n".join(before) + "\nprint('set up')")
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    notebook.cells = [setup, nbformat.v4.new_code_cell(cells[number].source)]
+    path = folder / f"{name}_{number}.ipynb"
+    nbformat.write(notebook, path)
+    return path.name
+
+
+@pytest.mark.parametrize(("name", "number"), widgets())
+def test_a_control_is_moved(server, browser, name, number):
+    folder, address = server
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    page.goto(f"{address}/lab/tree/{short(name, number, folder)}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.click('.lm-MenuBar-item:has-text("Run")')
+    page.click('.lm-Menu-item:has-text("Run All Cells")')
+    last = page.locator(".jp-Cell").last
+    control = last.locator(".noUi-handle, input[type=text], select").first
+    control.wait_for(timeout=180_000)
+    last.locator(".jp-OutputArea-output").last.wait_for(timeout=60_000)
+    page.wait_for_timeout(2_000)
+    control.scroll_into_view_if_needed()
+    page.evaluate(WATCH)
+    begin = page.evaluate("performance.now()")
+    if control.evaluate("e => e.tagName") == "INPUT":
+        control.fill("1")
+        control.press("Enter")
+    elif control.evaluate("e => e.tagName") == "SELECT":
+        control.select_option(index=1)
+    else:
+        control.focus()
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(2_500)
+    page.evaluate("clearInterval(window.watching)")
+    seen = page.evaluate("window.seen")
+    page.close()
+    first = seen[0]
+    changed = [moment for moment, _, picture in seen if picture != first[2]]
+    assert changed, "nothing changed"
+    settled = next(moment for moment, _, picture in seen if picture == seen[-1][2])
+    lowest = min(height for _, height, _ in seen) / first[1]
+    told = f"settled after {settled - begin:.0f} ms, lowest {lowest:.0%} of its height"
+    print(f"{name}, cell {number}: {told}")
+    assert settled - begin < 1_000 * SECONDS, told
+    assert lowest >= min(LEAST_HEIGHT, seen[-1][1] / first[1]), told
+    assert not complaints, complaints
