@@ -357,22 +357,16 @@ claim(
 
 
 # %% slideshow={"slide_type": "subslide"}
-def draw_temperature(temperature: float, ax: plt.Axes | None = None) -> None:
+def draw_temperature(temperature: float, ax: plt.Axes) -> None:
     """Chances of one listener's forty best tracks at a temperature."""
     one = {name: values[:1] for name, values in inputs["test"].items() if name != "target"}
     with torch.no_grad():
         cosines = (learned(**one) * learned.temperature @ learned.tracks().T)[0, 1:]
     chances = (cosines / temperature).softmax(dim=0).sort(descending=True).values[:40]
-    shown = ax is None
-    if ax is None:
-        _, ax = plt.subplots(figsize=(8, 3.6))
     ax.bar(range(1, len(chances) + 1), chances, color=plots.COLORS["neural"])
     ax.set(
         title=f"τ = {temperature:g}, largest chance {chances[0]:.1%}", xlabel="place in the list"
     )
-    if shown:
-        ax.set_ylabel("chance")
-        plt.show()
 
 
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.6))
@@ -381,8 +375,17 @@ for ax, temperature in zip(axes, (1.0, 0.1, 0.03), strict=True):
 axes[0].set_ylabel("chance")
 plt.show()
 
+
 # %% slideshow={"slide_type": "skip"}
-interactive(draw_temperature, temperature=(0.02, 1.0, 0.02))
+def turn(temperature: float) -> None:
+    """The widget's figure: one panel."""
+    _, ax = plt.subplots(figsize=(8, 3.6))
+    draw_temperature(temperature, ax)
+    ax.set_ylabel("chance")
+    plt.show()
+
+
+interactive(turn, temperature=(0.02, 1.0, 0.02))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # One listener, the same cosines, three temperatures. The order of the tracks never changes. What changes is how sure

@@ -132,7 +132,11 @@ def test_a_control_is_moved(server, browser, name, number):
     page.click('.lm-Menu-item:has-text("Run All Cells")')
     last = page.locator(".jp-Cell").last
     control = last.locator(".noUi-handle, input[type=text], select").first
-    control.wait_for(timeout=180_000)
+    try:
+        control.wait_for(timeout=100_000)
+    except Exception:
+        page.screenshot(path="/tmp/fail.png")
+        raise
     last.locator(".jp-OutputArea-output").last.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)
     control.scroll_into_view_if_needed()
