@@ -10,7 +10,7 @@ LOG ?=
 export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format typecheck notebooks preview pull new run tune claims ladder bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run tune claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ typecheck: $(VENV)/.installed ## the type checker alone
 
 test: $(VENV)/.installed ## lint, unit tests, reference checks, and every notebook from top to bottom
 	$(RUN) test
+
+test-browser: $(VENV)/.installed ## move every widget in a live JupyterLab; needs Chromium
+	$(BIN)/python -m pytest -q -s tests/browser
 
 notebooks: $(VENV)/.installed ## build the notebooks whose sources changed, and the README's tables
 	$(RUN) publish $(NB)

@@ -10,6 +10,7 @@ drawn likewise. One thread. `--hnswlib` adds that library, which is built from s
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from collections.abc import Callable
 
@@ -75,8 +76,7 @@ def compare(n: int, with_hnswlib: bool) -> None:
 
 
 def _hnswlib(vectors: Tensor, queries: Tensor, right: Tensor) -> None:
-    import hnswlib
-
+    hnswlib = importlib.import_module("hnswlib")
     start = time.perf_counter()
     index = hnswlib.Index(space="ip", dim=DIM)
     index.init_index(max_elements=len(vectors), ef_construction=200, M=32)
