@@ -293,7 +293,7 @@ claim(
 # nearly nobody plays them. Both numbers belong on the table when somebody proposes the correction.
 #
 # The two corrected forms, so different on the toy, hardly differ here. On the toy the positive had a chance of one
-# half. Here the best model of the world gives the next track a few per cent, and then the positive's own term
+# half. Here the world itself gives even its best guess some four per cent, and then the positive's own term
 # matters little.
 #
 
