@@ -199,7 +199,7 @@ class RetrievalContest(Rivals):
             rows.append(
                 {
                     "rival": name,
-                    "chosen": ", ".join(f"{key} {value}" for key, value in best.items()),
+                    "chosen": ", ".join(f"{key} {value or 'all'}" for key, value in best.items()),
                     "tried": len(tried),
                     self.judged_by: round(min(losses), 4),
                     "… of the worst": round(max(losses), 4),

@@ -135,8 +135,8 @@ def retrieval_task(
             Yambda's protocol; if not, leave what was `played` out of the ranking, too.
         organic: whether only what the listener chose is a target, not what was recommended; the
             histories hold both, unless `history` says otherwise.
-        history: which listens a history holds, an expression of the log's columns, such as
-            `pl.col("is_organic") == 1`; default all.
+        history: which listens a history holds, an expression of the columns of `rows` that looks at
+            one listen at a time, such as `pl.col("is_organic") == 1`; default all.
         most: examples of training at most, the latest. judged: examples of validation, and of test,
             at most, drawn at random; default all. seed: of the draw.
 
