@@ -67,6 +67,12 @@ def check_decayed_mean(mean: Callable[[Tensor, Tensor, float], Tensor]) -> None:
                 ),
                 there,
             ),
+            (
+                lambda v, m, d: _over(
+                    v, _weights(v, m, d), _weights(v, m, d).sum(dim=1, keepdim=True).clamp(min=1)
+                ),
+                f"{sum_to_one}, also where that is less than 1",
+            ),
             (lambda v, m, d: _decayed(v, torch.ones_like(m), d), "the mask is not used"),
             (lambda v, m, d: _decayed(v, m, 1.0), "the decay is not used"),
             (lambda v, m, d: _decayed(v, ~m, d), "the mask is true where there *is* a play"),
