@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 04 · Two towers
 #
-# *Lecture: candidate generation, part 2. Runs in about four minutes on two CPU cores.*
+# *Lecture: candidate generation, part 2. Runs in about five minutes on two CPU cores.*
 #
 # One tower makes a vector of the listener, another one a vector of the track, and they meet only at the very end, in
 # a dot product. That is a poor way to compare two things, and the best one to *search*: the tracks' vectors can be
@@ -188,10 +188,11 @@ answers = {form: [estimate(form, n) for n in DRAWS] for form in FORMS}
 COLORS = dict(zip(FORMS, ("muted", "linear", "knn", "neural"), strict=True))
 figure, ax = plt.subplots(figsize=(8.5, 4.4))
 ax.axhline(0.5, color=plots.COLORS["oracle"], linestyle=":")
-ax.annotate("truth", (DRAWS[0], 0.5), xytext=(0, -16), textcoords="offset points", fontsize=13)
+ax.annotate("truth", (DRAWS[-1], 0.5), xytext=(10, -16), textcoords="offset points", fontsize=13)
 for form, values in answers.items():
     ax.plot(DRAWS, values, "o-", color=plots.COLORS[COLORS[form]])
-    ax.annotate(form, (DRAWS[-1], values[-1]), xytext=(10, -4), textcoords="offset points",
+    above = 6 if form == "log nQ from negatives" else -4
+    ax.annotate(form, (DRAWS[-1], values[-1]), xytext=(10, above), textcoords="offset points",
                 color=plots.COLORS[COLORS[form]], fontsize=13)  # fmt: skip
 ax.set(
     xscale="log", xlabel="negatives drawn", ylabel="chance it makes of one half", ylim=(-0.03, 1.03)
@@ -253,12 +254,12 @@ towers = contest.enter(
 )
 contest.enter("log Q from all", ids, InBatchSoftmax(counts, "all"), inputs, **options)
 contest.enter("uncorrected", ids, InBatchSoftmax(counts, "none"), inputs, **options)
-log_q = log_popularity(counts)
+log_q = log_popularity(counts.clamp(min=1))  # a track without an example would get +∞
 
 
 def corrected_again(batch: train.Batch) -> Tensor:
     """Scores of the corrected towers with log Q taken away once more, when they serve."""
-    return towers(batch["history"], batch["mask"]) @ towers.tracks().T - log_q.clamp(min=-30)
+    return towers(batch["history"], batch["mask"]) @ towers.tracks().T - log_q
 
 
 contest.judge("… and again at serving", corrected_again)
@@ -377,7 +378,7 @@ def draw_temperature(temperature: float, ax: plt.Axes) -> None:
     chances = (cosines / temperature).softmax(dim=0).sort(descending=True).values[:40]
     ax.bar(range(1, len(chances) + 1), chances, color=plots.COLORS["neural"])
     ax.set(
-        title=f"τ = {temperature:g}, largest chance {chances[0]:.1%}", xlabel="place in the list"
+        title=f"τ = {temperature:g}, largest chance {chances[0]:.2%}", xlabel="place in the list"
     )
 
 
