@@ -724,8 +724,9 @@ claim(
 # %% slideshow={"slide_type": "fragment"}
 titles: dict[int, str] = {}
 if log.texts is not None:
-    table = log.texts.select("item_id", "title", "artist").collect()
-    titles = {item: f"{title} · {artist}" for item, title, artist in table.iter_rows()}
+    names = [c for c in ("title", "artist") if c in log.texts.collect_schema().names()]
+    for item, *words in log.texts.select("item_id", *names).collect().iter_rows():
+        titles[item] = " · ".join(map(str, words))
 public = task.tracks.tolist()
 number_of = {item: number + 1 for number, item in enumerate(public)}
 
