@@ -317,6 +317,9 @@ claim(
 # cover less at ten places, 6 % against 7 %, and more at a hundred, 22 % against 17 %. So: report both numbers, and do
 # not expect a law.
 #
+# Uncorrected towers find little more than the popular list. log Q added when they serve makes them nearly the popular
+# list: trained as gently as validation chose, they have little else to say. It must be in the loss while they learn.
+#
 # The two corrected forms, so different on the toy, hardly differ here. The toy asks for the *chance* at the true
 # logits. A ranking needs the right *order*, and a form that is wrong about the chance may still order well. The true
 # chances of next tracks are small here, too, and then the positive's own term matters little. Which of the two it is
