@@ -82,10 +82,6 @@ def check_no_negatives(mask: Callable[[Tensor, Tensor], Tensor]) -> None:
             (lambda t, p: ~_no_negatives(t, p), "true where there is *no* negative"),
             (lambda t, p: _no_negatives(t, p).T, row),
             (
-                lambda t, p: (t[:, None] == t) | (p[:, :, None] == t).any(dim=1).T,
-                f"{row}, for what was played before, too",
-            ),
-            (
                 lambda t, p: (t[:, None] == t) | (p[:, :, None] == t).all(dim=1),
                 "one of the earlier plays is enough: any, not all",
             ),

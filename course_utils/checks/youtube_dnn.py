@@ -109,12 +109,12 @@ def check_track_gradient(gradient: Callable[[Tensor, Tensor, int], Tensor]) -> N
         _gradient,
         cases=[
             (
-                {"u": torch.tensor([1.0, -2.0]), "v": drawn(4, 2), "p": 2},
+                {"u": drawn(2, seed=3), "v": drawn(4, 2), "p": 2},
                 f"each track's row is P u; {own}",
             ),
             ({"u": drawn(3), "v": drawn(5, 3, seed=1), "p": 0}, own),
             (
-                {"u": torch.tensor([2.0]), "v": torch.zeros(2, 1), "p": 1},
+                {"u": 0 * drawn(1) + 2, "v": 0 * drawn(2, 1), "p": 1},
                 "two tracks, equally likely: half of u with both signs, [[1.0], [-1.0]]",
             ),
         ],

@@ -148,6 +148,7 @@ v = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 1.0]])
 #
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 u = torch.randn(8, dtype=torch.float64, requires_grad=True)
 v, p = torch.randn(50, 8, dtype=torch.float64), 7
 (-(v @ u).log_softmax(dim=0)[p]).backward()
@@ -200,6 +201,7 @@ pooled(vectors, mask).tolist()
 #
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 few = {name: values[:200] for name, values in task.batches["test"].items()}
 start = YouTubeDNN(N, ages=False).double()
 v, w = start.played(few["history"]), start.tracks()[:500]
@@ -385,6 +387,7 @@ ax.set(xlabel="Recall@100 over the whole catalogue, 95 % interval over listeners
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 gap = contest.gap("YouTube DNN", "popular")
 claim("The network finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("YouTube DNN", "item kNN")
@@ -461,6 +464,9 @@ for part in inputs:
 contest.enter(
     f"last {LONG}", lambda: YouTubeDNN(N, ages=False), loss, long, epochs=EPOCHS, batch_size=BATCH, patience=2
 )  # fmt: skip
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 gap = contest.gap("YouTube DNN", f"last {LONG}")
 claim(
     "An average over the last ten listens finds more than one over fifty",
@@ -485,8 +491,13 @@ contest.enter(
     "unweighted", lambda: YouTubeDNN(N, ages=False), SampledSoftmax(counts, corrected=False), inputs,
     epochs=EPOCHS, batch_size=BATCH, patience=2,
 )  # fmt: skip
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 gap = contest.gap("YouTube DNN", "unweighted")
 claim("Weighting the draws finds more than not weighting them", gap.positive, f"ΔRecall@100 {gap}")
+
+# %% slideshow={"slide_type": "fragment"}
 pl.DataFrame(
     [
         {
@@ -537,6 +548,9 @@ with torch.no_grad():
     )
     told = (now.logsumexp(dim=0) - then.logsumexp(dim=0))[often]
 r = torch.corrcoef(torch.stack([moved, told]))[0, 1].item() if often.sum() > 2 else float("nan")
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 claim(
     "With an age the network follows the drift of popularity", r > FOLLOWS, f"correlation {r:.2f}"
 )
@@ -597,6 +611,7 @@ contest.judge(
 )
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 offline = contest.gap("random holdout, offline", "random holdout")
 claim(
     "Judged on random held-out plays a network looks better than it is",
@@ -697,6 +712,7 @@ ax.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 error = (odds * (1 - P) / expected - 1)[there].abs().max().item()
 factor = (odds / expected)[there]
 claim(
@@ -735,6 +751,7 @@ def called(item: int) -> str:
     return f"{item} · {titles[item]}" if item in titles else f"track {item}"
 
 
+# %% slideshow={"slide_type": "fragment"}
 def neighbours(typed: str) -> None:
     """Show the ten tracks that the network lists for a typed history."""
     words = [word for word in typed.replace(",", " ").split() if word]

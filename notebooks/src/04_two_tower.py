@@ -205,6 +205,7 @@ ax.set_xlim(right=DRAWS[-1] * 5)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 bias = {form: [abs(value - 0.5) for value in values] for form, values in answers.items()}
 told = {form: ", ".join(f"{value:.2f}" for value in values) for form, values in answers.items()}
 claim(
@@ -278,6 +279,7 @@ if log.world is not None and OWN:
 contest.table()
 
 # %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 gain = contest.gap("log nQ from negatives", "uncorrected", k=10, ndcg=True)
 claim("The correction improves NDCG@10 at equal budget", gain.positive, f"ΔNDCG@10 {gain}")
 found, other = (contest.places[name] for name in ("log nQ from negatives", "uncorrected"))
@@ -342,6 +344,9 @@ figure, ax = plt.subplots(figsize=(7.5, 4.2))
 ax.scatter(counts[seen], norms[seen], s=10, alpha=0.4, color=plots.COLORS["neural"], linewidths=0)
 ax.set(xscale="log", xlabel="training examples of the track", ylabel="length of its vector")
 plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 claim(
     "The vector of an id is longer for popular tracks",
     r > 0.5,
@@ -382,8 +387,11 @@ learned = contest.enter(
     "cosine, learned temperature", lambda: ids(cosine=True), loss, inputs, **options
 )
 contest.enter("cosine, temperature 1", fixed, loss, inputs, **options)
-gap = contest.gap("cosine, learned temperature", "cosine, temperature 1")
 print(f"learned temperature: {learned.temperature.item():.3f}")
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("cosine, learned temperature", "cosine, temperature 1")
 claim("Cosine towers need a temperature", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("cosine, learned temperature", "log nQ from negatives")
 claim(
@@ -457,6 +465,9 @@ def pointwise(model: Any, batch: train.Batch) -> Tensor:
 
 
 contest.enter("pointwise, played tracks", ids, pointwise, shown, **options)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 recall = contest.intervals(["pointwise, played tracks", "log nQ from negatives"])
 left = recall["pointwise, played tracks"].value / recall["log nQ from negatives"].value
 claim(
@@ -492,6 +503,10 @@ if log.vectors is not None:
         "ids + content", lambda: TwoTower(IdTower(N), SumTower(IdTower(N), ContentTower(content)), N),
         loss, inputs, **options,
     )  # fmt: skip
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if log.vectors is not None:
     gap = contest.gap("ids + content", "log nQ from negatives")
     claim(
         "Ids and content together find no less than ids",
@@ -537,6 +552,10 @@ if log.vectors is not None and contest.can_judge(is_new):
                 [torch.full((len(rows), 1), -torch.inf), model(**some) @ both.T], dim=1
             )
             found[name] = Places.of(scores, number + 1, contest.k).recall(contest.k)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if log.vectors is not None and contest.can_judge(is_new):
     chance = contest.k / (N - 1 + int(have.sum()))
     hits = {name: f"{values.mean():.3f}" for name, values in found.items()}
     claim(
@@ -612,6 +631,9 @@ ax.set(
     xlim=(0, None),
 )
 plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 good = [share for share, found in curves["HNSW"] if found >= FOUND]
 claim(
     "HNSW finds nearly all of the exact answer while it looks at a small part of the catalogue",

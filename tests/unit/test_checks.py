@@ -245,7 +245,7 @@ class TestEveryJudgedCheck:
 def spoil(value: torch.Tensor | list | set) -> None:
     """Change something in place."""
     if isinstance(value, torch.Tensor):
-        value.add_(1)
+        value.logical_not_() if value.dtype == torch.bool else value.add_(1)
     elif isinstance(value, list) and value and isinstance(value[0], torch.Tensor):
         value[-1].mul_(2)
     else:
