@@ -29,7 +29,7 @@ from torch.nn.functional import binary_cross_entropy
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.retrieval import RetrievalTask, retrieval_task
-from course_utils.evaluation.retrieval import ROW, RetrievalContest
+from course_utils.evaluation.retrieval import FromPlays, RetrievalContest
 from course_utils.models.retrieval.classics import ALS, ItemKNN, Popular, binary
 from course_utils.models.retrieval.losses import InBatchSoftmax, SampledSoftmax
 from course_utils.models.retrieval.two_tower import IdTower, TwoTower
@@ -85,11 +85,12 @@ def rechub_loss(model: Any, batch: train.Batch) -> Tensor:
     return binary_cross_entropy(chance, (torch.arange(len(chance)) < len(target)).float())
 
 
-def scores_of(
-    fitted: Callable[[csr_matrix], Tensor], task: RetrievalTask, batch: train.Batch
-) -> Tensor:
-    """Scores (B, N) from the last plays of each test example."""
-    return fitted(task.profiles("test", batch[ROW], LAST))
+def timed(seconds: dict[str, float], name: str, make: Callable[[], FromPlays]) -> FromPlays:
+    """A rival, and how long it took to fit it."""
+    start = time.perf_counter()
+    fitted = make()
+    seconds[name] = time.perf_counter() - start
+    return fitted
 
 
 def task_of(log_name: str) -> RetrievalTask:
@@ -110,18 +111,14 @@ def compare(log_name: str) -> None:
     }
     examples = torch.bincount(inputs["train"]["target"], minlength=n)
     seconds: dict[str, float] = {}
-    classics: dict[str, Callable[[], Callable[[csr_matrix], Tensor]]] = {
+    classics: dict[str, Callable[[], FromPlays]] = {
         "popular": lambda: Popular(task.popularity()),
         "item kNN": lambda: ItemKNN(plays),
         "implicit ALS": lambda: ALS(plays, decay=30.0, weight=3.0),
         "implicit BPR": lambda: BPR(plays),
     }
     for name, make in classics.items():
-        start = time.perf_counter()
-        fitted = make()
-        seconds[name] = time.perf_counter() - start
-        asked = functools.partial(scores_of, fitted, task)
-        contest.judge(name, asked)
+        contest.choose(name, functools.partial(timed, seconds, name, make), [{"last": LAST}])
     networks: dict[str, tuple[Callable[[], nn.Module], train.Loss]] = {
         "YouTube DNN": (lambda: YouTubeDNN(n, DIM, ages=False), SampledSoftmax(task.popularity())),
         "two towers": (

@@ -21,6 +21,23 @@ TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A log for tests: the same world, a fortieth of the size."""
 
 
+QUICK = """
+from course_utils import train
+
+def fit(*tensors, whole=train.fit, **options):
+    watched = "before_epoch" in options
+    return whole(*tensors, **options | ({} if watched else {"epochs": 1}))
+
+train.fit = fit
+"""
+"""A cell: one epoch a training, except where epochs are compared. Widgets need no more."""
+
+
+def has_widget(code: str) -> bool:
+    """Whether a cell shows a widget."""
+    return re.search(r"^interactive\(", code, re.MULTILINE) is not None
+
+
 OUTPUT_SECONDS = 120
 """How long a test of a notebook waits for the last output of a cell that has ended."""
 

@@ -114,8 +114,8 @@ pl.DataFrame(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Validation and test are random draws of their periods, because ranking the whole catalogue for each example takes
 # time. (YouTube also takes equally many examples of every listener, so that heavy ones do not rule the loss, section
-# 3.4; we take all.) A *new track* was never played in training: no model that knows tracks by their id can find it, so it counts
-# as missed. That is not unfair. It is what such models are like (notebook 04 has a cure).
+# 3.4; we take all.) A *new track* was never played in training: no model that knows tracks by their id can find it, so
+# it counts as missed. That is not unfair. It is what such models are like (notebook 04 has a cure).
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

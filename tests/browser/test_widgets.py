@@ -20,21 +20,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import QUICK, TINY, has_widget
 from playwright.sync_api import Page, sync_playwright
 
 from course_utils.authoring import source
 from course_utils.settings import HEADLESS, NOTEBOOKS
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
-QUICK = """
-from course_utils import train
-
-def fit(*tensors, whole=train.fit, **options):
-    return whole(*tensors, **{**options, "epochs": 1})
-
-train.fit = fit
-"""
 SECONDS = 0.5
 """From a key pressed to a new picture, at most."""
 LEAST_HEIGHT = 0.6
@@ -61,7 +53,7 @@ def widgets() -> list[tuple[str, int]]:
     found = []
     for path in sorted((NOTEBOOKS / "src").glob("*.py")):
         for number, cell in enumerate(source.read_source(path.stem).cells):
-            if cell.cell_type == "code" and "\ninteractive(" in "\n" + cell.source:
+            if cell.cell_type == "code" and has_widget(cell.source):
                 found.append((path.stem, number))
     return found
 

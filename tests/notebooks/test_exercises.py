@@ -15,13 +15,13 @@ import ast
 import copy
 import functools
 import linecache
-import re
 from collections import defaultdict
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+from conftest import QUICK, has_widget
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -164,22 +164,6 @@ def interactive(callback, **controls):
         callback(**ends)
 
 '''
-
-
-QUICK = """
-from course_utils import train
-
-def fit(*tensors, whole=train.fit, **options):
-    watched = "before_epoch" in options
-    return whole(*tensors, **options | ({} if watched else {"epochs": 1}))
-
-train.fit = fit
-"""
-"""One epoch a training, except where epochs are compared: what the walk looks for takes no more."""
-
-
-def has_widget(code: str) -> bool:
-    return re.search(r"^interactive\(", code, re.MULTILINE) is not None
 
 
 def test_the_notebooks_of_the_plan_have_their_widgets():
