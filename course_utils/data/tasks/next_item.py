@@ -20,6 +20,7 @@ from course_utils.data.tasks.retrieval import (
     in_order_of_past,
     listens_of,
     numbered_past,
+    satisfied,
     tensor,
     training_ids,
 )
@@ -34,8 +35,7 @@ class NextItemTask(RetrievalTask):
 
     In training a listener's listens are cut, from the latest back, into sequences of up to L
     inputs, and every place has a target: the listen that follows. In validation and test every
-    listen of the period is the target of one sequence, the last L strictly earlier listens, and
-    only its last place counts.
+    listen of the period is the one target of a sequence, the last L strictly earlier listens.
 
     Listens of one listener at one moment have no order: they are put in a random one, so that
     whatever order the log has them in teaches nothing.
@@ -43,9 +43,11 @@ class NextItemTask(RetrievalTask):
     Attributes:
         positions: of each part: the number in `rows` of each sequence's last target.
         batches: tensors of each part: `listener` (N,), `track` (N, L), in the order of time,
-            `mask` (N, L), true where `track` holds a listen, `target` (N, L), the track that
-            follows, and `counts` (N, L), true where there is a target to be judged. A sequence
-            without any input (a new listener) counts at its last place all the same.
+            `mask` (N, L), true where `track` holds a listen, and in seconds `time` (N, L) of each
+            input and `asked` (N, L) of what follows it. `target`: in training (N, L), the track
+            that follows each input, and `counts` (N, L), true where it is to be learned; else
+            (N,), the track that follows the last one. A sequence without any input (a new listener)
+            is asked at its last place all the same.
         ties: listens that share their moment with another one of the same listener.
         padding: the side on which short sequences are filled up with 0.
     """
@@ -60,6 +62,7 @@ def next_item_task(
     padding: Padding = "left",
     repeats: bool = True,
     organic: bool = False,
+    history: pl.Expr | None = None,
     most: int | None = None,
     judged: int | None = None,
     seed: int = 0,
@@ -72,12 +75,14 @@ def next_item_task(
         repeats: whether a track that the listener has played before counts as a target; it is an
             input in any case. If not, leave what was `played` out of the ranking, too.
         organic: whether only what the listener chose counts as a target, likewise.
+        history: which listens are inputs, as in `retrieval_task`; default all. In training what
+            follows an input is the next of them.
         most: sequences of training at most, the latest. judged: sequences of validation, and of
             test, at most, drawn at random; default all. seed: of the draw, and of the order of
             ties.
 
     Returns:
-        The task; its batches take 18 L bytes a sequence.
+        The task; its batches take 34 L bytes a sequence.
 
     Raises:
         LogError: the log has no listens or cannot be split, or a part has no example.
@@ -92,30 +97,40 @@ def next_item_task(
     positions = examples_of(log, rows, split, repeats, organic)
     listeners, tracks = training_ids(rows, split)
     past = numbered_past(rows, tracks)
-    order = tensor(in_order_of_past(rows)["row"])
-    place = order.argsort()  # of each row among the listens of `past`
-    n_training = int((rows["timestamp"] < split.train_end).sum())
-    positions["train"] = order[_last_targets(past.start[:n_training], length)].sort().values
+    kept = pl.lit(True) if history is None else history
+    sorted_rows = in_order_of_past(rows)
+    is_held = satisfied(kept, sorted_rows)
+    held, order = past.only(is_held), tensor(sorted_rows["row"])[is_held]
+    place = torch.zeros(len(rows), dtype=torch.int64)  # of each row among the listens of `held`
+    place[order] = torch.arange(len(order))
+    in_training = order < int((rows["timestamp"] < split.train_end).sum())
+    positions["train"] = order[_last_targets(held.start[order[in_training]], length)].sort().values
     positions = at_most(positions, most, judged, seed)
-    known = {"listener": number_ids(tensor(rows["uid"]), listeners), "track": past.item[place]}
+    number = {
+        "listener": number_ids(tensor(rows["uid"]), listeners),
+        "track": number_ids(tensor(rows["item_id"]), tracks),
+    }
     excluded = ~pl.lit(repeats) & pl.col("repeat") | pl.lit(organic) & (pl.col("is_organic") == 0)
     judged_row = ~torch.from_numpy(rows.select(excluded).to_series().to_numpy().copy())
-    batches = {}
+    moment, batches = tensor(rows["timestamp"]), {}
     for part, position in positions.items():
-        end = place[position] if part == "train" else past.end[position]
-        at, mask = _inputs(past.start[position], end, length, padding)
-        if part == "train":
-            follows = order[(at + 1).clamp(max=len(order) - 1)]
-            counts = mask & judged_row[follows]
-        else:
-            follows, counts = position.unsqueeze(1), _last_place(mask, padding)
+        end = place[position] if part == "train" else held.end[position]
+        at, mask = _inputs(held.start[position], end, length, padding)
+        follows = order[(at + 1).clamp(max=len(order) - 1)]
+        if part != "train":
+            last = _last_place(mask, padding)
+            follows = torch.where(last, position.unsqueeze(1), follows)
         batches[part] = {
-            "listener": known["listener"][position],
-            "track": past.item[at] * mask,
+            "listener": number["listener"][position],
+            "track": held.item[at] * mask,
             "mask": mask,
-            "target": known["track"][follows] * counts,
-            "counts": counts,
+            "target": number["track"][position],
+            "time": held.time[at] * mask,
+            "asked": moment[follows] * (mask if part == "train" else mask | last),
         }
+        if part == "train":
+            counts = mask & judged_row[follows]
+            batches[part] |= {"target": number["track"][follows] * counts, "counts": counts}
     useful = batches["train"]["counts"].any(dim=1)
     positions["train"] = positions["train"][useful]
     batches["train"] = {name: values[useful] for name, values in batches["train"].items()}
@@ -135,8 +150,8 @@ def next_item_task(
         listeners=listeners,
         tracks=tracks,
         past=past,
-        held=past,
-        kept=pl.lit(True),
+        held=held,
+        kept=kept,
         ties=int(rows.select(pl.len().over("uid", "timestamp") > 1).to_series().sum()),
         padding=padding,
     )

@@ -1,0 +1,1 @@
+"""Models that read a listener's plays one after the other."""
