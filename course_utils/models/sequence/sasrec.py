@@ -80,7 +80,7 @@ class Block(nn.Module):
         dim: d. heads: of the attention, each d / heads wide. dropout: share of numbers set to 0.
 
     Shapes: x (B, L, d), allowed (B, 1 or heads, L, L): bool, or numbers added to the attention's
-    logits → (B, L, d).
+    logits → (B, L, d). Each place reads from x itself, or from other vectors `source` (B, L, d).
 
     Source: Vaswani et al. (2017), "Attention is all you need", section 3; the norms as in Xiong et
     al. (2020), "On layer normalization in the transformer architecture", ICML.
@@ -99,9 +99,11 @@ class Block(nn.Module):
         """(B, L, d) → (B, heads, L, d / heads)."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def forward(self, x: Tensor, allowed: Tensor) -> Tensor:
+    def forward(self, x: Tensor, allowed: Tensor, source: Tensor | None = None) -> Tensor:
         read = self.before_attention(x)
-        q, k, v = (self.split(layer(read)) for layer in (self.query, self.key, self.value))
+        source = read if source is None else self.before_attention(source)
+        q = self.split(self.query(read))
+        k, v = self.split(self.key(source)), self.split(self.value(source))
         seen = scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         x = x + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.network(self.before_network(x)))
@@ -122,8 +124,8 @@ class SASRec(NextTrack):
     Args:
         n_tracks, dim: of `NextTrack`. length: L, plays at most. layers: blocks. heads, dropout: of
             `Block`. order: how the model learns what came when. `place`, a vector for each place,
-            counted from the first play; `time`, a bias of the attention that depends on how long
-            before the next request a play was (in powers of two), for each head; `none`.
+            counted from the first play; `time`, a bias of the attention of each head, which depends
+            on how long before the next request a play was (in powers of two).
 
     Shapes: of `NextTrack`; with `time` also time (B, L) and asked (B, L), seconds of each play and
     of the request after it.
@@ -144,15 +146,19 @@ class SASRec(NextTrack):
         order: str = "place",
     ) -> None:
         super().__init__(n_tracks, dim)
-        if order not in ("place", "time", "none"):
-            raise ValueError(f"order must be 'place', 'time' or 'none', got {order!r}")
+        if order not in ("place", "time"):
+            raise ValueError(f"order must be 'place' or 'time', got {order!r}")
         self.order = order
         if order == "place":
             self.place = nn.Parameter(torch.randn(length, dim) * dim**-0.5)
-        if order == "time":
+        else:
             self.bias = nn.Parameter(torch.zeros(heads, LAGS))
         self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
         self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+
+    def embedded(self, track: Tensor) -> Tensor:
+        """(B, L, d) vectors of the plays, longer than in the table, as in section III.B."""
+        return self.items(track) * self.items.embedding_dim**0.5
 
     def visible(self, mask: Tensor) -> Tensor:
         """(B, 1, L, L) which places each place may look at."""
@@ -160,7 +166,7 @@ class SASRec(NextTrack):
 
     def read(self, track: Tensor, mask: Tensor, **context: Tensor) -> tuple[Tensor, Tensor]:
         """What goes into the blocks: (B, L, d), and what the attention is allowed."""
-        x = self.items(track) * self.items.embedding_dim**0.5
+        x = self.embedded(track)
         if self.order == "place":
             x = x + self.place[(mask.cumsum(dim=1) - 1).clamp(min=0)]
         allowed = self.visible(mask)
@@ -188,12 +194,35 @@ class SASRec(NextTrack):
         return maps
 
 
+class Unordered(SASRec):
+    """The same blocks, reading the plays so far as a set: in whichever order, the same state.
+
+    No place is told, and what asks is not the last play but a learned vector, the same after each.
+
+    Args: of `SASRec`, without `order`.
+
+    Source: pooling by attention, Lee et al. (2019), "Set Transformer", ICML, section 3.2.
+    """
+
+    def __init__(self, n_tracks: int, **options: Any) -> None:
+        super().__init__(n_tracks, **options)
+        del self.place
+        self.start = nn.Parameter(torch.randn(self.items.embedding_dim))
+
+    def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
+        plays, allowed = self.dropout(self.embedded(track)), self.visible(mask)
+        x = self.start.expand_as(plays)
+        for block in self.blocks:
+            x = block(x, allowed, plays)
+        return self.norm(x)
+
+
 class BERT4Rec(SASRec):
-    """Attention in both directions: plays are hidden at random and guessed from both sides.
+    """Attention in both directions: plays are hidden and guessed from what is on both sides.
 
-    To serve, a hidden play is put after the last one.
+    The track −1 is a hidden one. To serve, such a play is put after the last one.
 
-    Args: of `SASRec`, length L + 1, since the hidden play takes a place.
+    Args: of `SASRec`; the length is L + 1, since the hidden play takes a place.
 
     Source: Sun et al. (2019), "BERT4Rec: sequential recommendation with bidirectional encoder
     representations from transformer", CIKM, section 3.
@@ -201,11 +230,19 @@ class BERT4Rec(SASRec):
 
     def __init__(self, n_tracks: int, **options: Any) -> None:
         super().__init__(n_tracks, **options)
-        self.hidden = nn.Parameter(torch.randn(self.items.embedding_dim) * 0.1)
+        self.hidden = nn.Parameter(torch.randn(self.items.embedding_dim))
+
+    def embedded(self, track: Tensor) -> Tensor:
+        return torch.where((track < 0).unsqueeze(2), self.hidden, super().embedded(track.clamp(0)))
 
     def visible(self, mask: Tensor) -> Tensor:
         itself = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
         return (mask.unsqueeze(1) | itself).unsqueeze(1)
+
+    def forward(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
+        asked = torch.full_like(track[:, :1], -1)
+        whole = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        return self.states(torch.cat([track, asked], dim=1), whole)[:, -1]
 
 
 class GRU(NextTrack):
@@ -229,7 +266,7 @@ class GRU(NextTrack):
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
         first = (~mask).int().argsort(dim=1, stable=True)  # plays to the front, as they came
         back = first.argsort(dim=1)
-        x = self.dropout(self.items(track.gather(1, first)))
+        x = self.dropout(self.items(track.gather(1, first)) * self.items.embedding_dim**0.5)
         states, _ = self.cell(x)
         return self.out(states.gather(1, back.unsqueeze(2).expand_as(states)))
 
@@ -253,14 +290,16 @@ class AveragePooling(NextTrack):
         self.layers = nn.Sequential(layers, nn.Linear(layers.out_features, dim))
 
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
-        x = self.dropout(self.items(track)) * mask.unsqueeze(2)
-        total, n = x.cumsum(dim=1), mask.cumsum(dim=1)
-        if self.latest < track.shape[1]:
-            total = torch.cat(
-                [total[:, : self.latest], total[:, self.latest :] - total[:, : -self.latest]], dim=1
-            )
-            n = torch.cat([n[:, : self.latest], n[:, self.latest :] - n[:, : -self.latest]], dim=1)
-        return self.layers(total / n.clamp(min=1).unsqueeze(2))
+        x = self.items(track) * self.items.embedding_dim**0.5
+        x = self.dropout(x) * mask.unsqueeze(2)
+        total, n = _latest(x, self.latest), _latest(mask.unsqueeze(2), self.latest)
+        return self.layers(total / n.clamp(min=1))
+
+
+def _latest(x: Tensor, n: int) -> Tensor:
+    """(B, L, d) at each place the sum over it and the n − 1 places before it."""
+    total = x.cumsum(dim=1)
+    return total - nn.functional.pad(total, (0, 0, n, 0))[:, : x.shape[1]]
 
 
 class _Places:
@@ -291,3 +330,28 @@ class AtEveryPlace:
         return self.loss(
             _Places(states, model.tracks), {"target": batch["target"][batch["counts"]]}
         )
+
+
+class HiddenPlays:
+    """A loss of retrieval at plays that are hidden at random, for `BERT4Rec`.
+
+    Args:
+        loss: as in `AtEveryPlace`. share: of the plays that could be guessed, hidden at random.
+
+    Called with a model and a batch of `next_item_task`, filled up on the left, it gives the mean
+    over the hidden plays.
+    """
+
+    def __init__(
+        self, loss: Callable[[Any, dict[str, Tensor]], Tensor], share: float = 0.3
+    ) -> None:
+        self.loss, self.share = loss, share
+
+    def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
+        counts, target = batch["counts"], batch["target"]
+        track = torch.cat([batch["track"], target[:, -1:]], dim=1)
+        mask = torch.cat([batch["mask"], counts[:, -1:]], dim=1)
+        known = torch.cat([torch.zeros_like(counts[:, :1]), counts], dim=1)
+        hidden = known & (torch.rand(known.shape, device=known.device) < self.share)
+        states = model.states(track.masked_fill(hidden, -1), mask)[hidden]
+        return self.loss(_Places(states, model.tracks), {"target": track[hidden]})

@@ -1,0 +1,752 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 09 · SASRec
+#
+# *Lecture: the frontier, part 1. Runs in about six minutes on two CPU cores.*
+#
+# A history is more than a bag of tracks. Somebody who played three lullabies in a row after a week of metal wants a
+# fourth lullaby. An average of the week cannot see that. Self-attention can: each play looks back at all plays before
+# it and decides which of them matter *now*.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - write causal self-attention, and prove that it cannot see the future;
+# - train a model at every place of a sequence at once;
+# - tell what the order of the plays is worth, and what their times are worth;
+# - compare architectures and losses without fooling yourself;
+# - read an attention map aloud, and know what it does not say.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** Begin with the mask on the blackboard, three plays, nine cells: which may see which? Half of the
+# bugs in sequence recommenders are in these nine cells. The comparison of losses is the part that changes what people do
+# on Monday. About eighty minutes.
+#
+
+# %% slideshow={"slide_type": "skip"}
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.next_item import next_item_task
+from course_utils.evaluation.next_track import NextChoice
+from course_utils.evaluation.retrieval import RetrievalContest
+from course_utils.evaluation.rivals import count_parameters
+from course_utils.lesson import plots
+from course_utils.lesson.claims import Claims
+from course_utils.lesson.widgets import interactive
+from course_utils.models.mlp import MLP
+from course_utils.models.retrieval.classics import EASE
+from course_utils.models.retrieval.losses import InBatchSoftmax, SampledSoftmax, full_softmax, gbce, gbce_beta
+from course_utils.models.sequence.sasrec import AtEveryPlace, HiddenPlays, NextTrack, causal, last_place
+from course_utils.schema import SESSION_GAP
+
+plots.use_style()
+SEED = train.seed_everything(9)
+log = open_log()
+claim = Claims(log)
+LENGTH, EPOCHS, BATCH = 30, 6, 24  # plays of a sequence, passes, sequences of a batch
+TWICE = 2.0  # attention ÷ share of the plays, that we call reading the present sitting
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Of differences of Recall@100 the whole interval must lie above zero. `TWICE` stood there before any result.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Sequences
+#
+# As in notebooks 03 and 04, the target is a track that the listener *chose* and had not played before. A sequence is
+# made of such tracks, too, in the order in which they were found. The plays of a listener are cut into sequences of
+# thirty. In training **every place has a target**: the track that follows. In the test there is one question, after the
+# last play.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+chose = pl.col("is_organic") == 1
+OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
+task = next_item_task(
+    log, LENGTH, repeats=False, organic=OWN, history=new, judged=3_000, seed=SEED
+)
+contest = RetrievalContest(task, SEED, "09_sasrec")
+N = task.n_values["track"]
+
+
+def inputs(*names: str) -> dict[str, train.Batch]:
+    """The tensors that a model asks for, with what is to be learned."""
+    wanted = [*names, "target", "counts"]
+    return {
+        part: {name: batch[name] for name in wanted if name in batch}
+        for part, batch in task.batches.items()
+    }
+
+
+plays = inputs("track", "mask")
+learned = plays["train"]["target"][plays["train"]["counts"]]
+counts = torch.bincount(learned, minlength=N)
+print(f"{len(plays['train']['track']):,} training sequences, {len(learned):,} targets, {N - 1:,} tracks")
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### One sequence, and what it is asked
+#
+# The target of a place is the input of the next one. Forget the shift, and the model learns to repeat what it was
+# told, with a loss of nearly nothing.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+one = plays["train"]["mask"].sum(dim=1).argmax()  # a full one
+pl.DataFrame(
+    {
+        "place": range(1, 7),
+        "input": plays["train"]["track"][one, :6].tolist(),
+        "target": plays["train"]["target"][one, :6].tolist(),
+    }
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Three traps before any model.** *Ties*: plays with the same time stamp have no order. A stable sort would keep the
+# order in which the file has them, and if that order means something, it leaks. Here ties are broken at random.
+# *Leave-one-out*: whoever tests on each listener's last play trains on plays that other listeners made later. Here
+# everything is split at one moment. *Sampled metrics*: the target is ranked among all tracks, never among a hundred
+# drawn ones (notebook 01).
+#
+
+# %% slideshow={"slide_type": "skip"}
+print(f"{task.ties:,} of {len(task.rows):,} listens share their moment with another of the same listener")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Attention, by hand
+#
+# Each play asks a question $q$, offers a key $k$ and has something to say, $v$. It hears every play in proportion to
+# how well that one's key fits its question:
+#
+# $$\text{attention}(Q, K, V) = \text{softmax}\left(\frac{QK^\top}{\sqrt d}\right) V$$
+#
+# (*Vaswani et al. 2017, section 3.2*). Three plays: a lullaby, a metal track, a lullaby. Keys and questions are the
+# same here, and the values are the numbers 1, 2, 3. What does the last play hear?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+kind = torch.tensor([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]])  # lullaby, metal, lullaby
+said = torch.tensor([[1.0], [2.0], [3.0]])
+fit = (kind @ kind.T / 2**0.5)[2]
+weights = fit.softmax(dim=0)
+[round(weight, 3) for weight in weights.tolist()], round((weights @ said).item(), 3)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Half from the first lullaby, half from itself, next to nothing from the metal between them. An average would have
+# taken a third of each.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Who may see whom
+#
+# At place $t$ the model guesses play $t + 1$. If place $t$ could look there, it would copy it. So a *causal mask*
+# lets each place see itself and what came before. Filled-up places are seen by nobody. But a place that may see nothing
+# at all would divide zero by zero, and one NaN spreads through the whole batch. So each place may at least see itself.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+filled = torch.tensor([[False, False, True, True, True, True]])
+figure, ax = plt.subplots(figsize=(4.6, 4.2))
+ax.imshow(causal(filled)[0, 0], cmap="Blues", vmax=1.4)
+ticks = ["–", "–", "1", "2", "3", "4"]
+ax.set_xticks(range(6), ticks)
+ax.set_yticks(range(6), ticks)
+ax.set(xlabel="is seen", ylabel="play that looks")
+ax.grid(visible=False)
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The model
+#
+# A vector for each track, and one for each place. Then blocks: attention, and a small network at each place. Both are
+# *added* to what they read, and a layer norm stands before each (*pre-norm*). The output is compared with the same
+# vectors that the input came from: the table is *tied*.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.sasrec import Block
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.sasrec import SASRec
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The paper multiplies the vectors of the plays by $\sqrt d$ before the blocks, and so do we: without it, our first
+# trials stayed at the popular list for several passes. The paper normalises what the attention asks with, not what it
+# reads; we do what is usual today. `LAGS` and `order="time"` come into play further down.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### It cannot see the future
+#
+# Take real histories. Replace everything after the twentieth place by other tracks. What the model says up to
+# there must not change, not in a single bit. And the twin without a mask must.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+LAGS = 26  # powers of two of seconds, up to a year
+untrained = SASRec(N, length=LENGTH).eval()
+tracks, mask = (plays["test"][name][:64] for name in ("track", "mask"))
+other = tracks.clone()
+other[:, 20:] = torch.randint(1, N, other[:, 20:].shape)
+unmasked = SASRec(N, length=LENGTH).eval()
+unmasked.visible = lambda mask: mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
+full = mask.all(dim=1)
+with torch.no_grad():
+    same = torch.equal(
+        untrained.states(tracks, mask)[:, :20], untrained.states(other, mask)[:, :20]
+    )
+    leaks = not torch.equal(
+        unmasked.states(tracks[full], mask[full])[:, :20],
+        unmasked.states(other[full], mask[full])[:, :20],
+    )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim("Behind a causal mask another future changes no bit of the past's states", same)
+claim("Without the mask it changes them", leaks)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Training at every place
+#
+# One pass over a sequence of thirty answers thirty questions, each with the past that it had. That is what makes
+# attention over sequences affordable.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+def at_every_place(model: NextTrack, batch: train.Batch) -> tuple[Tensor, Tensor]:
+    """(M, d) states at the places that count, and (M,) what was played next."""
+    counts = batch["counts"]
+    return model.states(batch["track"], batch["mask"])[counts], batch["target"][counts]
+
+
+some = {name: values[:2] for name, values in plays["train"].items()}
+states, target = at_every_place(untrained, some)
+print(f"{tuple(states.shape)} states, {tuple(target.shape)} targets, from two sequences")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The loss is that of notebook 03: a softmax over all tracks, its denominator estimated from 1,024 drawn ones, with the
+# correction. `AtEveryPlace` hands it the states as if each were an example of its own. Every model below gets six
+# passes over the same sequences, and seven trials of its rate and its decay. Validation chooses among the trials, and
+# says which pass to keep.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+sampled = SampledSoftmax(counts)
+loss = AtEveryPlace(sampled)
+options = {"epochs": EPOCHS, "batch_size": BATCH, "patience": EPOCHS}
+sasrec = contest.enter("SASRec", lambda: SASRec(N, length=LENGTH), loss, plays, **options)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Rivals
+#
+# - **A recurrent network** (GRU): one state, rewritten at each play (*Hidasi et al. 2016*).
+# - **An average** of the last ten plays and a small network: notebook 03, asked after each play.
+#
+# All have the same table of tracks. What stands above it has about the same size.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.sasrec import GRU, AveragePooling
+
+# %% slideshow={"slide_type": "fragment"}
+rivals = {
+    "GRU": lambda: GRU(N, hidden=75),
+    "average of ten": lambda: AveragePooling(N, latest=10, hidden=400),
+}
+for name, make in rivals.items():
+    contest.enter(name, make, loss, plays, **options)
+table = N * 32
+size = {
+    name: f"{count_parameters(contest.models[name]) - table:,}" for name in ("SASRec", *rivals)
+}
+print(f"{table:,} numbers in the table of tracks; above it: {size}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# And a rival that needs no gradient and knows no order: EASE, a linear model of all plays (notebook 03), with the
+# same choice of settings as there. It sees repeated plays as well.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+counted = task.plays()
+ridge = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10), (2_000, 20), (500, 20)]
+contest.choose(
+    "EASE", lambda decay: EASE(counted, decay), [{"decay": d, "last": last} for d, last in ridge]
+)
+if log.world is not None and OWN:
+    contest.judge("oracle", NextChoice(log.world, task), plays["test"])
+contest.table()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("SASRec", "average of ten")
+claim(
+    "With six passes SASRec finds more than an average of the last ten plays",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
+gap = contest.gap("SASRec", "GRU")
+claim(
+    "With six passes SASRec finds more than a GRU of equal size",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
+gap = contest.gap("SASRec", "EASE")
+claim("It finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-RIVALS
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What is the order worth?
+#
+# Shuffling a history before a trained model reads it says little: the model was never told that order may lie. The
+# fair question is: how good can the *same blocks* become if nobody ever tells them the order? So here they are again,
+# reading the plays so far as a **set**. No places; and the one who asks is not the last play but a learned vector.
+# Shuffle its history, and it says the same.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.sasrec import Unordered
+
+# %% slideshow={"slide_type": "fragment"}
+unordered = contest.enter("a set", lambda: Unordered(N, length=LENGTH), loss, plays, **options)
+
+
+def shuffled(track: Tensor, mask: Tensor) -> Tensor:
+    """The same plays in a random order, filled up on the same side."""
+    lot = torch.rand(track.shape).masked_fill(~mask, -1)
+    return track.gather(1, lot.argsort(dim=1))
+
+
+mixed = {**plays["test"], "track": shuffled(plays["test"]["track"], plays["test"]["mask"])}
+for name in ("SASRec", "a set"):
+    model = contest.models[name]
+    contest.judge(
+        f"{name}, shuffled",
+        lambda batch, model=model: model(batch["track"], batch["mask"]) @ model.tracks().T,
+        mixed,
+    )
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### … and the time?
+#
+# SASRec knows what came before what. It does not know that a night lay between. Let each head of the attention add a
+# bias that depends on how long before the request a play was, in powers of two: one second, two, four, … up to a year.
+# The request's time is no secret: it is *now*.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+timed = contest.enter(
+    "SASRec with times",
+    lambda: SASRec(N, length=LENGTH, order="time"),
+    loss,
+    inputs("track", "mask", "time", "asked"),
+    **options,
+)
+
+# %% slideshow={"slide_type": "subslide"}
+shown = ["SASRec with times", "SASRec", "SASRec, shuffled", "a set", "GRU", "average of ten", "EASE"]
+colors = ["history", "neural", "random", "linear", "fm", "mlp", "crosses"]
+if "oracle" in contest.places:
+    shown, colors = ["oracle", *shown], ["oracle", *colors]
+recall = contest.intervals(shown)
+figure, ax = plt.subplots(figsize=(9, 5.2))
+plots.interval_plot(ax, {name: recall[name] for name in shown}, [plots.COLORS[c] for c in colors])
+ax.set(xlabel="Recall@100, with 95 % intervals over listeners", xlim=(0, None))
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("SASRec", "a set")
+claim(
+    "The order matters: the same blocks find more than when they read the plays as a set",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+)
+gap = contest.gap("SASRec", "SASRec, shuffled")
+claim("A trained SASRec loses when its histories are shuffled", gap.positive, f"ΔRecall@100 {gap}")
+gap = contest.gap("SASRec with times", "SASRec")
+claim(
+    "Times instead of places find more",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-ORDER
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The loss
+#
+# The same SASRec, the same sequences, five other losses:
+#
+# - **full softmax**: all tracks in the denominator, nothing estimated;
+# - **BCE**: yes or no for the target and for *one* track drawn uniformly, as in the paper of 2018;
+# - **gBCE**: the same with 256 drawn tracks, and with $\sigma(s)^\beta$ for the target, where with $\alpha = n / (|I| - 1)$ and $t = ¾$
+#   $\beta = \alpha\,(t(1 - 1/\alpha) + 1/\alpha)$ (*Petrov & Macdonald 2023*);
+# - **in-batch softmax**: the batch's other targets are the negatives (notebook 04);
+# - the same with **log Q**.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+def binary(n: int, t: float) -> Callable[[Any, train.Batch], Tensor]:
+    """gBCE with n tracks, drawn uniformly for each target by itself; with t = 0 it is BCE."""
+    beta = gbce_beta(n, N - 1, t)
+
+    def loss(model: Any, batch: train.Batch) -> Tensor:
+        states, target = model(), batch["target"]
+        drawn = torch.randint(1, N, (n,) if n > 1 else (len(target), 1), device=target.device)
+        positive = (states * model.tracks(target)).sum(dim=1)
+        if n > 1:  # the batch shares them
+            return gbce(positive, states @ model.tracks(drawn).T, beta)
+        return gbce(positive, (states * model.tracks(drawn[:, 0])).sum(dim=1, keepdim=True), beta)
+
+    return loss
+
+
+def over_all(model: Any, batch: train.Batch) -> Tensor:
+    """The softmax over all tracks."""
+    return full_softmax(model() @ model.tracks().T, batch["target"])
+
+
+# %% slideshow={"slide_type": "fragment"}
+losses = {
+    "full softmax": over_all,
+    "BCE, one negative": binary(1, 0.0),
+    "gBCE, 256 negatives": binary(256, 0.75),
+    "in-batch": InBatchSoftmax(counts, "none"),
+    "in-batch + log Q": InBatchSoftmax(counts, "negatives"),
+}
+for name, other_loss in losses.items():
+    contest.enter(name, lambda: SASRec(N, length=LENGTH), AtEveryPlace(other_loss), plays, **options)
+
+# %% slideshow={"slide_type": "subslide"}
+by_loss = ["full softmax", "SASRec", "in-batch + log Q", "gBCE, 256 negatives", "BCE, one negative", "in-batch"]
+by_form = ["SASRec", "GRU", "average of ten", "a set"]
+recall = contest.intervals([*by_loss, *by_form])
+figure, axes = plt.subplots(2, 1, figsize=(9, 6.6), height_ratios=[6, 4], sharex=True)
+for ax, names, color, title in (
+    (axes[0], by_loss, "history", "one architecture, six losses"),
+    (axes[1], by_form, "neural", "one loss, four architectures"),
+):
+    rows = {("sampled softmax" if ax is axes[0] and n == "SASRec" else n): recall[n] for n in names}
+    plots.interval_plot(ax, rows, [plots.COLORS[color]] * len(names))
+    ax.set_title(title)
+axes[1].set(xlabel="Recall@100, with 95 % intervals over listeners", xlim=(0, None))
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+spread = {
+    what: max(recall[n].value for n in names) - min(recall[n].value for n in names)
+    for what, names in (("losses", by_loss), ("architectures", by_form))
+}
+claim(
+    "Between these losses lies more than between these architectures",
+    spread["losses"] > spread["architectures"],
+    f"best − worst Recall@100: {spread['losses']:.3f} and {spread['architectures']:.3f}",
+)
+gap = contest.gap("full softmax", "SASRec")
+claim(
+    "1,024 drawn tracks do as well as all of them",
+    gap.high > 0 and abs(gap.value) < 0.02,
+    f"full − sampled ΔRecall@100 {gap}",
+    expected=None,
+)
+gap = contest.gap("SASRec", "BCE, one negative")
+claim("The sampled softmax finds more than BCE", gap.positive, f"ΔRecall@100 {gap}")
+gap = contest.gap("gBCE, 256 negatives", "BCE, one negative")
+claim("gBCE finds more than BCE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+gap = contest.gap("in-batch + log Q", "in-batch")
+claim("In-batch negatives need the correction", gap.positive, f"ΔRecall@100 {gap}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-LOSSES
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Both directions: BERT4Rec
+#
+# Hide some plays, and guess each from what came before *and after* (*Sun et al. 2019*). To serve, put a hidden play
+# after the last one. It learns from more contexts, but from fewer targets a pass, and from a question that nobody asks
+# when it serves: what was played between these two?
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.sasrec import BERT4Rec
+
+# %% slideshow={"slide_type": "fragment"}
+contest.enter(
+    "BERT4Rec", lambda: BERT4Rec(N, length=LENGTH + 1), HiddenPlays(sampled), plays, **options
+)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = contest.gap("SASRec", "BERT4Rec")
+claim(
+    "With six passes SASRec finds more than BERT4Rec, which sees three tenths of the targets a pass",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-BERT
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What does it look at?
+#
+# One listener of the test, the last twelve plays. A row is a play that looks, a column a play that is seen. White
+# lines part *sittings*: a pause of more than half an hour.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+test = inputs("track", "mask", "time", "asked")["test"]
+follows = torch.cat([test["time"][:, 1:], test["asked"][:, -1:]], dim=1)
+pause = (follows - test["time"] > SESSION_GAP) & test["mask"]  # after each play
+with torch.no_grad():
+    now = (~pause).flip(1).int().cumprod(dim=1).flip(1).bool() & test["mask"]
+examples = torch.nonzero((pause[:, -12:].sum(dim=1) == 2) & now[:, -3:].all(dim=1))[:20, 0]
+titles: dict[int, str] = {}
+if log.texts is not None and "artist" in log.texts.collect_schema().names():
+    titles = dict(log.texts.select("item_id", "artist").collect().iter_rows())
+
+
+def label(row: int, place: int) -> str:
+    """The artist of a play, and how long before the request it was."""
+    item = int(task.tracks[test["track"][row, place] - 1])
+    ago = int(test["asked"][row, -1] - test["time"][row, place])
+    unit, word = next((u, w) for u, w in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")) if ago >= u or u == 1)
+    return f"{titles.get(item, item)}, {ago // unit} {word}"
+
+
+# %% slideshow={"slide_type": "skip"}
+def look(example: int) -> None:
+    """Draw what each of the last twelve plays of an example reads, a panel a block."""
+    row = int(examples[example])
+    asked = {name: test[name][row : row + 1] for name in ("track", "mask", "time", "asked")}
+    maps = timed.attention(**asked)
+    _, axes = plt.subplots(1, 2, figsize=(12.5, 5.6), sharey=True)
+    for number, (ax, weights) in enumerate(zip(axes, maps, strict=True), 1):
+        ax.imshow(weights[0].mean(dim=0)[-12:, -12:], cmap="viridis", vmin=0)
+        for border in torch.nonzero(pause[row, -12:-1])[:, 0].tolist():
+            ax.axhline(border + 0.5, color="white", linewidth=2)
+            ax.axvline(border + 0.5, color="white", linewidth=2)
+        ax.set(title=f"block {number}, mean of the heads", xlabel="is seen")
+        ax.set_xticks([])
+        ax.grid(visible=False)
+    axes[0].set_yticks(range(12), [label(row, place) for place in range(LENGTH - 12, LENGTH)])
+    axes[0].set_ylabel("play that looks, and how long ago it was")
+    plt.show()
+
+
+if len(examples):
+    look(0)
+
+# %% slideshow={"slide_type": "skip"}
+if len(examples):
+    interactive(look, example=(0, len(examples) - 1))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-MAP
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### One map is an anecdote
+#
+# So count, over all test examples: of what the last play reads, how much comes from the present sitting? And what
+# would it be if all plays were read alike?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+both = now.any(dim=1) & (test["mask"] & ~now).any(dim=1)
+alike = (now.sum(dim=1) / test["mask"].sum(dim=1))[both].mean().item()
+share = {}
+for name in ("SASRec with times", "SASRec"):
+    given = ("track", "mask", "time", "asked") if name == "SASRec with times" else ("track", "mask")
+    maps = contest.models[name].attention(**{key: test[key] for key in given})
+    share[name] = [
+        (weights.mean(dim=1)[:, -1] * now).sum(dim=1)[both].mean().item() for weights in maps
+    ]
+pl.DataFrame(
+    [
+        {"model": name, "block 1": f"{one:.0%}", "block 2": f"{two:.0%}", "if alike": f"{alike:.0%}"}
+        for name, (one, two) in share.items()
+    ]
+)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if both.any():
+    claim(
+        "With times, the last play reads the present sitting more than twice as much as its share of the plays",
+        max(share["SASRec with times"]) > TWICE * alike,
+        ", ".join(f"{value:.0%}" for value in share["SASRec with times"]) + f" against {alike:.0%}",
+        expected=None,
+    )
+
+# %% slideshow={"slide_type": "subslide"}
+figure, ax = plt.subplots(figsize=(8.5, 4.2))
+for head, (bias, color) in enumerate(zip(timed.bias.detach(), ("neural", "catboost"), strict=True)):
+    ax.plot(range(LAGS), bias, color=plots.COLORS[color])
+    ax.annotate(f"head {head + 1}", (LAGS - 1, bias[-1]), xytext=(6, 0), textcoords="offset points",
+                color=plots.COLORS[color], fontsize=13)  # fmt: skip
+marks = {1: "1 s", 6: "½ min", 10: "10 min", 12: "1 h", 17: "1 d", 20: "1 week", 22: "1 month"}
+ax.set_xticks(list(marks), list(marks.values()))
+ax.set(xlabel="how long before the request", ylabel="added to the attention's logit")
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# READING-BIAS
+#
+
+# %% slideshow={"slide_type": "skip"}
+contest.trials()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · Who may see whom (easy)
+#
+# `mask` (B, L) is true where there is a play. Return (B, L, L) bool: entry (b, i, j) says whether place i may look at
+# place j. A place looks at plays up to its own, and in any case at itself.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def allowed(mask: Tensor) -> Tensor:
+    """(B, L) bool → (B, L, L) bool: place i (second) may look at place j (third)."""
+    ### BEGIN SOLUTION
+    n = mask.shape[1]
+    past = torch.ones(n, n, dtype=torch.bool).tril()
+    return (past & mask[:, None, :]) | torch.eye(n, dtype=torch.bool)
+    ### END SOLUTION
+
+
+allowed(torch.tensor([[False, True, True]]))
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.sasrec import check_allowed
+
+check_allowed(allowed)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · Inputs and targets (easy)
+#
+# `plays` (n,) are the tracks of one listener in the order of time. Cut them for training: inputs (L,) and targets (L,),
+# the latest ones, filled up with 0 on the left.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def inputs_and_targets(plays: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """(n,) plays, n ≥ 2 → (L,) inputs and (L,) targets."""
+    ### BEGIN SOLUTION
+    last = plays[-(length + 1) :]
+    both = torch.stack([last[:-1], last[1:]])
+    filled = torch.nn.functional.pad(both, (length - both.shape[1], 0))
+    return filled[0], filled[1]
+    ### END SOLUTION
+
+
+inputs_and_targets(torch.tensor([5, 6, 7]), 4)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.sasrec import check_inputs_and_targets
+
+check_inputs_and_targets(inputs_and_targets)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · An honest place (medium)
+#
+# `scores` (B, N), `target` (B,). Return the place of each target among all N tracks, (B,), the best being 1. Where
+# tracks have the same score, be strict: the target comes last among them. A row with a NaN has no places: return
+# N + 1 for it, so that no metric can take it for a hit.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def place(scores: Tensor, target: Tensor) -> Tensor:
+    """(B, N), (B,) → (B,) place of each target, 1 … N, or N + 1."""
+    ### BEGIN SOLUTION
+    own = scores.gather(1, target[:, None])
+    found = (scores >= own).sum(dim=1)
+    return found.masked_fill(scores.isnan().any(dim=1), scores.shape[1] + 1)
+    ### END SOLUTION
+
+
+place(torch.tensor([[0.5, 0.5, 0.1]]), torch.tensor([0]))
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.sasrec import check_place
+
+check_place(place)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · A world without moods (open)
+#
+# In the simulated world a sitting has a mood: one of the listener's interests. Generate a world with
+# `WorldConfig().switch_off("mood")` and train SASRec and the set again. Does the order still matter? Then give the GRU
+# and SASRec twenty passes instead of six. Who wins now?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - W.-C. Kang, J. McAuley (2018). *Self-Attentive Sequential Recommendation.* ICDM.
+# - A. Vaswani et al. (2017). *Attention Is All You Need.* NeurIPS.
+# - F. Sun et al. (2019). *BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from
+#   Transformer.* CIKM.
+# - B. Hidasi et al. (2016). *Session-based Recommendations with Recurrent Neural Networks.* ICLR.
+# - A. Petrov, C. Macdonald (2023). *gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative
+#   Sampling.* RecSys.
+# - J. Lee et al. (2019). *Set Transformer: A Framework for Attention-based Permutation-Invariant Neural Networks.* ICML.
+# - J. Zhai et al. (2024). *Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for Generative
+#   Recommendations.* ICML.
+# - R. Xiong et al. (2020). *On Layer Normalization in the Transformer Architecture.* ICML.
