@@ -39,7 +39,7 @@
 
 # %% slideshow={"slide_type": "skip"}
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import polars as pl
@@ -58,8 +58,20 @@ from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.models.retrieval.classics import EASE
-from course_utils.models.retrieval.losses import InBatchSoftmax, SampledSoftmax, full_softmax, gbce, gbce_beta
-from course_utils.models.sequence.sasrec import AtEveryPlace, HiddenPlays, NextTrack, causal, last_place
+from course_utils.models.retrieval.losses import (
+    InBatchSoftmax,
+    SampledSoftmax,
+    full_softmax,
+    gbce,
+    gbce_beta,
+)
+from course_utils.models.sequence.sasrec import (
+    AtEveryPlace,
+    HiddenPlays,
+    NextTrack,
+    causal,
+    last_place,
+)
 from course_utils.schema import SESSION_GAP
 
 plots.use_style()
@@ -86,9 +98,7 @@ TWICE = 2.0  # attention ÷ share of the plays, that we call reading the present
 chose = pl.col("is_organic") == 1
 OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
 new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
-task = next_item_task(
-    log, LENGTH, repeats=False, organic=OWN, history=new, judged=3_000, seed=SEED
-)
+task = next_item_task(log, LENGTH, repeats=False, organic=OWN, history=new, judged=3_000, seed=SEED)
 contest = RetrievalContest(task, SEED, "09_sasrec")
 N = task.n_values["track"]
 
@@ -105,7 +115,9 @@ def inputs(*names: str) -> dict[str, train.Batch]:
 plays = inputs("track", "mask")
 learned = plays["train"]["target"][plays["train"]["counts"]]
 counts = torch.bincount(learned, minlength=N)
-print(f"{len(plays['train']['track']):,} training sequences, {len(learned):,} targets, {N - 1:,} tracks")
+print(
+    f"{len(plays['train']['track']):,} training sequences, {len(learned):,} targets, {N - 1:,} tracks"
+)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One sequence, and what it is asked
@@ -133,7 +145,9 @@ pl.DataFrame(
 #
 
 # %% slideshow={"slide_type": "skip"}
-print(f"{task.ties:,} of {len(task.rows):,} listens share their moment with another of the same listener")
+print(
+    f"{task.ties:,} of {len(task.rows):,} listens share their moment with another of the same listener"
+)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Attention, by hand
@@ -236,6 +250,7 @@ claim("Without the mask it changes them", leaks)
 # attention over sequences affordable.
 #
 
+
 # %% slideshow={"slide_type": "fragment"}
 def at_every_place(model: NextTrack, batch: train.Batch) -> tuple[Tensor, Tensor]:
     """(M, d) states at the places that count, and (M,) what was played next."""
@@ -270,7 +285,7 @@ sasrec = contest.enter("SASRec", lambda: SASRec(N, length=LENGTH), loss, plays, 
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.sequence.sasrec import GRU, AveragePooling
+from course_utils.models.sequence.sasrec import GRU, AveragePooling, sum_of_latest
 
 # %% slideshow={"slide_type": "fragment"}
 rivals = {
@@ -280,9 +295,7 @@ rivals = {
 for name, make in rivals.items():
     contest.enter(name, make, loss, plays, **options)
 table = N * 32
-size = {
-    name: f"{count_parameters(contest.models[name]) - table:,}" for name in ("SASRec", *rivals)
-}
+size = {name: f"{count_parameters(contest.models[name]) - table:,}" for name in ("SASRec", *rivals)}
 print(f"{table:,} numbers in the table of tracks; above it: {size}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -372,7 +385,15 @@ timed = contest.enter(
 )
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["SASRec with times", "SASRec", "SASRec, shuffled", "a set", "GRU", "average of ten", "EASE"]
+shown = [
+    "SASRec with times",
+    "SASRec",
+    "SASRec, shuffled",
+    "a set",
+    "GRU",
+    "average of ten",
+    "EASE",
+]
 colors = ["history", "neural", "random", "linear", "fm", "mlp", "crosses"]
 if "oracle" in contest.places:
     shown, colors = ["oracle", *shown], ["oracle", *colors]
@@ -417,6 +438,7 @@ claim(
 # - the same with **log Q**.
 #
 
+
 # %% slideshow={"slide_type": "fragment"}
 def binary(n: int, t: float) -> Callable[[Any, train.Batch], Tensor]:
     """gBCE with n tracks, drawn uniformly for each target by itself; with t = 0 it is BCE."""
@@ -447,10 +469,19 @@ losses = {
     "in-batch + log Q": InBatchSoftmax(counts, "negatives"),
 }
 for name, other_loss in losses.items():
-    contest.enter(name, lambda: SASRec(N, length=LENGTH), AtEveryPlace(other_loss), plays, **options)
+    contest.enter(
+        name, lambda: SASRec(N, length=LENGTH), AtEveryPlace(other_loss), plays, **options
+    )
 
 # %% slideshow={"slide_type": "subslide"}
-by_loss = ["full softmax", "SASRec", "in-batch + log Q", "gBCE, 256 negatives", "BCE, one negative", "in-batch"]
+by_loss = [
+    "full softmax",
+    "SASRec",
+    "in-batch + log Q",
+    "gBCE, 256 negatives",
+    "BCE, one negative",
+    "in-batch",
+]
 by_form = ["SASRec", "GRU", "average of ten", "a set"]
 recall = contest.intervals([*by_loss, *by_form])
 figure, axes = plt.subplots(2, 1, figsize=(9, 6.6), height_ratios=[6, 4], sharex=True)
@@ -546,7 +577,11 @@ def label(row: int, place: int) -> str:
     """The artist of a play, and how long before the request it was."""
     item = int(task.tracks[test["track"][row, place] - 1])
     ago = int(test["asked"][row, -1] - test["time"][row, place])
-    unit, word = next((u, w) for u, w in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")) if ago >= u or u == 1)
+    unit, word = next(
+        (u, w)
+        for u, w in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+        if ago >= u or u == 1
+    )
     return f"{titles.get(item, item)}, {ago // unit} {word}"
 
 
@@ -600,7 +635,12 @@ for name in ("SASRec with times", "SASRec"):
     ]
 pl.DataFrame(
     [
-        {"model": name, "block 1": f"{one:.0%}", "block 2": f"{two:.0%}", "if alike": f"{alike:.0%}"}
+        {
+            "model": name,
+            "block 1": f"{one:.0%}",
+            "block 2": f"{two:.0%}",
+            "if alike": f"{alike:.0%}",
+        }
         for name, (one, two) in share.items()
     ]
 )

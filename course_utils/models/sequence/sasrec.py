@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -188,7 +188,7 @@ class SASRec(NextTrack):
         """Of each block (B, heads, L, L): how much each place (third) reads from each (last)."""
         x, allowed = self.read(track, mask, **context)
         maps = []
-        for block in self.blocks:
+        for block in cast(list[Block], self.blocks):
             maps.append(block.weights(x, allowed))
             x = block(x, allowed)
         return maps
@@ -292,11 +292,12 @@ class AveragePooling(NextTrack):
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
         x = self.items(track) * self.items.embedding_dim**0.5
         x = self.dropout(x) * mask.unsqueeze(2)
-        total, n = _latest(x, self.latest), _latest(mask.unsqueeze(2), self.latest)
+        total = sum_of_latest(x, self.latest)
+        n = sum_of_latest(mask.unsqueeze(2), self.latest)
         return self.layers(total / n.clamp(min=1))
 
 
-def _latest(x: Tensor, n: int) -> Tensor:
+def sum_of_latest(x: Tensor, n: int) -> Tensor:
     """(B, L, d) at each place the sum over it and the n − 1 places before it."""
     total = x.cumsum(dim=1)
     return total - nn.functional.pad(total, (0, 0, n, 0))[:, : x.shape[1]]
