@@ -37,7 +37,7 @@ from course_utils.data.log import Log, open_log
 from course_utils.data.splits import split_for
 from course_utils.data.tasks.next_item import ties_at_random
 from course_utils.data.tasks.retrieval import listens_of, tensor
-from course_utils.evaluation.retrieval import Places
+from course_utils.evaluation.retrieval import FromPlays, Places
 from course_utils.models.retrieval.classics import EASE, ItemKNN, Popular
 from course_utils.models.retrieval.losses import (
     SampledSoftmax,
@@ -78,34 +78,23 @@ class Asked:
 
     def batch(self, part: int, length: int) -> train.Batch:
         """Sequences, filled up on the left: of training all places count, else the question."""
+        past = self.before(max(1, part)).group_by("listener", maintain_order=True).agg("track")
         if part == 0:
-            rows = self.before(1)
-            sequences = rows.group_by("listener", maintain_order=True).agg("track")
-            sequences = sequences.filter(pl.col("track").list.len() > 1)["track"]
-            inputs = [np.array(s[-length - 1 : -1]) for s in sequences]
-            targets = [
-                np.array(s[-length:][-len(i) :]) for s, i in zip(sequences, inputs, strict=True)
-            ]
-        else:
-            asked = self.questions(part).select("listener", target="track")
-            past = self.before(part).group_by("listener", maintain_order=True).agg("track")
-            joined = asked.join(past, on="listener", how="left", maintain_order="left")
-            inputs = [np.array(s[-length:]) for s in joined["track"]]
-        track, target = (
-            torch.zeros(len(inputs), length).long(),
-            torch.zeros(len(inputs), length).long(),
-        )
-        for row, values in enumerate(inputs):
-            track[row, length - len(values) :] = torch.from_numpy(values)
-            if part == 0:
-                target[row, length - len(values) :] = torch.from_numpy(targets[row])
-        if part == 0:
+            cut = past.filter(pl.col("track").list.len() > 1)["track"].to_list()
+            track = filled([plays[:-1] for plays in cut], length)
+            target = filled([plays[1:] for plays in cut], length)
             return {"track": track, "mask": track > 0, "target": target, "counts": target > 0}
-        return {
-            "track": track,
-            "mask": track > 0,
-            "target": torch.tensor(joined["target"].to_list()),
-        }
+        asked = self.questions(part).select("listener", target="track")
+        asked = asked.join(past, on="listener", how="left", maintain_order="left")
+        track = filled(asked["track"].to_list(), length)
+        target = torch.tensor(asked["target"].to_list())
+        return {"track": track, "mask": track > 0, "target": target}
+
+
+def filled(sequences: list[list[int]], length: int) -> Tensor:
+    """(N, length) the latest of each sequence, zeros on the left."""
+    rows = [torch.tensor(sequence[-length:]) for sequence in sequences]
+    return torch.stack([nn.functional.pad(row, (length - len(row), 0)) for row in rows])
 
 
 def asked_of(log: Log, protocol: str) -> Asked:
@@ -175,11 +164,12 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
         (listeners.max() + 1, n),
     )
     popularity = torch.from_numpy(np.asarray(plays.sum(axis=0))[0]).long()
-    for name, make in {
+    classics: dict[str, Callable[[], FromPlays]] = {
         "popular": lambda: Popular(popularity),
         "item kNN": lambda: ItemKNN(plays, 100),
         "EASE": lambda: EASE(plays, 300.0),
-    }.items():
+    }
+    for name, make in classics.items():
         start = time.perf_counter()
         fitted = make()
         report(name, fitted(seen), time.perf_counter() - start)
@@ -201,7 +191,7 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
     }
     for name, loss in losses.items():
         torch.manual_seed(0)
-        model: nn.Module = SASRec(n, options.dim, options.length, LAYERS, HEADS, DROPOUT)
+        model = SASRec(n, options.dim, options.length, LAYERS, HEADS, DROPOUT)
         history = train.fit(
             model, batches[0], batches[1], loss=AtEveryPlace(loss), criterion=missed, lr=RATE,
             epochs=options.epochs, batch_size=BATCH, patience=options.epochs, embedding_decay=0.01,

@@ -51,6 +51,7 @@ import numpy as np
 import polars as pl
 import torch
 from IPython.display import Markdown
+from ipywidgets import SelectionSlider
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor, nn
@@ -190,28 +191,25 @@ assert (steps["PLE"] >= 0).all() and not (steps["one-hot"] >= 0).all()
 
 
 # %% slideshow={"slide_type": "fragment"}
-class OneNumber(nn.Module):
-    """Logistic regression on the code of a single number."""
-
-    def __init__(self, encoding):
-        super().__init__()
-        self.encoding, self.linear = encoding, nn.Linear(encoding.out_features, 1)
-
-    def forward(self, numbers):
-        return self.linear(self.encoding(numbers)).squeeze(1)
+known = ~train_x[:, 0].isnan()
+counted, which = train_x[known, 0].unique(return_inverse=True)
+heard, played = which.bincount(), which.bincount(weights=train_y[known])
+answer = torch.arange(2).repeat_interleave(len(counted))
+weight = torch.cat([heard - played, played])
 
 
 def fit_curve(encoding):
-    """Fit on the training listens; the curve over the grid, and the log loss on the test."""
-    torch.manual_seed(SEED)
-    model = OneNumber(encoding)
-    batch = {"numbers": train_x, "target": train_y}
-    train.fit(
-        model, batch, batch, schedule="cycle", epochs=2, batch_size=4_096, lr=0.03,
-        weight_decay=0.0,
-    )  # fmt: skip
-    loss = pointwise.log_loss(train.predict(model, {"numbers": test_x, "target": test_y}), test_y)
-    return torch.sigmoid(train.predict(model, {"numbers": grid, "target": grid[:, 0]})), loss
+    """Logistic regression on the code of one number: its curve, and the log loss on the test.
+
+    Listens with equal numbers have equal codes: each number is one row, and weighs what it has.
+    """
+    code = encoding(counted[:, None]).repeat(2, 1)
+    model = LogisticRegression(max_iter=1_000).fit(code, answer, weight)
+    curve, chance = (
+        torch.from_numpy(model.predict_proba(encoding(x.nan_to_num()))[:, 1])
+        for x in (grid, test_x)
+    )
+    return curve, pointwise.log_loss(chance.to(test_y), test_y)
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -246,7 +244,13 @@ def explore(asked):
     plt.show()
 
 
-interactive(explore, asked=(1, 200))
+slider = SelectionSlider(
+    options=[*range(1, 21), *range(25, 201, 5)],
+    description="bins asked for",
+    style={"description_width": "initial"},
+    layout={"width": "500px"},
+)
+interactive(explore, asked=slider)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Quantile edges put the bins where the listens are: many for the first plays, few beyond. Where many listens
