@@ -27,8 +27,8 @@ from course_utils.authoring import source
 from course_utils.settings import HEADLESS, NOTEBOOKS
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-SECONDS = 0.5
-"""From a key pressed to a new picture, at most."""
+SECONDS = float(os.environ.get("WIDGET_SECONDS", "0.5"))
+"""From a key pressed to a new picture, at most; more on a machine of unknown speed."""
 LEAST_HEIGHT = 0.6
 """Of the height that the output had before, at any moment in between."""
 SETTINGS = {
