@@ -143,15 +143,19 @@ def state_bytes(optimizer: torch.optim.Optimizer) -> int:
     )
 
 
-def int8_rows(table: Tensor) -> tuple[Tensor, Tensor]:
+def quantize_rows(table: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
     """Codes (N, d) int8 and scales (N, 1) with table ≈ codes · scales, a scale for each row.
 
-    The largest number of a row becomes ±127, and no error exceeds half a scale.
+    The largest number of a row becomes ±(2^(bits − 1) − 1), and no error exceeds half a scale.
 
-    >>> int8_rows(torch.tensor([[0.5, -1.0]]))[0]
+    Args:
+        table: (N, d). bits: a number, 2 to 8; fewer than 8 are not packed here.
+
+    >>> quantize_rows(torch.tensor([[0.5, -1.0]]))[0]
     tensor([[  64, -127]], dtype=torch.int8)
     """
-    scale = table.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
+    largest = 2 ** (bits - 1) - 1
+    scale = table.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / largest
     return (table / scale).round().to(torch.int8), scale
 
 
@@ -193,7 +197,7 @@ class ProductQuantizer:
         lengths = self.centres.square().sum(dim=2).unsqueeze(1)
         return (lengths - 2 * parts @ self.centres.transpose(1, 2)).argmin(dim=2)
 
-    def encode(self, vectors: Tensor, at_once: int = 50_000) -> Tensor:
+    def encode(self, vectors: Tensor, at_once: int = 10_000) -> Tensor:
         """(N, d) → (N, M) uint8."""
         codes = [self._nearest(self._cut(part)).T for part in vectors.split(at_once)]
         return torch.cat(codes).to(torch.uint8)
