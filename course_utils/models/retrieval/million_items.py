@@ -1,4 +1,4 @@
-"""A catalogue of millions: sparse steps, one number of state a row, short codes, several processes."""
+"""A catalogue of millions: sparse steps, small state, short codes, several processes."""
 
 from __future__ import annotations
 
@@ -120,17 +120,14 @@ class RowwiseAdagrad(torch.optim.Optimizer):
                     continue
                 if "sum" not in self.state[table]:
                     self.state[table]["sum"] = table.new_zeros(len(table))
-                self._update(table, self.state[table]["sum"], group["lr"], group["eps"])
-
-    def _update(self, table: Tensor, total: Tensor, lr: float, eps: float) -> None:
-        if not table.grad.is_sparse:
-            total += table.grad.square().mean(dim=1)
-            table -= lr * table.grad / (total.sqrt() + eps).unsqueeze(1)
-            return
-        gradient = table.grad.coalesce()  # a row that was looked up twice has one sum
-        rows, values = gradient.indices()[0], gradient.values()
-        total[rows] += values.square().mean(dim=1)
-        table[rows] -= lr * values / (total[rows].sqrt() + eps).unsqueeze(1)
+                total, gradient = self.state[table]["sum"], table.grad
+                rows: Any = slice(None)
+                if gradient.is_sparse:
+                    gradient = gradient.coalesce()  # a row that was looked up twice has one sum
+                    rows, gradient = gradient.indices()[0], gradient.values()
+                total[rows] += gradient.square().mean(dim=1)
+                size = group["lr"] / (total[rows].sqrt() + group["eps"])
+                table[rows] -= size.unsqueeze(1) * gradient
 
 
 def state_bytes(optimizer: torch.optim.Optimizer) -> int:
@@ -234,7 +231,8 @@ class IVFPQ(Index):
 def augmented(vectors: Tensor) -> Tensor:
     """(N, d) → (N, d + 1), all of one length: the nearest of them has the largest product.
 
-    With the largest length R, x becomes (x, √(R² − ‖x‖²)); then ‖(q, 0) − x′‖² = ‖q‖² + R² − 2⟨q, x⟩.
+    With the largest length R, x becomes x′ = (x, √(R² − ‖x‖²)); then
+    ‖(q, 0) − x′‖² = ‖q‖² + R² − 2⟨q, x⟩.
 
     Source: Bachrach et al. (2014), "Speeding up the Xbox recommender system using a Euclidean
     transformation for inner-product spaces", RecSys, section 3.
