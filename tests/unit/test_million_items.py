@@ -90,6 +90,11 @@ def test_the_sparse_loss_is_the_dense_one(monkeypatch):
     assert touched <= {*history.flatten().tolist(), *batch["target"].tolist(), *negatives.tolist()}
 
 
+def test_torch_refuses_more_categories_than_the_notebook_says():
+    with pytest.raises(RuntimeError, match=r"2\^24"):
+        torch.multinomial(torch.ones(2**24 + 1), 1)
+
+
 # Row-wise Adagrad
 
 
