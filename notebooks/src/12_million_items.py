@@ -1060,10 +1060,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On the right the two cross. On a short walk the raw graph finds more. On a long one it levels off, and the other goes
-# on. With lengths that differ so much, most tracks are short, and nearly all of what tells them apart in the
-# Euclidean distance is squeezed by the one added number: the graph has to walk further. Ask first whether the lengths
-# are needed. A cosine with a temperature (notebook 04) has none.
+# In the middle lengths differ by a factor of two, and that is enough to lose a tenth of the answer on a short walk. On the
+# right they differ by four: a walk in the raw graph soon finds no more, and the other must walk far to find more. (There
+# most tracks are short, and their added numbers are nearly alike: the distances that tell them apart are small beside
+# R. That this is the reason is our guess.) Ask first whether the lengths are needed. A cosine with a temperature
+# (notebook 04) has none.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
