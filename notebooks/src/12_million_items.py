@@ -91,7 +91,8 @@ AGREE = 1e-5  # two ways to compute one number in float32
 LIMIT = 400  # MB of memory that a process may use
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The claims below are judged by these margins, which stood there before any result.
+# The claims below are judged by these margins. They were set after small trials of the times and of the indexes, and
+# before the runs that are reported.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1060,8 +1061,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# In the middle lengths differ by a factor of two, and that is enough to lose a tenth of the answer on a short walk. On the
-# right they differ by four: a walk in the raw graph soon finds no more, and the other must walk far to find more. (There
+# In the middle lengths differ by a factor of two, and that is enough to lose a tenth of the answer on a short walk. On
+# the right they differ by four: a walk in the raw graph soon finds no more, and the other must walk far to find more. (There
 # most tracks are short, and their added numbers are nearly alike: the distances that tell them apart are small beside
 # R. That this is the reason is our guess.) Ask first whether the lengths are needed. A cosine with a temperature
 # (notebook 04) has none.
