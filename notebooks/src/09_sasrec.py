@@ -536,7 +536,7 @@ claim("In-batch negatives need the correction", gap.positive, f"ΔRecall@100 {ga
 from course_utils.models.sequence.sasrec import BERT4Rec
 
 # %% slideshow={"slide_type": "fragment"}
-contest.enter(
+both_ways = contest.enter(
     "BERT4Rec", lambda: BERT4Rec(N, length=LENGTH + 1), HiddenPlays(sampled), plays, **options
 )
 

@@ -1058,6 +1058,7 @@ claim(
     "Where popular tracks are several times longer it finds more as well, on the longest walk",
     ends[skewed, "one more number"] > ends[skewed, "inner product"] + MARGIN,
     f"{ends[skewed, 'one more number']:.3f} against {ends[skewed, 'inner product']:.3f}",
+    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
