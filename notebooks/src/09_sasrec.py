@@ -488,7 +488,8 @@ by_loss = [
     "full softmax",
     "SASRec",
     "in-batch + log Q",
-    "gBCE, 256 negatives",
+    "gBCE, 32 negatives",
+    "BCE, 32 negatives",
     "BCE, one negative",
     "in-batch",
 ]
