@@ -260,7 +260,8 @@ from course_utils.models.retrieval.million_items import SparseSampledSoftmax, Tr
 # | sampled, sparse | 1,024 drawn | the rows that were looked up | these rows (`SparseAdam`) |
 #
 # The second differs from the third in the gradient, and so in the optimiser. We time the gradient and the update
-# apart. Each step has a batch of its own, so that its rows do not wait in the cache.
+# apart. Each step has a batch of its own, so that its rows do not wait in the cache. And the optimiser's state has been
+# written once before: the system hands out new memory slowly, which a long training has soon behind it.
 #
 
 
@@ -286,6 +287,14 @@ def bytes_of(gradient: Tensor) -> int:
 
 
 # %% slideshow={"slide_type": "skip"}
+def touch(optimizer: torch.optim.Optimizer) -> None:
+    """Write the state over with itself: new memory is slow at the first touch, and only then."""
+    for state in optimizer.state.values():
+        for value in state.values():
+            if isinstance(value, Tensor):
+                value.add_(0)
+
+
 def one_step(way: str, n: int) -> dict[str, float]:
     """Seconds of the gradient and of the update in a step on n tracks, and bytes held."""
     drawn, sparse, make = WAYS[way]
@@ -294,7 +303,7 @@ def one_step(way: str, n: int) -> dict[str, float]:
     model = TrackTable(n, DIM, sparse)
     optimizer = make(model.parameters(), lr=0.01)
     taken: list[tuple[float, float]] = []
-    while len(taken) < 3 or sum(map(sum, taken)) < 0.2:
+    while len(taken) < 4 or sum(map(sum, taken)) < 0.2:
         history, target = sampler.draw(320).view(32, 10), sampler.draw(32)
         mask = torch.ones(32, 10, dtype=torch.bool)
         start = time.perf_counter()
@@ -303,6 +312,8 @@ def one_step(way: str, n: int) -> dict[str, float]:
         middle = time.perf_counter()
         optimizer.step()
         taken.append((middle - start, time.perf_counter() - middle))
+        if len(taken) == 1:
+            touch(optimizer)
     found = dict(zip(("gradient", "update"), map(min, zip(*taken, strict=True)), strict=True))
     found["gradient_bytes"] = bytes_of(model.table.weight.grad)
     return found | {"state_bytes": state_bytes(optimizer)}
@@ -898,7 +909,7 @@ def measure(name: str, search: Callable[[Tensor], Tensor], bytes_: float, settin
     """Recall, milliseconds a query and bytes a track go into `timed`."""
     ask = queries[:, None]  # one after the other
     answers: list[Tensor] = []
-    seconds = seconds_of(lambda: answers.extend(search(query) for query in ask), 5)
+    seconds = seconds_of(lambda: answers.extend(search(query) for query in ask), 3)
     found = torch.cat(answers[: len(ask)])
     row = {"index": name, "setting": setting, "found": recall_of(found, right)}
     timed[name, setting] = row | {"ms": 1e3 * seconds / len(ask), "bytes": bytes_}
@@ -1145,8 +1156,8 @@ TWO = "pl.read_parquet(files, columns=['item_id', 'played_ratio_pct'])"
 BY_TRACK, STREAMING = ".group_by('item_id').agg(counts)", ".collect(engine='streaming')"
 HOW = {
     "read all, count at once": "pl.read_parquet(files)" + BY_TRACK,
-    "read two columns, count at once": TWO + BY_TRACK,
-    "read two columns, count streaming": TWO + ".lazy()" + BY_TRACK + STREAMING,
+    "two columns, count at once": TWO + BY_TRACK,
+    "two columns, count streaming": TWO + ".lazy()" + BY_TRACK + STREAMING,
     "scan, count at once": "pl.scan_parquet(files)" + BY_TRACK + ".collect(engine='in-memory')",
     "scan, count streaming": "pl.scan_parquet(files)" + BY_TRACK + STREAMING,
 }
@@ -1180,7 +1191,7 @@ pl.DataFrame(
     {
         "way": list(ended),
         f"within {LIMIT} MB": ["counted" if well else "ended" for well, _ in ended.values()],
-        "MB seen, at the end or when ended": [round(peak) for _, peak in ended.values()],
+        "MB seen": [round(peak) for _, peak in ended.values()],
     }
 )
 
@@ -1194,7 +1205,7 @@ claim(
 )
 claim(
     "With the two columns alone the reading fits, and counting them all at once does not",
-    counted_right.get("read two columns, count streaming", False) and not at_once[0],
+    counted_right.get("two columns, count streaming", False) and not at_once[0],
     f"counted streaming {piecewise[1]:.0f} MB, at once ended at {at_once[1]:.0f} MB",
 )
 claim(
