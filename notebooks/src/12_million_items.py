@@ -295,6 +295,7 @@ def touch(optimizer: torch.optim.Optimizer) -> None:
                 value.add_(0)
 
 
+# %% slideshow={"slide_type": "skip"}
 def one_step(way: str, n: int) -> dict[str, float]:
     """Seconds of the gradient and of the update in a step on n tracks, and bytes held."""
     drawn, sparse, make = WAYS[way]
@@ -633,11 +634,12 @@ claim("All this learns something: row-wise Adagrad finds more than the popular l
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # One number a row is nearly enough, and not quite, at a sixty-fourth of Adam's state. We tried five seeds. Of the
-# fifteen intervals fourteen stayed within our margin of two hundredths; one, against `SparseAdam`, reached beyond it. And
-# in three of the seeds it found less than `SparseAdam`, in two less than Adagrad, by about a hundredth of recall, with an
-# interval below zero. Each optimiser has a best rate of its own; look in the table at what half or twice the rate costs.
+# fifteen intervals fourteen stayed within our margin of two hundredths; one, against `SparseAdam`, reached beyond it.
+# In three of the seeds it found less than `SparseAdam`, in two less than Adagrad, by about a hundredth of recall, with
+# an interval below zero. Each optimiser has a best rate of its own; look in the table at what half or twice the rate
+# costs.
 #
-# Nineteen thousand tracks are no million, and two epochs of thirty thousand examples are no long training. The negatives
+# Nineteen thousand tracks are no million, and two epochs of thirty thousand examples are no long training. Negatives
 # are drawn by the root of popularity here, so that rare rows come more often than by popularity itself. What more
 # tracks, a longer training or other negatives show was not tried.
 #
@@ -810,8 +812,8 @@ claim(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A million vectors, searched
 #
-# Six ways to search, one query at a time on one thread (or `faiss` and PyTorch would fight for the cores, and nobody could
-# compare the times):
+# Six ways to search, one query at a time on one thread (or `faiss` and PyTorch would fight for the cores, and nobody
+# could compare the times):
 #
 # - **exact**: all products; **PQ**: all of them, by lookups;
 # - **IVF**: the products inside the cells nearest to the query; **IVF-PQ**: inside them, by lookups;
@@ -909,7 +911,9 @@ def measure(name: str, search: Callable[[Tensor], Tensor], bytes_: float, settin
     """Recall, milliseconds a query and bytes a track go into `timed`."""
     ask = queries[:, None]  # one after the other
     answers: list[Tensor] = []
-    seconds = seconds_of(lambda: answers.extend(search(query) for query in ask), 3)
+    seconds = seconds_of(
+        lambda: answers.extend(search(query) for query in ask), 5 if setting else 3
+    )
     found = torch.cat(answers[: len(ask)])
     row = {"index": name, "setting": setting, "found": recall_of(found, right)}
     timed[name, setting] = row | {"ms": 1e3 * seconds / len(ask), "bytes": bytes_}
@@ -1017,7 +1021,8 @@ claim(
 #   that would be harder.
 # - **IVF-PQ** codes what is left after the cell's centre is taken away, so its 16 bytes say more than those of PQ.
 # - **HNSW** pays for its light graph: 8 links a track, 16 in the lowest layer: 64 bytes, half of the vector, whatever
-#   it finds. Built with 32 candidates, which takes about twice as long (tried once, outside this notebook), it finds .93
+#   it finds. Built with 32 candidates, which takes about twice as long (tried once, outside this notebook), it finds
+# .93
 #   with the shortest walk in place of .84.
 # - **IVF-PQ, then int8** is what large systems look like: a coarse answer from small codes, and a second look at few.
 #   With few cells the second look is what takes the time: 500 products in Python.
@@ -1045,8 +1050,8 @@ query = torch.tensor([1.0, 0.0, 0.0])
 print(more.tolist(), "squared distances", (more - query).square().sum(dim=1).tolist())
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The products are 3 and 0, and $1 + 25 - 2 \cdot 3 = 20$, $1 + 25 - 0 = 26$: the order is kept, for
-# the larger product has the smaller distance.
+# The products are 3 and 0, and $1 + 25 - 2 \cdot 3 = 20$, $1 + 25 - 0 = 26$: the larger
+# product has the smaller distance.
 #
 
 # %% slideshow={"slide_type": "fragment"}
