@@ -1022,8 +1022,7 @@ claim(
 # - **IVF-PQ** codes what is left after the cell's centre is taken away, so its 16 bytes say more than those of PQ.
 # - **HNSW** pays for its light graph: 8 links a track, 16 in the lowest layer: 64 bytes, half of the vector, whatever
 #   it finds. Built with 32 candidates, which takes about twice as long (tried once, outside this notebook), it finds
-# .93
-#   with the shortest walk in place of .84.
+#   .93 with the shortest walk in place of .84.
 # - **IVF-PQ, then int8** is what large systems look like: a coarse answer from small codes, and a second look at few.
 #   With few cells the second look is what takes the time: 500 products in Python.
 #
@@ -1110,8 +1109,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # On the left the two lines coincide. In the middle the longest is three times as long as the shortest, and that is
-# enough to lose a tenth of the answer on a short walk. On the right four times, and there only a few are long: a walk in
-# the raw graph soon finds hardly more, and the other must walk far to find more. (There
+# enough to lose a tenth of the answer on a short walk. On the right four times, and there only a few are long: a walk
+# in the raw graph soon finds hardly more, and the other must walk far to find more. (There
 # most tracks are short, and their added numbers are nearly alike: the distances that tell them apart are small beside
 # R. That this is the reason is our guess.) Ask first whether the lengths are needed. A cosine with a temperature
 # (notebook 04) has none.
