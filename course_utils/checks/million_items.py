@@ -64,6 +64,18 @@ def check_rowwise_step(step: Callable[[Tensor, Tensor, Tensor, float], tuple]) -
         s = s + (g**2).mean(dim=1)
         return w - lr * g / s[:, None], s
 
+    def length(w: Tensor, g: Tensor, s: Tensor, lr: float) -> tuple[Tensor, Tensor]:
+        s = s + g.norm(dim=1)
+        return w - lr * g / s.sqrt()[:, None], s
+
+    def rooted(w: Tensor, g: Tensor, s: Tensor, lr: float) -> tuple[Tensor, Tensor]:
+        s = s + (g**2).mean(dim=1).sqrt()
+        return w - lr * g / s.sqrt()[:, None], s
+
+    def over_all(w: Tensor, g: Tensor, s: Tensor, lr: float) -> tuple[Tensor, Tensor]:
+        s = s + (g**2).mean()
+        return w - lr * g / s.sqrt()[:, None], s
+
     def late(w: Tensor, g: Tensor, s: Tensor, lr: float) -> tuple[Tensor, Tensor]:
         return w - lr * g / s.sqrt()[:, None], s + (g**2).mean(dim=1)
 
@@ -104,6 +116,9 @@ def check_rowwise_step(step: Callable[[Tensor, Tensor, Tensor, float], tuple]) -
             (each, f"this is Adagrad with d numbers a row; {one}"),
             (summed, "the mean of the squares over the row, not their sum"),
             (no_root, "divide by the root of the state: else the step has the wrong unit"),
+            (length, "add ‖g‖²/d: the square, not the length"),
+            (rooted, "no root before adding: the state is the sum of mean squares"),
+            (over_all, one),
             (late, "update the state first: the step uses the new one"),
             (first, "the mean of the squares, not the square of the mean: (1, −1) has a size"),
             (uphill, "down the gradient: the step is taken away"),

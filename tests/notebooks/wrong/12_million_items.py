@@ -44,6 +44,12 @@ def rowwise_step(weight, gradient, state, lr):
     return weight - lr * gradient / state.sqrt()[:, None], state
 
 
+# %% hint="the square, not the length"
+def rowwise_step(weight, gradient, state, lr):
+    state = state + gradient.norm(dim=1)
+    return weight - lr * gradient / state.sqrt()[:, None], state
+
+
 # %% hint="in table m, no other"
 def lookup_products(tables, codes):
     wrong = codes.flip(1)
