@@ -706,11 +706,11 @@ if both.any():
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
-for head, (bias, color) in enumerate(zip(timed.bias.detach(), ("neural", "catboost"), strict=True)):
-    ax.plot(range(LAGS), bias, color=plots.COLORS[color])
-    ax.annotate(f"head {head + 1}", (LAGS - 1, bias[-1]), xytext=(6, 0), textcoords="offset points",
-                color=plots.COLORS[color], fontsize=13)  # fmt: skip
-marks = {1: "1 s", 6: "½ min", 10: "10 min", 12: "1 h", 17: "1 d", 20: "1 week", 22: "1 month"}
+for head, color in enumerate(("neural", "catboost")):
+    bias = timed.bias[head].detach()
+    ax.plot(range(LAGS), bias, color=plots.COLORS[color], label=f"head {head + 1}")
+ax.legend(loc="upper right")
+marks = {1: "1 s", 6: "½ min", 10: "10 min", 12: "1 h", 17: "1 d", 22: "1 month"}
 ax.set_xticks(list(marks), list(marks.values()))
 ax.set(xlabel="how long before the request", ylabel="added to the attention's logit")
 plt.show()
