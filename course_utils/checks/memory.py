@@ -141,7 +141,7 @@ def check_best_slots(best: Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor,
     alone = "the softmax is over the k slots that are read, alone: their weights add up to 1"
     judge(
         best,
-        lambda *inputs: _best_slots(*inputs),
+        lambda q, left, right, k: _best_slots(q, left, right, k),
         parts=("weights", "slots"),
         cases=[
             (
@@ -164,15 +164,18 @@ def check_best_slots(best: Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor,
             ),
         ],
         mistakes=[
-            (lambda *inputs: _best_slots(*inputs, candidates=inputs[3] // 2), few),
-            (lambda *inputs: _best_slots(*inputs, other_layout=True), number),
-            (lambda *inputs: _best_slots(*inputs, over_all=True), alone),
+            (lambda q, left, right, k: _best_slots(q, left, right, k, candidates=k // 2), few),
+            (lambda q, left, right, k: _best_slots(q, left, right, k, other_layout=True), number),
+            (lambda q, left, right, k: _best_slots(q, left, right, k, over_all=True), alone),
             (lambda q, left, right, k: _best_slots(q.roll(len(q) // 2), left, right, k), halves),
             (
                 lambda *inputs: (_best_slots(*inputs)[0].log(), _best_slots(*inputs)[1]),
                 "weights are wanted, not their logarithms",
             ),
-            (lambda *inputs: _best_slots(*inputs, scores=True), "the softmax is missing"),
+            (
+                lambda q, left, right, k: _best_slots(q, left, right, k, scores=True),
+                "the softmax is missing",
+            ),
         ],
     )
 
