@@ -115,7 +115,7 @@ SLOTS, D, V = 64, 16, 8
 keys, values = (torch.randn(SLOTS, n, generator=generator).double() for n in (D, V))
 queries, directions = (torch.randn(500, n, generator=generator).double() for n in (D, V))
 nearest = (queries @ keys.T).argmax(dim=1)
-TEMPERATURES = np.logspace(1, -2, 13)
+TEMPERATURES = np.logspace(1, -1.25, 10)
 
 
 def read_at(temperature: float) -> tuple[Tensor, Tensor]:
@@ -163,9 +163,8 @@ claim(
 )
 claim(
     "Where two slots are nearly tied it grows instead",
-    slope.amax(dim=1)[-1] > 10 * slope.amax(dim=1)[at_one],
-    f"largest gradient {slope[-1].max():.1f} against {slope[at_one].max():.2f} at a temperature of 1",
-    expected=None,
+    slope[-1].max() > 2 * slope[at_one].max(),
+    f"largest gradient {slope[-1].max():.0f} against {slope[at_one].max():.0f} at a temperature of 1",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -192,7 +191,7 @@ figure, axes = plt.subplots(2, 3, figsize=(12, 5.6))
 for column, temperature in zip(axes.T, (10.0, 1.0, 0.1), strict=True):
     draw_read(temperature, column)
 axes[0, 0].set_ylabel("weight")
-axes[1, 0].set_ylabel("read (dots), meant (rings)")
+axes[1, 0].set_ylabel("read ●, meant ○")
 plt.show()
 
 
@@ -204,7 +203,7 @@ def turn(power: float) -> None:
     plt.show()
 
 
-interactive(turn, power=(-2.0, 1.0, 0.1))
+interactive(turn, power=(-1.2, 1.0, 0.1))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Writing
@@ -354,14 +353,22 @@ def kept(model: NextTrack) -> list[float]:
 # seeds.
 #
 
+
 # %% slideshow={"slide_type": "fragment"}
-RATES = (3e-3, 1e-2, 3e-2)
+def attention() -> NextTrack:
+    """One block of SASRec without vectors of places: it sees what was played, not when."""
+    model = SASRec(N_TOY, length=100, layers=1, heads=1, dropout=0)
+    nn.init.zeros_(model.place).requires_grad_(False)
+    return model
+
+
+RATES = (1e-2, 3e-2, 1e-1)
 rivals = {
     "memory 8 × 8": (lambda: UserMemory(N_TOY, slots=8, width=8, dropout=0), 64),
     "memory 8 × 2": (lambda: UserMemory(N_TOY, slots=8, width=2, dropout=0), 16),
     "GRU 16": (lambda: GRU(N_TOY, hidden=16, dropout=0), 16),
     "GRU 64": (lambda: GRU(N_TOY, hidden=64, dropout=0), 64),
-    "attention": (lambda: SASRec(N_TOY, layers=1, heads=1, dropout=0, order="none"), None),
+    "attention": (attention, None),
 }
 recall, table, chosen = {}, [], {}
 for name, (make, numbers) in rivals.items():
@@ -383,21 +390,21 @@ pl.DataFrame(table, schema=columns, orient="row").with_columns(pl.col(columns[-1
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The small GRU has a third more parameters than the large memory. And one more suspect: too few steps. The small GRU
-# once more, four times as long.
+# once more, three times as long.
 #
 
 # %% slideshow={"slide_type": "skip"}
-longer = [trained(rivals["GRU 16"][0], chosen["GRU 16"], SEED + s, steps=1_600) for s in (0, 1, 2)]
-recall["GRU 16, 4 × the steps"] = torch.tensor([kept(model) for model in longer])
+longer = [trained(rivals["GRU 16"][0], chosen["GRU 16"], SEED + s, steps=1_200) for s in (0, 1, 2)]
+recall["GRU 16, 3 × the steps"] = torch.tensor([kept(model) for model in longer])
 
 # %% slideshow={"slide_type": "subslide"}
 PANELS = {
-    "no fewer parameters": ["attention", "memory 8 × 8", "GRU 16, 4 × the steps", "GRU 16"],
+    "no fewer parameters": ["attention", "memory 8 × 8", "GRU 16, 3 × the steps", "GRU 16"],
     "as many numbers of state": ["memory 8 × 8", "GRU 64", "memory 8 × 2", "GRU 16"],
 }
 STYLE = {
     "attention": ("history", "-"), "memory 8 × 8": ("neural", "-"), "memory 8 × 2": ("neural", ":"),
-    "GRU 16": ("mlp", ":"), "GRU 64": ("mlp", "-"), "GRU 16, 4 × the steps": ("mlp", "--"),
+    "GRU 16": ("mlp", ":"), "GRU 64": ("mlp", "-"), "GRU 16, 3 × the steps": ("mlp", "--"),
 }  # fmt: skip
 figure, axes = plt.subplots(1, 2, figsize=(13, 5), sharey=True)
 for ax, (title, names) in zip(axes, PANELS.items(), strict=True):
@@ -430,14 +437,15 @@ claim(
     f"gap of 8, three seeds: {spread['memory 8 × 8']} against {spread['GRU 16']}",
 )
 claim(
-    "So does a memory with as few numbers of state as that GRU: it is not the room alone",
-    share["memory 8 × 2"].min() > KEPT and share["GRU 16"].max() < FORGOTTEN,
+    "A memory with as few numbers of state as that GRU keeps more: it is not the room alone",
+    share["memory 8 × 2"].min() > share["GRU 16"].max() + BETTER,
     f"gap of 8: {spread['memory 8 × 2']} against {spread['GRU 16']}",
 )
 claim(
-    "Trained four times as long, the GRU keeps much more: it learns slowly",
-    share["GRU 16, 4 × the steps"].mean() > share["GRU 16"].mean() + BETTER,
-    f"gap of 8: {spread['GRU 16, 4 × the steps']} against {spread['GRU 16']}",
+    "Trained three times as long, the GRU keeps more, and still less than the memory",
+    share["memory 8 × 8"].min() > share["GRU 16, 3 × the steps"].max()
+    and share["GRU 16, 3 × the steps"].mean() > share["GRU 16"].mean(),
+    f"gap of 8: {spread['GRU 16, 3 × the steps']} against {spread['GRU 16']}",
 )
 claim(
     "A GRU with as many numbers of state as the memory, and ten times its parameters, keeps it too",
@@ -697,8 +705,8 @@ x = torch.randn(FACTS, WIDTH, generator=generator)
 label = torch.randint(0, LABELS, (FACTS,), generator=generator)
 
 
-def memorise(model: nn.Module, rate: float, faster: float = 1, steps: int = 600) -> float:
-    """Share of the facts that a model knows after 600 batches of 256."""
+def memorise(model: nn.Module, rate: float, faster: float = 1, steps: int = 400) -> float:
+    """Share of the facts that a model knows after 400 batches of 256."""
     order = torch.Generator().manual_seed(SEED)
     rows = [p for name, p in model.named_parameters() if name.startswith("values")]
     others = [p for name, p in model.named_parameters() if not name.startswith("values")]

@@ -87,11 +87,12 @@ class UserMemory(NextTrack):
         w, erase, add = self.addresses(x), self.erase(x).sigmoid(), self.add(x).tanh()
         written = (w * mask.unsqueeze(2)).unsqueeze(3)  # where there is no play nothing changes
         kept, added = 1 - written * erase.unsqueeze(2), written * add.unsqueeze(2)
-        memory, reads = self.start, []
-        for t in range(track.shape[1]):
-            memory = memory * kept[:, t] + added[:, t]
-            reads.append((w[:, t, :, None] * memory).sum(dim=1))
-        return self.out(torch.cat([torch.stack(reads, dim=1), x], dim=2))
+        memory, contents = self.start, []
+        for keep, put in zip(kept.unbind(dim=1), added.unbind(dim=1), strict=True):
+            memory = memory * keep + put
+            contents.append(memory)
+        read = (torch.stack(contents, dim=1) * w.unsqueeze(3)).sum(dim=2)
+        return self.out(torch.cat([read, x], dim=2))
 
 
 def product_top_k(
