@@ -409,16 +409,15 @@ STYLE = {
 figure, axes = plt.subplots(1, 2, figsize=(13, 5), sharey=True)
 for ax, (title, names) in zip(axes, PANELS.items(), strict=True):
     ax.axhline(1 / TRACKS, color=plots.COLORS["muted"], linewidth=1.5)
-    ax.axvspan(10, GAPS[-1], color="#f2f2f2", zorder=0)
+    ax.axvspan(4.5, len(GAPS) - 0.8, color="#f2f2f2", zorder=0)
     for name in names:
         color, dashes = plots.COLORS[STYLE[name][0]], STYLE[name][1]
         low, high = recall[name].amin(dim=0), recall[name].amax(dim=0)
-        ax.fill_between(GAPS, low, high, color=color, alpha=0.15, linewidth=0)
-        ax.plot(GAPS, recall[name].mean(dim=0), dashes, color=color, label=name, marker="o")
+        ax.fill_between(range(len(GAPS)), low, high, color=color, alpha=0.15, linewidth=0)
+        ax.plot(recall[name].mean(dim=0), dashes, color=color, label=name, marker="o")
     ax.set(title=title, xlabel="artists visited between", ylim=(0, 1.04))
-    ax.set_xscale("symlog", linthresh=1)
-    ax.set_xticks(GAPS, [str(gap) for gap in GAPS])
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
+    ax.set_xticks(range(len(GAPS)), GAPS)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.13))
 axes[0].set_ylabel("favourite comes first")
 plt.show()
 
@@ -465,10 +464,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# So "the GRU forgets" is half of the truth. A GRU can do it: with a larger state, which costs ten times the parameters,
-# or with more steps. What the memory has is a *form* that makes it easy. Its address picks a slot by artist, so that visits to
-# others do not touch it, while a GRU must learn to protect parts of one state from each other. The task was made for this
-# form: it asks for one thing for each interest, and says which. Whether listeners do is another question; see the log.
+# So "the GRU forgets" is half of the truth. With a state as large as the memory's, which costs it ten times the
+# parameters, a GRU keeps what it should. With more steps it keeps more, too. What the memory has is a *form* that makes it
+# easy: its address picks a slot by artist, so that visits to others do not touch it, while a GRU must learn to protect
+# parts of one state from each other. And the task was made for this form: it asks for one thing of each interest, and the
+# hit says of which. Whether listeners are like that is another question; see the log.
 #
 # Addresses are soft. Each visit to another artist erases a little of everybody's slot, and over gaps longer than in
 # training that may add up. Attention writes nothing over, and pays: it keeps all plays, and each question looks at all of
@@ -677,7 +677,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Products of 16 queries: $2\sqrt N \cdot 16$ numbers of a half against $N \cdot 32$. Up to tens of thousands of slots what is
-# timed of product keys is mostly the fixed cost of a few calls. An index such as HNSW (notebook 04) also finds the best
+# timed of product keys is mostly the fixed cost of a few calls. The price: the keys are not free. A million keys of 32
+# numbers are made of 2,048 sub-keys of 16, and two slots with the same left half have half of their keys in common. An index such as HNSW (notebook 04) also finds the best
 # of a million keys without looking at all. But it must be built, and here the keys *move with every training step*.
 #
 
@@ -801,10 +802,11 @@ claim(
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
 torch.manual_seed(SEED)
 uses["before training"] = use(ProductKeyMemory(WIDTH, LABELS))
-tints = (plots.COLORS["linear"], plots.COLORS["neural"], plots.COLORS["muted"])
+tints = (plots.COLORS["history"], plots.COLORS["neural"], plots.COLORS["muted"])
 for (name, (share, _, _)), color in zip(uses.items(), tints, strict=True):
-    ax.plot(np.linspace(0, 1, len(share)), share.sort(descending=True).values * len(share),
-            color=color, label=name)  # fmt: skip
+    dashes = "--" if name == "before training" else "-"
+    times_fair = share.sort(descending=True).values * len(share)
+    ax.plot(np.linspace(0, 1, len(share)), times_fair, dashes, color=color, label=name)
 ax.axhline(1, color=plots.COLORS["oracle"], linewidth=1, linestyle=":")
 ax.set(xlabel="slots, the most read first", ylabel="times its fair share", ylim=(0, 5))
 ax.legend()
