@@ -221,8 +221,8 @@ from course_utils.models.sequence.memory import write
 # ### By hand
 #
 # Two slots hold 1 1 and 1 1. Write 5 7 into the first, with everything erased ($e$ = 1 1): it holds 5 7. In the wrong
-# order, add and then erase, it would hold 0 0: what was just written is gone. Meant by half ($w_1$ = ½) it holds ½ of the
-# old and ½ of the new: 3 4.
+# order, add and then erase, it would hold 0 0: what was just written is gone. Meant by half ($w_1$ = ½) it holds ½ of
+# the old and ½ of the new: 3 4.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -237,12 +237,12 @@ print("by half:        ", write(memory, half, erase, add).tolist())
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A memory for each listener
 #
-# Keys that are *learned once* for all listeners say what each slot is for: an interest. Values that are *rewritten with
-# each play* say what this listener wants of it (Zhang et al. 2017; for recommenders Chen et al. 2018 and, for histories of
-# thousands of plays, Pi et al. 2019).
+# Keys that are *learned once* for all listeners say what each slot is for: an interest. Values that are *rewritten
+# with each play* say what this listener wants of it (Zhang et al. 2017; for recommenders Chen et al. 2018 and, for
+# histories of thousands of plays, Pi et al. 2019).
 #
-# After each play $x_t$: $w_t = \text{softmax}(K x_t)$, write with it, read with it, and hand what was read on together with
-# the play.
+# After each play $x_t$: $w_t = \text{softmax}(K x_t)$, write with it, read with it, and hand what was read on together
+# with the play.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -348,9 +348,9 @@ def kept(model: NextTrack) -> list[float]:
 # ### Who competes
 #
 # "A GRU of equal size" can mean equal parameters, or equally many numbers in the state, so both stand here; a small
-# memory, too, with as few numbers as the small GRU. Attention keeps all plays and is the rival to reach. All see the same
-# plays, the hit included, for equally many steps, with three learning rates each, and a validation draw chooses. Three
-# seeds.
+# memory, too, with as few numbers as the small GRU. Attention keeps all plays and is the rival to reach. All see the
+# same plays, the hit included, for equally many steps, with three learning rates each, and a validation draw chooses.
+# Three seeds.
 #
 
 
@@ -465,14 +465,14 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # So "the GRU forgets" is half of the truth. With a state as large as the memory's, which costs it ten times the
-# parameters, a GRU keeps what it should. With more steps it keeps more, too. What the memory has is a *form* that makes it
-# easy: its address picks a slot by artist, so that visits to others do not touch it, while a GRU must learn to protect
-# parts of one state from each other. And the task was made for this form: it asks for one thing of each interest, and the
-# hit says of which. Whether listeners are like that is another question; see the log.
+# parameters, a GRU keeps what it should. With more steps it keeps more, too. What the memory has is a *form* that
+# makes it easy: its address picks a slot by artist, so that visits to others do not touch it, while a GRU must learn
+# to protect parts of one state from each other. And the task was made for this form: it asks for one thing of each
+# interest, and the hit says of which. Whether listeners are like that is another question; see the log.
 #
 # Addresses are soft. Each visit to another artist erases a little of everybody's slot, and over gaps longer than in
-# training that may add up. Attention writes nothing over, and pays: it keeps all plays, and each question looks at all of
-# them.
+# training that may add up. Attention writes nothing over, and pays: it keeps all plays, and each question looks at all
+# of them.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -553,24 +553,24 @@ contest.trials()
 # No sign of it. What the recall experiment promises, these listeners do not ask for: to foretell a track that is new to
 # them, it may be enough to know their taste as a whole, and no slot must be kept apart for it. (That is our guess.)
 #
-# How firm is it? The trials settle the decay of tables at a low rate first, and both models ended at the highest rate that
-# was tried. With a decay of 1 in place of 0.4, tried once outside this notebook, the two were level, at .32. So read it
-# as "no gain", not as "the GRU wins".
+# How firm is it? The trials settle the decay of tables at a low rate first, and both models ended at the highest rate
+# that was tried. With a decay of 1 in place of 0.4, tried once outside this notebook, the two were level, at .32. So
+# read it as "no gain", not as "the GRU wins".
 #
 # And a trap that we fell into. In a first version the tracks' vectors entered the memory multiplied by $\sqrt d$ and
-# the GRU as they were. The memory "won", by .03 to .06 of recall, and nobody would have doubted it. With the same scale for
-# both nothing of it was left. When your new layer wins, look for what else it got.
+# the GRU as they were. The memory "won", by .03 to .06 of recall, and nobody would have doubted it. With the same
+# scale for both nothing of it was left. When your new layer wins, look for what else it got.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A memory with a million slots
 #
 # The other use of a memory: not what *this listener* has done, but what *everybody* should know. A layer with a very
-# large table of which each input reads a few rows. The trouble is to find the rows: the best $k$ of $N$ keys by product cost
-# $N$ products.
+# large table of which each input reads a few rows. The trouble is to find the rows: the best $k$ of $N$ keys by
+# product cost $N$ products.
 #
-# **Product keys** (Lample et al. 2019): cut the query into two halves, and let every key be a *pair* of sub-keys, one of
-# $\sqrt N$ left ones and one of $\sqrt N$ right ones. A key's score is the sum of its halves' scores. So:
+# **Product keys** (Lample et al. 2019): cut the query into two halves, and let every key be a *pair* of sub-keys, one
+# of $\sqrt N$ left ones and one of $\sqrt N$ right ones. A key's score is the sum of its halves' scores. So:
 #
 # 1. the best $k$ of each side, $2\sqrt N$ products;
 # 2. all $k^2$ sums of those, and the best $k$ of them;
@@ -581,9 +581,9 @@ contest.trials()
 from course_utils.models.sequence.memory import product_top_k
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Why is this exact? Say a pair has a left half that is not among the best $k$ of its side. Then $k$ other left halves, with
-# the same right one, score higher: the pair is not among the best $k$. So keep fewer candidates than $k$ and the answer may be
-# wrong.
+# Why is this exact? Say a pair has a left half that is not among the best $k$ of its side. Then $k$ other left halves,
+# with the same right one, score higher: the pair is not among the best $k$. So keep fewer candidates than $k$ and the
+# answer may be wrong.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -620,8 +620,8 @@ claim(
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Timed
 #
-# Against all $N$ products, and against a cleverer exact search that knows the keys are pairs: $2\sqrt N$ products and then
-# all $N$ sums.
+# Against all $N$ products, and against a cleverer exact search that knows the keys are pairs: $2\sqrt N$ products and
+# then all $N$ sums.
 #
 
 
@@ -685,10 +685,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Products of 16 queries: $2\sqrt N \cdot 16$ numbers of a half against $N \cdot 32$. Up to tens of thousands of slots what is
-# timed of product keys is mostly the fixed cost of a few calls. The price: the keys are not free. A million keys of 32
-# numbers are made of 2,048 sub-keys of 16, and two slots with the same left half have half of their keys in common. An index such as HNSW (notebook 04) also finds the best
-# of a million keys without looking at all. But it must be built, and here the keys *move with every training step*.
+# Products of 16 queries: $2\sqrt N \cdot 16$ numbers of a half against $N \cdot 32$. Up to tens of thousands of slots
+# what is timed of product keys is mostly the fixed cost of a few calls. The price: the keys are not free. A million
+# keys of 32 numbers are made of 2,048 sub-keys of 16, and two slots with the same left half have half of their keys in
+# common. An index such as HNSW (notebook 04) also finds the best of a million keys without looking at all. But it must
+# be built, and here the keys *move with every training step*.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -705,8 +706,8 @@ from course_utils.models.sequence.memory import ProductKeyMemory
 # heart. The layer has 4,096 slots and needs 3,328 multiplications for an input. So does a dense network with 52 hidden
 # units. One with 2,048 has as many *parameters* as the layer, and forty times its multiplications.
 #
-# Each slot's row gets a gradient only when it is read. So rows are *sparse* parameters: their optimizer touches those that were
-# read, and their rate is one more thing to choose.
+# Each slot's row gets a gradient only when it is read. So rows are *sparse* parameters: their optimizer touches those
+# that were read, and their rate is one more thing to choose.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -823,8 +824,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The dotted line would be a fair share for each. Slots that nobody reads are *dead*: their rows get no gradient, and
-# only a moving query can wake them. The queries here are spread evenly. Real ones come in lumps, and then dead slots are the
-# first thing to look for. Lample et al. normalise queries over the batch to spread them. That has a price:
+# only a moving query can wake them. The queries here are spread evenly. Real ones come in lumps, and then dead slots
+# are the first thing to look for. Lample et al. normalise queries over the batch to spread them. That has a price:
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -843,8 +844,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# When the inputs are the places of a sequence, the "others" are its *future*: a model that is trained to foretell it has
-# seen it. So take layer norm.
+# When the inputs are the places of a sequence, the "others" are its *future*: a model that is trained to foretell it
+# has seen it. So take layer norm.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -877,8 +878,8 @@ check_read(read)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 2 · Write (easy)
 #
-# `memory` (N, v), `weights` (N,) how much each slot is meant, `erase` (v,) and `add` (v,). Return the memory afterwards, (N,
-# v), and leave the one that you were given as it is.
+# `memory` (N, v), `weights` (N,) how much each slot is meant, `erase` (v,) and `add` (v,). Return the memory
+# afterwards, (N, v), and leave the one that you were given as it is.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -903,8 +904,8 @@ check_write_once(write_once)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### 3 · Product keys (medium)
 #
-# `query` (2 h,), `left` (n, h) and `right` (n, h) are sub-keys. Return the weights (k,) of the best k of the n² slots, the
-# largest first, and their numbers (k,), without ever writing all n² scores down.
+# `query` (2 h,), `left` (n, h) and `right` (n, h) are sub-keys. Return the weights (k,) of the best k of the n² slots,
+# the largest first, and their numbers (k,), without ever writing all n² scores down.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -934,8 +935,8 @@ check_best_slots(best_slots)
 # ### 4 · Changed his mind (open)
 #
 # Let listeners of the recall experiment change their favourite of an artist at some visit, so that only the latest one
-# counts. Now erasing matters. Which model loses most? What do the erase gates of the hits and of the favourites look like after
-# training? And what if nothing is ever erased ($e = 0$)?
+# counts. Now erasing matters. Which model loses most? What do the erase gates of the hits and of the favourites look
+# like after training? And what if nothing is ever erased ($e = 0$)?
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
