@@ -20,9 +20,9 @@ def check_read(read: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> None:
         cases=[
             (
                 {
-                    "query": drawn(3, 4, seed=1),
-                    "keys": drawn(5, 4, seed=2),
-                    "values": drawn(5, 2, seed=3),
+                    "query": drawn(3, 5, seed=1),
+                    "keys": drawn(4, 5, seed=2),
+                    "values": drawn(4, 2, seed=3),
                     "temperature": 0.5,
                 },
                 f"products of queries and keys, softmax, weighted values; {axis}; {divide}",
