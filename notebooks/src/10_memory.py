@@ -332,6 +332,7 @@ def trained(make: Callable[[], NextTrack], rate: float, seed: int, steps: int = 
     return model.eval()
 
 
+# %% slideshow={"slide_type": "skip"}
 @torch.no_grad()
 def kept(model: NextTrack) -> list[float]:
     """Share of 1,000 listeners whose favourite comes first, for each gap."""
@@ -446,6 +447,9 @@ claim(
     and share["GRU 16, 3 × the steps"].mean() > share["GRU 16"].mean(),
     f"gap of 8: {spread['GRU 16, 3 × the steps']} against {spread['GRU 16']}",
 )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 claim(
     "A GRU with as many numbers of state as the memory, and ten times its parameters, keeps it too",
     share["GRU 64"].min() > KEPT,
