@@ -460,11 +460,11 @@ claim(
     recall["attention"][:, -1].min() > KEPT,
     f"gap of {GAPS[-1]}: {recall['attention'][:, -1].min():.2f} at least",
 )
+longest = recall["memory 8 × 8"][:, -1]
 claim(
-    "The memory does so as well",
-    recall["memory 8 × 8"][:, -1].min() > KEPT,
-    f"gap of {GAPS[-1]}: {recall['memory 8 × 8'][:, -1].min():.2f} at least",
-    expected=None,
+    "The memory loses some of it there",
+    longest.mean() < share["memory 8 × 8"].mean() - BETTER,
+    f"{longest.min():.2f} to {longest.max():.2f} at a gap of {GAPS[-1]}",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -474,8 +474,8 @@ claim(
 # to protect parts of one state from each other. And the task was made for this form: it asks for one thing of each
 # interest, and the hit says of which. Whether listeners are like that is another question; see the log.
 #
-# Addresses are soft. Each visit to another artist erases a little of everybody's slot, and over gaps longer than in
-# training that may add up. Attention writes nothing over, and pays: it keeps all plays, and each question looks at all
+# Addresses are soft. Each visit to another artist erases a little of every slot, and over gaps longer than in
+# training that may add up (not tested). Attention writes nothing over, and pays: it keeps all plays, and each question looks at all
 # of them.
 #
 
