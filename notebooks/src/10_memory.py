@@ -462,8 +462,8 @@ claim(
 )
 longest = recall["memory 8 × 8"][:, -1]
 claim(
-    "The memory loses some of it there",
-    longest.mean() < share["memory 8 × 8"].mean() - BETTER,
+    "Of three memories one at least loses some of it there",
+    longest.min() < share["memory 8 × 8"].min() - BETTER,
     f"{longest.min():.2f} to {longest.max():.2f} at a gap of {GAPS[-1]}",
 )
 
