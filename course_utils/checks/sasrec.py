@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from course_utils.checks._answers import drawn, judge
+from course_utils.checks._answers import ask, drawn, judge, require
 
 Side = Callable[[Tensor, int], Tensor]
 
@@ -17,6 +17,9 @@ def check_allowed(allowed: Callable[[Tensor], Tensor]) -> None:
     future = "place i may look at j ≤ i: the lower triangle with its diagonal (`tril`)"
     filled = "a filled-up place is seen by nobody else: `mask` takes out columns"
     itself = "every place may look at itself, or a filled-up one would divide zero by zero"
+    found = ask(allowed, mask=torch.tensor([[True, True]])).tensor()
+    numbers = "return bool: a mask of numbers is *added* to the logits, and hides nothing"
+    require(not found.is_floating_point(), numbers)
     judge(
         allowed,
         _allowed,
@@ -73,6 +76,12 @@ def check_inputs_and_targets(cut: Callable[[Tensor, int], tuple[Tensor, Tensor]]
     def after(plays: Tensor, length: int) -> Tensor:
         return _filled(plays[1:], length)
 
+    def filled_before(plays: Tensor, length: int) -> Tensor:
+        return nn.functional.pad(plays, (length, 0))[-(length + 1) : -1]
+
+    def filled_after(plays: Tensor, length: int) -> Tensor:
+        return nn.functional.pad(plays, (length, 0))[-length:]
+
     judge(
         cut,
         wrong(before, after),
@@ -85,6 +94,10 @@ def check_inputs_and_targets(cut: Callable[[Tensor, int], tuple[Tensor, Tensor]]
             ({"plays": torch.tensor([5, 6, 7]), "length": 2}, "it just fits: 5, 6 and 6, 7"),
         ],
         mistakes=[
+            (
+                wrong(filled_before, filled_after),
+                "cut first, then fill up: a filled-up place has no target",
+            ),
             (wrong(_filled, _filled), f"input and target are the same here; {shift}"),
             (wrong(after, after), f"input and target are the same here; {shift}"),
             (wrong(before, before), f"input and target are the same here; {shift}"),

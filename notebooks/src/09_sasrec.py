@@ -45,6 +45,7 @@ from typing import Any, cast
 import matplotlib.pyplot as plt
 import polars as pl
 import torch
+from IPython.display import display
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -81,9 +82,11 @@ log = open_log()
 claim = Claims(log)
 LENGTH, EPOCHS, BATCH = 30, 6, 24  # plays of a sequence, passes, sequences of a batch
 TWICE = 2.0  # attention ÷ share of the plays, that we call reading the present sitting
+NEAR = 0.02  # of Recall@100, that we call as good
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Of differences of Recall@100 the whole interval must lie above zero. `TWICE` stood there before any result.
+# Of differences of Recall@100 the whole interval must lie above zero. `TWICE` stood there before any result, `NEAR` in a
+# weaker form, for the middle of the interval alone.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -159,20 +162,20 @@ print(
 # $$\text{attention}(Q, K, V) = \text{softmax}\left(\frac{QK^\top}{\sqrt d}\right) V$$
 #
 # (*Vaswani et al. 2017, section 3.2*). Three plays: a lullaby, a metal track, a lullaby. Keys and questions are the
-# same here, and the values are the numbers 1, 2, 3. What does the last play hear?
+# same here, and the values are the numbers 1, 8, 3. What does the last play hear?
 #
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 kind = torch.tensor([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]])  # lullaby, metal, lullaby
-said = torch.tensor([[1.0], [2.0], [3.0]])
+said = torch.tensor([[1.0], [8.0], [3.0]])
 fit = (kind @ kind.T / 2**0.5)[2]
 weights = fit.softmax(dim=0)
 [round(weight, 3) for weight in weights.tolist()], round((weights @ said).item(), 3)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Half from the first lullaby, half from itself, next to nothing from the metal between them. An average would have
-# taken a third of each.
+# taken a third of each, and heard 4.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -209,9 +212,9 @@ from course_utils.models.sequence.sasrec import Block
 from course_utils.models.sequence.sasrec import SASRec
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The paper multiplies the vectors of the plays by $\sqrt d$ before the blocks, and so do we: without it, our first
-# trials stayed at the popular list for several passes. The paper normalises what the attention asks with, not what it
-# reads; we do what is usual today. `LAGS` and `order="time"` come into play further down.
+# The vectors of the plays are multiplied by $\sqrt d$ before the blocks, as Vaswani et al. do (section 3.4): without it,
+# our first trials stayed at the popular list for several passes. The authors of SASRec normalise, in their code, what
+# the attention asks with, not what it reads; we do what is usual today. `LAGS` and `order="time"` come into play further down.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -300,8 +303,8 @@ size = {name: f"{count_parameters(contest.models[name]) - table:,}" for name in 
 print(f"{table:,} numbers in the table of tracks; above it: {size}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# And a rival that needs no gradient and knows no order: EASE, a linear model of all plays (notebook 03), with the
-# same choice of settings as there. It sees repeated plays as well.
+# And a rival that needs no gradient and knows no order: EASE, a linear model (notebook 03), with the same choice of
+# settings as there. It reads the whole history of such tracks, some 165 on average; the networks read the last thirty.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -334,12 +337,14 @@ gap = contest.gap("SASRec", "EASE")
 claim("It finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On this log the three networks lie within a hundredth of each other, and their intervals overlap. A linear model that
-# has seen all plays of a listener, and not only the last thirty new ones, does as well as any of them.
+# On this log the three networks lie within a hundredth of each other, and the paired intervals of SASRec's differences
+# from the two others hold zero. A linear model that reads all such plays of a listener, not only the last thirty, does as
+# well as any of them.
 #
 # Were six passes too few? With up to twenty (tried once, outside this notebook) validation rose a little for SASRec
 # and not at all for the others, and on the test they found .313, .310 and .309. Were the settings poor? All three chose
-# the highest rate that was tried, so a still higher one might do better: that was not tried.
+# the highest rate that was tried, so a still higher one might do better: that was not tried. EASE, too, chose the
+# weakest ridge of its list.
 #
 #
 
@@ -347,9 +352,9 @@ claim("It finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=N
 # ## What is the order worth?
 #
 # Shuffling a history before a trained model reads it says little: the model was never told that order may lie. The
-# fair question is: how good can the *same blocks* become if nobody ever tells them the order? So here they are again,
-# reading the plays so far as a **set**. No places; and the one who asks is not the last play but a learned vector.
-# Shuffle its history, and it says the same.
+# fairer question is: how good can such blocks become if nobody ever tells them the order? So here they are again,
+# reading the plays so far as a **set**. No places; the one who asks is not the last play but a learned vector; and the
+# plays do not look at each other, or they would find out who came first. Shuffle its history, and it says the same.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -414,11 +419,17 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("SASRec", "a set")
 claim(
-    "The order matters: the same blocks find more than when they read the plays as a set",
+    "The order matters: attention that knows places finds more than attention that reads a set",
     gap.positive,
     f"ΔRecall@100 {gap}",
 )
 gap = contest.gap("SASRec", "SASRec, shuffled")
+moved = contest.places["a set"].above != contest.places["a set, shuffled"].above
+claim(
+    "Shuffled histories change nothing for the set, but for rounding",
+    moved.float().mean().item() < 0.01,
+    f"ΔRecall@100 {contest.gap('a set', 'a set, shuffled')}",
+)
 claim("A trained SASRec loses when its histories are shuffled", gap.positive, f"ΔRecall@100 {gap}")
 gap = contest.gap("SASRec with times", "SASRec")
 claim(
@@ -429,9 +440,10 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The set finds what a shuffled SASRec finds: all that attention gains over a bag of plays comes from knowing when a
-# play was. The average of ten knows little more than that, which plays are recent, and with that it comes close to
-# SASRec.
+# The set finds about what a shuffled SASRec finds, and clearly less than SASRec. Not all of that need be the order: in
+# the set the plays never look at each other, and the last play does not ask. The average of ten knows which plays are
+# recent, but not their order, and comes close to SASRec: so most of the gain may be recency. And EASE, a bag of *all*
+# plays, does not fall behind: a longer history can make up for what it does not know of the order.
 #
 # Why does it matter here? In the simulated world a sitting has a mood, one of the listener's interests, and what was
 # chosen a minute ago tells it. With the effect `mood` switched off this should fall: exercise 4. Times say where a sitting
@@ -534,12 +546,16 @@ claim(
 gap = contest.gap("full softmax", "SASRec")
 claim(
     "1,024 drawn tracks do as well as all of them",
-    gap.high > 0 and abs(gap.value) < 0.02,
+    gap.low > -NEAR and gap.high < NEAR,
     f"full − sampled ΔRecall@100 {gap}",
     expected=None,
 )
 gap = contest.gap("SASRec", "BCE, one negative")
-claim("The sampled softmax finds more than BCE", gap.positive, f"ΔRecall@100 {gap}")
+claim(
+    "The sampled softmax with 1,024 draws finds more than BCE with one negative",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+)
 gap = contest.gap("BCE, 32 negatives", "BCE, one negative")
 claim("BCE with 32 negatives finds more than with one", gap.positive, f"ΔRecall@100 {gap}")
 gap = contest.gap("gBCE, 32 negatives", "BCE, 32 negatives")
@@ -556,7 +572,8 @@ claim("In-batch negatives need the correction", gap.positive, f"ΔRecall@100 {ga
 # Five of the seven losses lie within a hundredth of each other. They have two things in common: many negatives for each
 # target, and nothing that punishes a track for being popular. The two that lack one of them fall far behind: BCE with one
 # negative, and in-batch negatives without the correction. So "the loss matters more than the architecture" is true of
-# these seven, and only because of these two. Among the five good ones it matters as little.
+# these seven because of these two. Without them the losses lie within .007; without the set the architectures lie within
+# .010: among the good ones neither matters much here.
 #
 # The exponent of gBCE changed nothing that we can see. What helped was the number of negatives. (Petrov and Macdonald
 # judge it by other metrics, on other logs, after much longer training.) And 978 steps are few: with more of them one
@@ -587,7 +604,6 @@ claim(
     "With six passes SASRec finds more than BERT4Rec, which sees three tenths of the targets a pass",
     gap.positive,
     f"ΔRecall@100 {gap}",
-    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -600,7 +616,8 @@ claim(
 # ## What does it look at?
 #
 # One listener of the test, the last twelve plays. A row is a play that looks, a column a play that is seen. White
-# lines part *sittings*: a pause of more than half an hour.
+# lines part *sittings*: more than half an hour between two of these tracks. (What was replayed or recommended between
+# them is not seen, so some lines part one real sitting.) Each panel has a scale of its own.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -698,11 +715,15 @@ pl.DataFrame(
 # NBVAL_CHECK_OUTPUT
 if both.any():
     claim(
-        "With times, the last play reads the present sitting more than twice as much as its share of the plays",
+        "With times, in one of two blocks the last play reads the present sitting more than twice its share",
         max(share["SASRec with times"]) > TWICE * alike,
         ", ".join(f"{value:.0%}" for value in share["SASRec with times"]) + f" against {alike:.0%}",
-        expected=None,
     )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The present sitting is also what came last: any model that prefers recent plays would pass. So look at what the model
+# has learned about time itself, the bias of its two heads.
+#
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
@@ -717,14 +738,13 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nobody told the model what a sitting is. The bias is a step: plays of the last hour or two are pulled in, older ones are
-# pushed away, by a factor of about $e^3$ = 20, and whether a play is a day or a week old makes little difference. In the
-# simulated world sittings end after a pause of half an hour or more, and last an hour or so. (The ends of the curve, under
-# four seconds and above half a year, hardly occur and were hardly trained.)
-#
+# pushed away, by a factor of 14 in one head and nearly 40 in the other, and whether a play is a day or a week old makes
+# little difference. In the simulated world a pause of half an hour ends a sitting, and most last half an hour or an hour.
+# (Less than four seconds and more than a hundred days hardly occur: there the curve was hardly trained.)
 #
 
 # %% slideshow={"slide_type": "skip"}
-contest.trials()
+display(contest.trials(), contest.chosen())
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
@@ -818,8 +838,8 @@ check_place(place)
 # ### 4 · A world without moods (open)
 #
 # In the simulated world a sitting has a mood: one of the listener's interests. Generate a world with
-# `WorldConfig().switch_off("mood")` and train SASRec and the set again. Does the order still matter? Then give the GRU
-# and SASRec twenty passes instead of six. Who wins now?
+# `WorldConfig().switch_off("mood")` and train SASRec and the set again. Does the order still matter? And who wins then,
+# SASRec, the GRU or the average of ten?
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

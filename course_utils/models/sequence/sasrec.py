@@ -131,8 +131,8 @@ class SASRec(NextTrack):
     of the request after it.
 
     Source: Kang & McAuley (2018), "Self-attentive sequential recommendation", ICDM, section III,
-    but for the norms, see `Block`. Times: in the manner of Zhai et al. (2024), "Actions speak
-    louder than words", ICML, section 3.
+    but for the norms, see `Block`, and the √d. Times: in the manner of Zhai et al. (2024), "Actions
+    speak louder than words", ICML, section 3.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class SASRec(NextTrack):
         self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
 
     def embedded(self, track: Tensor) -> Tensor:
-        """(B, L, d) vectors of the plays, longer than in the table, as in section III.B."""
+        """(B, L, d) vectors of the plays, times √d as in Vaswani et al. (2017), section 3.4."""
         return self.items(track) * self.items.embedding_dim**0.5
 
     def visible(self, mask: Tensor) -> Tensor:
