@@ -35,7 +35,6 @@ def check_training_memory(memory: Callable[[int, int], float]) -> None:
             (gib(1 / 2), "bits are no bytes: float32 takes 4 bytes"),
             (lambda n, d: 16 * n * d / 2**20, "those are MiB"),
             (lambda n, d: 16 * n * d, "those are bytes"),
-            (lambda n, d: 4 * n * d / 2**30, "count bytes: a number takes 4"),
             (
                 lambda n, d: 4 * (2 * n * d + n) / 2**30,
                 "Adam keeps two numbers for each, not a row",
