@@ -32,7 +32,7 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The heart is the recall experiment: ask the room for everything *but* the memory that could have
-# made the memory win, and then run the suspects one by one. Two of them are guilty in part. About seventy minutes.
+# made the memory win, and then run the suspects one by one. Three of them are guilty in part. About seventy minutes.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -136,14 +136,14 @@ distance, slope = (torch.stack(x) for x in zip(*(read_at(t) for t in TEMPERATURE
 
 # %% slideshow={"slide_type": "subslide"}
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))
-told = ("distance to the nearest slot's value", "gradient of the other slots")
+told = ("distance to the nearest value, in its lengths", "gradient of the other slots")
 for ax, curve, name in zip(axes, (distance, slope), told, strict=True):
     low, middle, high = curve.quantile(torch.tensor([0.1, 0.5, 0.9]).double(), dim=1).clamp(
         min=1e-12
     )
     ax.fill_between(TEMPERATURES, low, high, color=plots.COLORS["neural"], alpha=0.2)
     ax.plot(TEMPERATURES, middle, "o-", color=plots.COLORS["neural"])
-    ax.set(xscale="log", yscale="log", xlabel="temperature", title=name, ylim=(1e-6, 20))
+    ax.set(xscale="log", yscale="log", xlabel="temperature", title=name, ylim=(1e-10, 20))
     ax.invert_xaxis()
 plt.show()
 
@@ -168,10 +168,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The line is the median of the queries, the band holds four fifths of them. A cold memory answers like a dictionary and
-# learns like one: whatever the answer should have been, the slots that were not read hear nothing of it. The few
-# queries with two nearly equal slots are the exception. There the answer jumps from one value to the other, and the
-# slope of a jump is steep. So memories are trained warm, or with a temperature that is learned.
+# The line is the median of the queries, the band holds four fifths of them. A cold memory answers like a dictionary, and
+# for two queries in three it learns like one: whatever the answer should have been, the other slots do not hear of it.
+# One query in eight gets *more* gradient than at a temperature of 1: there two slots are nearly equal, and the answer
+# jumps from one value to the other. So the gradient does not vanish on the whole, its mean even grows: it comes rarely
+# and violently. That is why memories are often trained warm, or with a temperature that is learned.
 #
 
 
@@ -250,7 +251,7 @@ from course_utils.models.sequence.memory import UserMemory
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Where to write depends on the play alone, not on what the memory holds. So $M_t$ is linear in $M_{t-1}$: products and
-# sums, and no squashing between them. That is why gradients come far back. It is the idea of the linear recurrent
+# sums, and no squashing between them. So the gradient reaches as far back as slots are not erased. It is the idea of the linear recurrent
 # layers that are in fashion again, too.
 #
 # A check: the last state of two short histories, with `write` and explicit loops.
@@ -349,7 +350,9 @@ def kept(model: NextTrack) -> list[float]:
 # ### Who competes
 #
 # "A GRU of equal size" can mean equal parameters, or equally many numbers in the state, so both stand here; a small
-# memory, too, with as few numbers as the small GRU. Attention keeps all plays and is the rival to reach. All see the
+# memory, too, with as few numbers as the small GRU. One more thing could make the memory win: its last layer sees the
+# play itself once more, beside what was read, and the GRU's does not. So the small GRU stands here a second time, given
+# the play again. Attention keeps all plays and is the rival to reach. All see the
 # same plays, the hit included, for equally many steps, with three learning rates each, and a validation draw chooses.
 # Three seeds.
 #
@@ -363,11 +366,25 @@ def attention() -> NextTrack:
     return model
 
 
+class GRUAndPlay(GRU):
+    """A GRU whose last layer sees the play itself, too, as the memory's does."""
+
+    def __init__(self, n_tracks: int, hidden: int) -> None:
+        super().__init__(n_tracks, hidden=hidden, dropout=0)
+        self.out = nn.Linear(hidden + 32, 32)
+
+    def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
+        x = self.items(track) * 32**0.5  # nothing is filled up here
+        return self.out(torch.cat([self.cell(x)[0], x], dim=2))
+
+
+# %% slideshow={"slide_type": "fragment"}
 RATES = (1e-2, 3e-2, 1e-1)
 rivals = {
     "memory 8 × 8": (lambda: UserMemory(N_TOY, slots=8, width=8, dropout=0), 64),
     "memory 8 × 2": (lambda: UserMemory(N_TOY, slots=8, width=2, dropout=0), 16),
     "GRU 16": (lambda: GRU(N_TOY, hidden=16, dropout=0), 16),
+    "GRU 16 + play": (lambda: GRUAndPlay(N_TOY, 16), 16),
     "GRU 64": (lambda: GRU(N_TOY, hidden=64, dropout=0), 64),
     "attention": (attention, None),
 }
@@ -390,22 +407,29 @@ columns = ["model", "parameters beside the tracks'", "numbers of state", "rate",
 pl.DataFrame(table, schema=columns, orient="row").with_columns(pl.col(columns[-1]).round(3))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The small GRU has a third more parameters than the large memory. And one more suspect: too few steps. The small GRU
-# once more, three times as long.
+# The small GRUs have more parameters than the large memory. And one more suspect: too few steps. The one that sees the
+# play again, three times as long.
 #
 
 # %% slideshow={"slide_type": "skip"}
-longer = [trained(rivals["GRU 16"][0], chosen["GRU 16"], SEED + s, steps=900) for s in (0, 1, 2)]
-recall["GRU 16, 3 × the steps"] = torch.tensor([kept(model) for model in longer])
+fair = "GRU 16 + play"
+longer = [trained(rivals[fair][0], chosen[fair], SEED + s, steps=900) for s in (0, 1, 2)]
+recall["… 3 × the steps"] = torch.tensor([kept(model) for model in longer])
 
 # %% slideshow={"slide_type": "subslide"}
 PANELS = {
-    "no fewer parameters": ["attention", "memory 8 × 8", "GRU 16, 3 × the steps", "GRU 16"],
+    "no fewer parameters than the memory": [
+        "attention",
+        "memory 8 × 8",
+        "… 3 × the steps",
+        "GRU 16 + play",
+        "GRU 16",
+    ],
     "as many numbers of state": ["memory 8 × 8", "GRU 64", "memory 8 × 2", "GRU 16"],
 }
 STYLE = {
     "attention": ("history", "-"), "memory 8 × 8": ("neural", "-"), "memory 8 × 2": ("neural", ":"),
-    "GRU 16": ("mlp", ":"), "GRU 64": ("mlp", "-"), "GRU 16, 3 × the steps": ("mlp", "--"),
+    "GRU 16": ("mlp", ":"), "GRU 64": ("mlp", "-"), "GRU 16 + play": ("fm", ":"), "… 3 × the steps": ("fm", "--"),
 }  # fmt: skip
 figure, axes = plt.subplots(1, 2, figsize=(13, 5), sharey=True)
 for ax, (title, names) in zip(axes, PANELS.items(), strict=True):
@@ -416,9 +440,9 @@ for ax, (title, names) in zip(axes, PANELS.items(), strict=True):
         low, high = recall[name].amin(dim=0), recall[name].amax(dim=0)
         ax.fill_between(range(len(GAPS)), low, high, color=color, alpha=0.15, linewidth=0)
         ax.plot(recall[name].mean(dim=0), dashes, color=color, label=name, marker="o")
-    ax.set(title=title, xlabel="artists visited between", ylim=(0, 1.04))
+    ax.set(title=title, xlabel="visits to others between", ylim=(0, 1.04))
     ax.set_xticks(range(len(GAPS)), GAPS)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.13))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.13), fontsize=11)
 axes[0].set_ylabel("favourite comes first")
 plt.show()
 
@@ -432,20 +456,27 @@ at = GAPS.index(8)
 share = {name: values[:, at] for name, values in recall.items()}
 spread = {name: f"{one.min():.2f} to {one.max():.2f}" for name, one in share.items()}
 claim(
-    "After equal steps the memory keeps an interest that a GRU of no fewer parameters forgets",
-    share["memory 8 × 8"].min() > KEPT and share["GRU 16"].max() < FORGOTTEN,
-    f"gap of 8, three seeds: {spread['memory 8 × 8']} against {spread['GRU 16']}",
+    "After equal steps the memory keeps more of an interest than a GRU of no fewer parameters that sees the play again",
+    share["memory 8 × 8"].min() > share[fair].max() + BETTER,
+    f"gap of 8, three seeds: {spread['memory 8 × 8']} against {spread[fair]}",
+)
+claim(
+    "Seeing the play again is worth something by itself: without it that GRU keeps less",
+    share[fair].min() > share["GRU 16"].max(),
+    f"gap of 8: {spread[fair]} against {spread['GRU 16']}",
+    expected=None,
 )
 claim(
     "A memory with as few numbers of state as that GRU keeps more: it is not the room alone",
-    share["memory 8 × 2"].min() > share["GRU 16"].max() + BETTER,
-    f"gap of 8: {spread['memory 8 × 2']} against {spread['GRU 16']}",
+    share["memory 8 × 2"].min() > share[fair].max() + BETTER,
+    f"gap of 8: {spread['memory 8 × 2']} against {spread[fair]}",
+    expected=None,
 )
 claim(
-    "Trained three times as long, the GRU keeps more, and still less than the memory",
-    share["memory 8 × 8"].min() > share["GRU 16, 3 × the steps"].max()
-    and share["GRU 16, 3 × the steps"].mean() > share["GRU 16"].mean(),
-    f"gap of 8: {spread['GRU 16, 3 × the steps']} against {spread['GRU 16']}",
+    "Trained three times as long, the GRU keeps more, and still less than the large memory",
+    share["memory 8 × 8"].min() > share["… 3 × the steps"].max()
+    and share["… 3 × the steps"].mean() > share[fair].mean(),
+    f"gap of 8: {spread['… 3 × the steps']} against {spread[fair]}",
 )
 
 # %% slideshow={"slide_type": "fragment"}
@@ -469,13 +500,15 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # So "the GRU forgets" is half of the truth. With a state as large as the memory's, which costs it ten times the
-# parameters, a GRU keeps what it should. With more steps it keeps more, too. What the memory has is a *form* that
+# parameters, a GRU keeps what it should. With more steps it keeps more, too, and shown the play again it need not keep
+# in its few numbers which hit was just played. What is left to the memory is, we think, its *form*, which
 # makes it easy: its address picks a slot by artist, so that visits to others do not touch it, while a GRU must learn
 # to protect parts of one state from each other. And the task was made for this form: it asks for one thing of each
 # interest, and the hit says of which. Whether listeners are like that is another question; see the log.
 #
-# Addresses are soft. Each visit to another artist erases a little of every slot, and over gaps longer than in
-# training that may add up (not tested). Attention writes nothing over, and pays: it keeps all plays, and each question looks at all
+# Over gaps longer than in training the large GRU loses about as much as the large memory. Addresses are soft, so each
+# visit to another artist may erase a little of every slot; why the large memory loses more there than the small one we
+# have not tested. Attention writes nothing over, and pays: it keeps all plays, and each question looks at all
 # of them.
 #
 
@@ -676,7 +709,7 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 grown = {name: times[name][-1] / times[name][0] for name in COLORS}
 claim(
-    "At a million slots product keys are many times faster than either exact search",
+    "At a million slots product keys are many times faster than either search through all slots",
     min(times["all products"][-1], times["all sums"][-1]) > FASTER * times["product keys"][-1],
     f"{times['all products'][-1] / times['product keys'][-1]:.0f} times, all sums "
     f"{times['all sums'][-1] / times['product keys'][-1]:.0f} times",
@@ -689,7 +722,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Products of 16 queries: $2\sqrt N \cdot 16$ numbers of a half against $N \cdot 32$. Up to tens of thousands of slots
+# Multiplications for one query: $2\sqrt N \cdot 16$ (a half has 16 numbers) against $N \cdot 32$. (A third of the time
+# of all products is the search for the eight best.) Up to tens of thousands of slots
 # what is timed of product keys is mostly the fixed cost of a few calls. The price: the keys are not free. A million
 # keys of 32 numbers are made of 2,048 sub-keys of 16, and two slots with the same left half have half of their keys in
 # common. An index such as HNSW (notebook 04) also finds the best of a million keys without looking at all. But it must
@@ -803,7 +837,7 @@ claim(
     f"{knows['dense, equal parameters']:.3f}",
 )
 claim(
-    "Rows that are read seldom want a higher rate than the rest",
+    "In these 400 steps the layer knows more when its rows learn 30 times faster than what finds them",
     knows["product keys, rows 30 × faster"] > knows["product keys, one rate"] + BETTER,
     f"{knows['product keys, rows 30 × faster']:.3f} against {knows['product keys, one rate']:.3f}",
 )
@@ -827,9 +861,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The dotted line would be a fair share for each. Slots that nobody reads are *dead*: their rows get no gradient, and
-# only a moving query can wake them. The queries here are spread evenly. Real ones come in lumps, and then dead slots
-# are the first thing to look for. Lample et al. normalise queries over the batch to spread them. That has a price:
+# The dotted line would be a fair share for each. Slots that nobody reads are *dead*: their rows get no gradient, and only
+# a query or a sub-key that moves can wake them. Before training a quarter are dead, though the inputs are drawn from one
+# round cloud. Training with one rate kills more, training with faster rows wakes most of them: at a high rate for
+# everything the sub-keys run away. (With query and sub-keys frozen, and the same high rate for the rows, we found, in a trial outside this notebook,
+# nearly all facts were known. The most read slots of two curves lie above the picture.) Real inputs come in lumps; there dead
+# slots are the first thing to look for. Lample et al. normalise queries over the batch to spread them. That has a price:
 #
 
 # %% slideshow={"slide_type": "fragment"}
