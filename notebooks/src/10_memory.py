@@ -864,9 +864,10 @@ plt.show()
 # The dotted line would be a fair share for each. Slots that nobody reads are *dead*: their rows get no gradient, and only
 # a query or a sub-key that moves can wake them. Before training a quarter are dead, though the inputs are drawn from one
 # round cloud. Training with one rate kills more, training with faster rows wakes most of them: at a high rate for
-# everything the sub-keys run away. (With query and sub-keys frozen, and the same high rate for the rows, we found, in a trial outside this notebook,
-# nearly all facts were known. The most read slots of two curves lie above the picture.) Real inputs come in lumps; there dead
-# slots are the first thing to look for. Lample et al. normalise queries over the batch to spread them. That has a price:
+# everything the sub-keys run away. (In a trial outside this notebook query and sub-keys were frozen: with the same high
+# rate for the rows nearly all facts were known. The most read slots of two curves lie above the picture.) Real inputs
+# come in lumps; there dead slots are the first thing to look for. Lample et al. normalise queries over the batch to
+# spread them. That has a price:
 #
 
 # %% slideshow={"slide_type": "fragment"}

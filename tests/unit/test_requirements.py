@@ -97,7 +97,9 @@ def tree(path: Path) -> ast.Module:
 
 
 def python_files(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    """Those of the project's own environment: peers have environments of theirs."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if path.parent.name != "peers")
 
 
 def run_time_files() -> list[Path]:
