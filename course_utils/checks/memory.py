@@ -164,6 +164,12 @@ def check_best_slots(best: Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor,
             ),
         ],
         mistakes=[
+            (
+                _by_position,
+                "these are places among the k candidates: look up which sub-keys they are "
+                "(`.indices`) before i·n + j",
+            ),
+            (lambda *inputs: _best_slots(*inputs)[::-1], "weights first, then slots"),
             (lambda q, left, right, k: _best_slots(q, left, right, k, candidates=k // 2), few),
             (lambda q, left, right, k: _best_slots(q, left, right, k, other_layout=True), number),
             (lambda q, left, right, k: _best_slots(q, left, right, k, over_all=True), alone),
@@ -208,3 +214,11 @@ def _best_slots(
     if not over_all:
         weights = found.values if scores else found.values.softmax(dim=0)
     return weights, i + j * n if other_layout else i * n + j
+
+
+def _by_position(query: Tensor, left: Tensor, right: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The candidates' own places in place of the sub-keys' numbers."""
+    half = len(query) // 2
+    sums = (left @ query[:half]).topk(k).values[:, None] + (right @ query[half:]).topk(k).values
+    best = sums.flatten().topk(k)
+    return best.values.softmax(dim=0), best.indices // k * len(left) + best.indices % k

@@ -68,3 +68,12 @@ def best_slots(query, left, right, k):
     b, j = (right @ query[:h]).topk(k)
     scores, pair = (a[:, None] + b).flatten().topk(k)
     return scores.softmax(dim=0), i[pair // k] * n + j[pair % k]
+
+
+# %% hint="which sub-keys they are"
+def best_slots(query, left, right, k):
+    h, n = left.shape[1], len(left)
+    a = (left @ query[:h]).topk(k).values
+    b = (right @ query[h:]).topk(k).values
+    scores, pair = (a[:, None] + b).flatten().topk(k)
+    return scores.softmax(dim=0), pair // k * n + pair % k
