@@ -64,14 +64,13 @@ class Asked:
     def before(self, part: int) -> pl.DataFrame:
         return self.plays.filter(pl.col("part") < part)
 
-    def profiles(self, part: int) -> csr_matrix:
-        """(questions, n_tracks) plays of those who are asked, before their question."""
-        asked = self.questions(part)["listener"]
-        rows = self.before(part).filter(pl.col("listener").is_in(asked.implode()))
-        place = {uid: n for n, uid in enumerate(asked)}
-        at = rows["listener"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
-        ones = np.ones(len(rows), np.float32)
-        return csr_matrix((ones, (at, rows["track"].to_numpy())), (len(asked), self.n_tracks))
+    def profiles(self, part: int, listeners: pl.Series | None = None) -> csr_matrix:
+        """(listeners, n_tracks) plays before a part's questions, by default of those asked."""
+        wanted = self.questions(part)["listener"] if listeners is None else listeners
+        place = wanted.to_frame("listener").with_row_index("at")
+        rows = self.before(part).join(place, on="listener")
+        at, ones = (rows["at"].to_numpy(), rows["track"].to_numpy()), np.ones(len(rows), np.float32)
+        return csr_matrix((ones, at), (len(wanted), self.n_tracks))
 
     def questions(self, part: int) -> pl.DataFrame:
         return self.plays.filter(pl.col("part") == part)
@@ -157,12 +156,7 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
         found = places_of(scores, seen, target)
         told(name, found.recall(K), found.ndcg(K), found.coverage(K, n - 1), seconds, note)
 
-    rows = asked.before(1)
-    listeners = rows["listener"].rank("dense").to_numpy().astype(np.int64)
-    plays = csr_matrix(
-        (np.ones(len(rows), np.float32), (listeners, rows["track"].to_numpy())),
-        (listeners.max() + 1, n),
-    )
+    plays = asked.profiles(1, asked.before(1)["listener"].unique().sort())
     popularity = torch.from_numpy(np.asarray(plays.sum(axis=0))[0]).long()
     classics: dict[str, Callable[[], FromPlays]] = {
         "popular": lambda: Popular(popularity),
@@ -238,35 +232,31 @@ def theirs(asked: Asked, options: argparse.Namespace) -> None:
     }
     if options.known:
         runs["its own defaults"] = {"epochs": options.epochs, "k": K}
-    target = asked.questions(2)
-    for name, setting in runs.items():
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            for part, file in ((1, "train"), (2, "known")):
-                plays = (
-                    asked.before(part)
-                    .select(uid="listener", item_id="track")
-                    .with_row_index("order")
-                )
-                plays.with_columns(pl.col("order").cast(pl.Int64)).write_csv(root / f"{file}.csv")
+    target, python = asked.questions(2), peer()
+    script = Path(__file__).parent / "peers" / "rectools_sasrec.py"
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for part, file in ((1, "train"), (2, "known")):
+            plays = asked.before(part).select(uid="listener", item_id="track")
+            order = pl.int_range(pl.len()).alias("order")
+            plays.with_columns(order).write_csv(root / f"{file}.csv")
+        for name, setting in runs.items():
             (root / "options.json").write_text(json.dumps(setting))
-            script = Path(__file__).parent / "peers" / "rectools_sasrec.py"
-            done = subprocess.run(
-                [str(peer()), str(script), folder], capture_output=True, text=True
-            )
+            command = [str(python), str(script), folder]
+            done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 print(f"| RecTools, {name} | failed: {done.stderr.strip().splitlines()[-1]} |||||")
                 continue
             lists = pl.read_csv(root / "lists.csv")
+            lists = lists.rename({"uid": "listener", "item_id": "track"})
+            lists = lists.cast({key: target.schema[key] for key in ("listener", "track")})
             seconds = json.loads((root / "told.json").read_text())["fit"]
-        lists = lists.rename({"uid": "listener", "item_id": "track"})
-        lists = lists.cast({name: target.schema[name] for name in ("listener", "track")})
-        joined = target.join(lists, on=["listener", "track"], how="left")
-        rank = torch.tensor(joined["rank"].fill_null(10**9).to_numpy().astype(np.float64))
-        hits = (rank <= K).double()
-        covered = lists.filter(pl.col("rank") <= K)["track"].n_unique() / (asked.n_tracks - 1)
-        told(f"RecTools, {name}", hits, hits / (rank + 1).log2(), covered, seconds,
-             f"{seconds / options.epochs:.2f} s an epoch")  # fmt: skip
+            joined = target.join(lists, on=["listener", "track"], how="left")
+            rank = torch.tensor(joined["rank"].fill_null(10**9).to_numpy().astype(np.float64))
+            hits = (rank <= K).double()
+            covered = lists.filter(pl.col("rank") <= K)["track"].n_unique() / (asked.n_tracks - 1)
+            told(f"RecTools, {name}", hits, hits / (rank + 1).log2(), covered, seconds,
+                 f"{seconds / options.epochs:.2f} s an epoch")  # fmt: skip
 
 
 if __name__ == "__main__":
