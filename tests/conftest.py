@@ -34,8 +34,8 @@ train.fit = fit
 
 
 def has_widget(code: str) -> bool:
-    """Whether a cell shows a widget."""
-    return re.search(r"^interactive\(", code, re.MULTILINE) is not None
+    """Whether a cell shows a widget, perhaps only if the log has something to show."""
+    return re.search(r"^ *interactive\(", code, re.MULTILINE) is not None
 
 
 OUTPUT_SECONDS = 120

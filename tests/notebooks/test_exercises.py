@@ -158,7 +158,9 @@ def interactive(callback, **controls):
     for end in (0, 1):
         ends = {}
         for name, control in controls.items():
-            if hasattr(control, "value"):
+            if hasattr(control, "options"):
+                control = list(control.options)
+            elif hasattr(control, "value"):
                 control = [control.value, ""]
             ends[name] = control[-end] if isinstance(control, list) else control[end]
         callback(**ends)
