@@ -39,12 +39,7 @@ from course_utils.data.tasks.next_item import ties_at_random
 from course_utils.data.tasks.retrieval import listens_of, tensor
 from course_utils.evaluation.retrieval import FromPlays, Places
 from course_utils.models.retrieval.classics import EASE, ItemKNN, Popular
-from course_utils.models.retrieval.losses import (
-    SampledSoftmax,
-    full_softmax,
-    gbce,
-    gbce_beta,
-)
+from course_utils.models.retrieval.losses import SampledSoftmax, UniformBCE, full_softmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, SASRec
 from course_utils.settings import ROOT
 
@@ -120,19 +115,6 @@ def asked_of(log: Log, protocol: str) -> Asked:
     return Asked(plays, len(tracks) + 1)
 
 
-def binary(n: int, t: float, n_tracks: int) -> Callable[[Any, train.Batch], Tensor]:
-    """BCE (t = 0) or gBCE with n uniform negatives for each target."""
-    beta = gbce_beta(n, n_tracks - 1, t)
-
-    def loss(model: Any, batch: train.Batch) -> Tensor:
-        states, target = model(), batch["target"]
-        drawn = torch.randint(1, n_tracks, (len(target), n))
-        negative = torch.einsum("md,mnd->mn", states, model.tracks(drawn))
-        return gbce((states * model.tracks(target)).sum(dim=1), negative, beta)
-
-    return loss
-
-
 def places_of(scores: Tensor, seen: csr_matrix, target: Tensor) -> Places:
     """Places among all tracks but those that were played."""
     row, column = seen.nonzero()
@@ -176,8 +158,8 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
         return 1 - places_of(scores, before[batch["row"].numpy()], batch["target"]).ndcg(K).mean()
 
     losses: dict[str, Callable[[Any, train.Batch], Tensor]] = {
-        "BCE": binary(1, 0.0, n),
-        "gBCE, 256 negatives, t .75": binary(256, 0.75, n),
+        "BCE": UniformBCE(n, 1),
+        "gBCE, 256 negatives, t .75": UniformBCE(n, 256, t=0.75),
         "full softmax": lambda model, batch: full_softmax(
             model() @ model.tracks().T, batch["target"]
         ),

@@ -53,7 +53,7 @@ from torch import Tensor, nn
 
 from course_utils import train
 from course_utils.data.log import open_log
-from course_utils.data.tasks.retrieval import retrieval_task
+from course_utils.data.tasks.retrieval import has_choices, retrieval_task
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.lesson import plots
@@ -92,8 +92,7 @@ EPOCHS, BATCH = 15, 512
 #
 
 # %% slideshow={"slide_type": "fragment"}
-chose = pl.col("is_organic") == 1
-OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
     log, LENGTH, repeats=False, organic=OWN, history=chose if OWN else None, judged=3_000, seed=SEED
 )
@@ -244,10 +243,7 @@ from course_utils.models.retrieval.losses import SampledSoftmax
 #
 
 # %% slideshow={"slide_type": "fragment"}
-inputs = {
-    part: {name: batch[name] for name in ("history", "mask", "target")}
-    for part, batch in task.batches.items()
-}
+inputs = task.inputs("history", "mask")
 counts = task.popularity()
 some = {name: values[:BATCH] for name, values in inputs["train"].items()}
 untrained = YouTubeDNN(N, ages=False)

@@ -51,7 +51,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 from course_utils import train
 from course_utils.data.ids import lookup, number_ids
 from course_utils.data.log import open_log
-from course_utils.data.tasks.retrieval import retrieval_task
+from course_utils.data.tasks.retrieval import has_choices, retrieval_task
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import Places, RetrievalContest
 from course_utils.lesson import plots
@@ -84,17 +84,13 @@ LENGTH, EPOCHS, BATCH = 10, 12, 512
 #
 
 # %% slideshow={"slide_type": "fragment"}
-chose = pl.col("is_organic") == 1
-OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
     log, LENGTH, repeats=False, organic=OWN, history=chose if OWN else None, judged=3_000, seed=SEED
 )
 contest = RetrievalContest(task, SEED, "04_two_tower")
 N = task.n_values["track"]
-inputs = {
-    part: {name: batch[name] for name in ("history", "mask", "target")}
-    for part, batch in task.batches.items()
-}
+inputs = task.inputs("history", "mask")
 counts = torch.bincount(inputs["train"]["target"], minlength=N)
 print(f"{len(inputs['train']['target']):,} training examples, {N - 1:,} tracks")
 

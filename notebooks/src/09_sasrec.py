@@ -52,6 +52,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.next_item import next_item_task
+from course_utils.data.tasks.retrieval import has_choices
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.evaluation.rivals import count_parameters
@@ -68,6 +69,7 @@ from course_utils.models.retrieval.losses import (
     gbce_beta,
 )
 from course_utils.models.sequence.sasrec import (
+    LAGS,
     AtEveryPlace,
     HiddenPlays,
     NextTrack,
@@ -99,24 +101,14 @@ NEAR = 0.02  # of Recall@100, that we call as good
 #
 
 # %% slideshow={"slide_type": "fragment"}
-chose = pl.col("is_organic") == 1
-OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
 task = next_item_task(log, LENGTH, repeats=False, organic=OWN, history=new, judged=3_000, seed=SEED)
 contest = RetrievalContest(task, SEED, "09_sasrec")
 N = task.n_values["track"]
 
 
-def inputs(*names: str) -> dict[str, train.Batch]:
-    """The tensors that a model asks for, with what is to be learned."""
-    wanted = [*names, "target", "counts"]
-    return {
-        part: {name: batch[name] for name in wanted if name in batch}
-        for part, batch in task.batches.items()
-    }
-
-
-plays = inputs("track", "mask")
+plays = task.inputs("track", "mask")
 learned = plays["train"]["target"][plays["train"]["counts"]]
 counts = torch.bincount(learned, minlength=N)
 print(
@@ -212,7 +204,7 @@ from course_utils.models.sequence.sasrec import Block
 from course_utils.models.sequence.sasrec import SASRec
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The vectors of the plays are multiplied by $\sqrt d$ before the blocks, as Vaswani et al. do (section 3.4): without it,
+# `embedded` gives the vectors of the plays times $\sqrt d$, here and in all networks of this notebook, as Vaswani et al. do (section 3.4): without it,
 # our first trials stayed at the popular list for several passes. The authors of SASRec normalise, in their code, what
 # the attention asks with, not what it reads; we do what is usual today. `LAGS` and `order="time"` come into play further down.
 #
@@ -225,7 +217,6 @@ from course_utils.models.sequence.sasrec import SASRec
 #
 
 # %% slideshow={"slide_type": "fragment"}
-LAGS = 26  # powers of two of seconds, up to a year
 untrained = SASRec(N, length=LENGTH).eval()
 tracks, mask = (plays["test"][name][:64] for name in ("track", "mask"))
 other = tracks.clone()
@@ -393,7 +384,7 @@ timed = contest.enter(
     "SASRec with times",
     lambda: SASRec(N, length=LENGTH, order="time"),
     loss,
-    inputs("track", "mask", "time", "asked"),
+    task.inputs("track", "mask", "time", "asked"),
     **options,
 )
 
@@ -468,22 +459,11 @@ claim(
 #
 
 
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.retrieval.losses import UniformBCE
+
+
 # %% slideshow={"slide_type": "fragment"}
-def binary(n: int, t: float) -> Callable[[Any, train.Batch], Tensor]:
-    """gBCE with n tracks, drawn uniformly for each target by itself; with t = 0 it is BCE."""
-    beta = gbce_beta(n, N - 1, t)
-    start = math.log(n / beta)
-
-    def loss(model: Any, batch: train.Batch) -> Tensor:
-        states, target = model(), batch["target"]
-        drawn = torch.randint(1, N, (len(target), n), device=target.device)
-        positive = (states * model.tracks(target)).sum(dim=1)
-        negative = torch.einsum("md,mnd->mn", states, model.tracks(drawn))
-        return gbce(positive - start, negative - start, beta)
-
-    return loss
-
-
 def over_all(model: Any, batch: train.Batch) -> Tensor:
     """The softmax over all tracks."""
     return full_softmax(model() @ model.tracks().T, batch["target"])
@@ -499,9 +479,9 @@ def over_all(model: Any, batch: train.Batch) -> Tensor:
 # %% slideshow={"slide_type": "fragment"}
 losses = {
     "full softmax": over_all,
-    "BCE, one negative": binary(1, 0.0),
-    "BCE, 32 negatives": binary(32, 0.0),
-    "gBCE, 32 negatives": binary(32, 0.75),
+    "BCE, one negative": UniformBCE(N, 1),
+    "BCE, 32 negatives": UniformBCE(N, 32),
+    "gBCE, 32 negatives": UniformBCE(N, 32, t=0.75),
     "in-batch": InBatchSoftmax(counts, "none"),
     "in-batch + log Q": InBatchSoftmax(counts, "negatives"),
 }
@@ -625,12 +605,14 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-test = inputs("track", "mask", "time", "asked")["test"]
+test = task.inputs("track", "mask", "time", "asked")["test"]
 follows = torch.cat([test["time"][:, 1:], test["asked"][:, -1:]], dim=1)
 pause = (follows - test["time"] > SESSION_GAP) & test["mask"]  # after each play
 with torch.no_grad():
     now = (~pause).flip(1).int().cumprod(dim=1).flip(1).bool() & test["mask"]
-examples = torch.nonzero((pause[:, -12:].sum(dim=1) == 2) & now[:, -3:].all(dim=1))[:20, 0]
+enough = test["mask"][:, -12:].all(dim=1)
+telling = enough & (pause[:, -12:].sum(dim=1) == 2) & now[:, -3:].all(dim=1)
+examples = torch.cat([torch.nonzero(telling)[:, 0], torch.nonzero(enough & ~telling)[:, 0]])[:20]
 titles: dict[int, str] = {}
 if log.texts is not None and "artist" in log.texts.collect_schema().names():
     titles = dict(log.texts.select("item_id", "artist").collect().iter_rows())

@@ -52,6 +52,7 @@ from course_utils import train
 from course_utils.data.ids import lookup
 from course_utils.data.log import open_log
 from course_utils.data.tasks.next_item import next_item_task
+from course_utils.data.tasks.retrieval import has_choices
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.evaluation.rivals import count_parameters
@@ -264,7 +265,7 @@ track = torch.tensor([[3, 7, 3, 9], [0, 0, 5, 2]])
 by_hand = []
 for history in ([3, 7, 3, 9], [5, 2]):
     memory = model.start
-    for x in model.vectors(torch.tensor(history)):
+    for x in model.embedded(torch.tensor(history)):
         address = model.addresses(x)
         memory = write(memory, address, model.erase(x).sigmoid(), model.add(x).tanh())
     by_hand.append(model.out(torch.cat([address @ memory, x])))
@@ -521,19 +522,14 @@ claim(
 
 # %% slideshow={"slide_type": "fragment"}
 LENGTH, LATE = 100, 20
-chose = pl.col("is_organic") == 1
-OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 history = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
 task = next_item_task(
     log, LENGTH, repeats=False, organic=OWN, history=history, judged=3_000, seed=SEED
 )
 contest = RetrievalContest(task, SEED, "10_memory")
 N = task.n_values["track"]
-wanted = ("track", "mask", "target", "counts")
-inputs = {
-    part: {name: batch[name] for name in wanted if name in batch}
-    for part, batch in task.batches.items()
-}
+inputs = task.inputs("track", "mask")
 learned = inputs["train"]["counts"]
 counts = torch.bincount(inputs["train"]["target"][learned], minlength=N)
 print(f"{int(learned.sum()):,} training examples in {len(learned):,} sequences, {N - 1:,} tracks")

@@ -64,13 +64,13 @@ from torch.nn.functional import normalize
 from course_utils import train
 from course_utils.data.ids import lookup
 from course_utils.data.log import open_log
-from course_utils.data.tasks.retrieval import retrieval_task
+from course_utils.data.tasks.retrieval import has_choices, retrieval_task
 from course_utils.evaluation.retrieval import Places, RetrievalContest, dot_scores
 from course_utils.lesson import plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
 from course_utils.models.retrieval.index import HNSW, IVF, Index, exact
-from course_utils.models.retrieval.losses import full_softmax, log_popularity, sampled_softmax
+from course_utils.models.retrieval.losses import SampledSoftmax, full_softmax, log_popularity
 from course_utils.models.retrieval.million_items import (
     AugmentedHNSW, IVFPQ, state_bytes, train_in_processes, train_share,
 )  # fmt: skip
@@ -244,11 +244,13 @@ claim(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The cost of a step
 #
-# A model as small as can be: one vector a track, and a listener is the mean of the last ten.
+# A model as small as can be: one vector a track, and a listener is the mean of the last ten. The loss is
+# `SampledSoftmax` of notebook 03. It looks up the vectors of the tracks that it needs, and of no others; its draws now
+# come from the binary search.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.retrieval.million_items import SparseSampledSoftmax, TrackTable
+from course_utils.models.retrieval.million_items import TrackTable
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three ways to take a step
@@ -300,7 +302,7 @@ def one_step(way: str, n: int) -> dict[str, float]:
     """Seconds of the gradient and of the update in a step on n tracks, and bytes held."""
     drawn, sparse, make = WAYS[way]
     sampler = Sampler(zipf[:n])
-    loss = all_tracks if drawn is None else SparseSampledSoftmax(sampler, drawn)
+    loss = all_tracks if drawn is None else SampledSoftmax(zipf[:n], drawn, 1.0, draw=sampler.draw)
     model = TrackTable(n, DIM, sparse)
     optimizer = make(model.parameters(), lr=0.01)
     taken: list[tuple[float, float]] = []
@@ -547,18 +549,14 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-chose = pl.col("is_organic") == 1
-OWN = log.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
     log, 10, repeats=False, organic=OWN, history=chose if OWN else None,
     most=30_000, judged=2_400, seed=SEED,
 )  # fmt: skip
 contest = RetrievalContest(task, SEED, "12_million_items")
 N = task.n_values["track"]
-inputs = {
-    part: {name: batch[name] for name in ("history", "mask", "target")}
-    for part, batch in task.batches.items()
-}
+inputs = task.inputs("history", "mask")
 counts = torch.bincount(inputs["train"]["target"], minlength=N)
 print(f"{len(inputs['train']['target']):,} training examples, {N - 1:,} tracks")
 
@@ -567,7 +565,8 @@ print(f"{len(inputs['train']['target']):,} training examples, {N - 1:,} tracks")
 def learn(make: Callable[..., torch.optim.Optimizer], sparse: bool, lr: float) -> TrackTable:
     """Two epochs over the training examples, from the same start and in the same order."""
     torch.manual_seed(SEED)
-    model, loss = TrackTable(N, DIM, sparse), SparseSampledSoftmax(Sampler(counts, 0.5), 512)
+    model = TrackTable(N, DIM, sparse)
+    loss = SampledSoftmax(counts, 512, 0.5, draw=Sampler(counts, 0.5).draw)
     optimizer, order = make(model.parameters(), lr=lr), torch.Generator().manual_seed(SEED)
     for _ in range(2):
         for batch in train.batches(inputs["train"], 512, order):

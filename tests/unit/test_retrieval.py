@@ -425,6 +425,30 @@ def test_beta_lies_between_the_usual_and_the_calibrated():
     assert losses.gbce_beta(1_000, 1_001, t=0.3) == pytest.approx(1.0), "all others are drawn"
 
 
+def test_uniform_negatives_never_are_the_unknown_track_and_start_at_the_right_chance():
+    torch.manual_seed(0)
+    n_tracks, n = 40, 5
+    table = torch.zeros(n_tracks, 3, requires_grad=True)
+    asked = []
+
+    class Tables:
+        def __call__(self, user):
+            return user
+
+        def tracks(self, numbers):
+            asked.append(numbers)
+            return table[numbers]
+
+    batch = {"user": torch.randn(200, 3), "target": torch.randint(1, n_tracks, (200,))}
+    for t in (0.0, 0.75):
+        loss, beta = losses.UniformBCE(n_tracks, n, t), losses.gbce_beta(n, n_tracks - 1, t)
+        chance = beta / (n + beta)  # what all logits begin with
+        wanted = -(beta * math.log(chance) + n * math.log(1 - chance)) / (n + 1)
+        assert loss(Tables(), batch).item() == pytest.approx(wanted, rel=1e-5)
+    assert [tuple(numbers.shape) for numbers in asked] == [(200,), (200, n)] * 2
+    assert asked[1].min() == 1 and asked[1].max() == n_tracks - 1
+
+
 # Models
 
 

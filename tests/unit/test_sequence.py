@@ -238,5 +238,5 @@ def test_every_model_learns_what_follows(name):
 
 
 def test_an_unknown_order_is_refused():
-    with pytest.raises(ValueError, match="'place' or 'time', got 'none'"):
-        SASRec(N, order="none")
+    with pytest.raises(ValueError, match="'place', 'time' or 'none', got 'backwards'"):
+        SASRec(N, order="backwards")

@@ -18,11 +18,10 @@ from course_utils.data.tasks.retrieval import (
     at_most,
     examples_of,
     in_order_of_past,
+    known_past,
     listens_of,
-    numbered_past,
     satisfied,
     tensor,
-    training_ids,
 )
 from course_utils.schema import LogError
 
@@ -95,20 +94,17 @@ def next_item_task(
     rows = ties_at_random(listens_of(log), seed)
     split = split_for(rows["timestamp"])
     positions = examples_of(log, rows, split, repeats, organic)
-    listeners, tracks = training_ids(rows, split)
-    past = numbered_past(rows, tracks)
-    kept = pl.lit(True) if history is None else history
-    sorted_rows = in_order_of_past(rows)
-    is_held = satisfied(kept, sorted_rows)
-    held, order = past.only(is_held), tensor(sorted_rows["row"])[is_held]
+    past = known_past(rows, split, history)
+    held, sorted_rows = past["held"], in_order_of_past(rows)
+    order = tensor(sorted_rows["row"])[satisfied(past["kept"], sorted_rows)]
     place = torch.zeros(len(rows), dtype=torch.int64)  # of each row among the listens of `held`
     place[order] = torch.arange(len(order))
     in_training = order < int((rows["timestamp"] < split.train_end).sum())
     positions["train"] = order[_last_targets(held.start[order[in_training]], length)].sort().values
     positions = at_most(positions, most, judged, seed)
     number = {
-        "listener": number_ids(tensor(rows["uid"]), listeners),
-        "track": number_ids(tensor(rows["item_id"]), tracks),
+        "listener": number_ids(tensor(rows["uid"]), past["listeners"]),
+        "track": number_ids(tensor(rows["item_id"]), past["tracks"]),
     }
     excluded = ~pl.lit(repeats) & pl.col("repeat") | pl.lit(organic) & (pl.col("is_organic") == 0)
     judged_row = ~torch.from_numpy(rows.select(excluded).to_series().to_numpy().copy())
@@ -117,20 +113,20 @@ def next_item_task(
         end = place[position] if part == "train" else held.end[position]
         at, mask = _inputs(held.start[position], end, length, padding)
         follows = order[(at + 1).clamp(max=len(order) - 1)]
-        if part != "train":
-            last = _last_place(mask, padding)
-            follows = torch.where(last, position.unsqueeze(1), follows)
         batches[part] = {
             "listener": number["listener"][position],
             "track": held.item[at] * mask,
             "mask": mask,
-            "target": number["track"][position],
             "time": held.time[at] * mask,
-            "asked": moment[follows] * (mask if part == "train" else mask | last),
         }
         if part == "train":
-            counts = mask & judged_row[follows]
+            asked, counts = mask, mask & judged_row[follows]
             batches[part] |= {"target": number["track"][follows] * counts, "counts": counts}
+        else:
+            last = _last_place(mask, padding)
+            asked, follows = mask | last, torch.where(last, position.unsqueeze(1), follows)
+            batches[part]["target"] = number["track"][position]
+        batches[part]["asked"] = moment[follows] * asked
     useful = batches["train"]["counts"].any(dim=1)
     positions["train"] = positions["train"][useful]
     batches["train"] = {name: values[useful] for name, values in batches["train"].items()}
@@ -140,21 +136,10 @@ def next_item_task(
             "listener; take a longer log"
         )
     return NextItemTask(
-        log=log.name,
-        repeats=repeats,
-        rows=rows,
-        split=split,
-        positions=positions,
-        batches=batches,
-        n_values={"listener": len(listeners) + 1, "track": len(tracks) + 1},
-        listeners=listeners,
-        tracks=tracks,
-        past=past,
-        held=held,
-        kept=kept,
+        log=log.name, repeats=repeats, rows=rows, split=split, positions=positions, batches=batches,
         ties=int(rows.select(pl.len().over("uid", "timestamp") > 1).to_series().sum()),
-        padding=padding,
-    )
+        padding=padding, **past,
+    )  # fmt: skip
 
 
 def ties_at_random(rows: pl.DataFrame, seed: int) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,6 +56,14 @@ class RetrievalTask:
     past: Histories
     held: Histories
     kept: pl.Expr
+
+    def inputs(self, *names: str) -> Batches:
+        """Of each part these tensors, and what is to be learned: all that a model is given."""
+        wanted = {*names, "target", "counts"}
+        return {
+            part: {name: values for name, values in batch.items() if name in wanted}
+            for part, batch in self.batches.items()
+        }
 
     def frame(self, part: str) -> pl.DataFrame:
         """The rows of one part: of each example the listen that is its target."""
@@ -153,33 +162,26 @@ def retrieval_task(
     split = split_for(rows["timestamp"])
     positions = examples_of(log, rows, split, repeats, organic)
     positions = at_most(positions, most, judged, seed)
-    listeners, tracks = training_ids(rows, split)
-    past = numbered_past(rows, tracks)
-    kept = pl.lit(True) if history is None else history
-    held = past.only(satisfied(kept, in_order_of_past(rows)))
+    past = known_past(rows, split, history)
     batches = {}
     for part, position in positions.items():
-        frame, seen = rows[position.numpy()], held.last(position, length)
+        frame, seen = rows[position.numpy()], past["held"].last(position, length)
         batches[part] = {
-            "listener": number_ids(tensor(frame["uid"]), listeners),
+            "listener": number_ids(tensor(frame["uid"]), past["listeners"]),
             "history": seen["item"],
             "mask": seen["mask"],
-            "target": number_ids(tensor(frame["item_id"]), tracks),
+            "target": number_ids(tensor(frame["item_id"]), past["tracks"]),
         }
     return RetrievalTask(
-        log=log.name,
-        repeats=repeats,
-        rows=rows,
-        split=split,
-        positions=positions,
-        batches=batches,
-        n_values={"listener": len(listeners) + 1, "track": len(tracks) + 1},
-        listeners=listeners,
-        tracks=tracks,
-        past=past,
-        held=held,
-        kept=kept,
-    )
+        log=log.name, repeats=repeats, rows=rows, split=split, positions=positions, batches=batches,
+        **past,
+    )  # fmt: skip
+
+
+def has_choices(log: Log) -> bool:
+    """Whether the log knows of any listen that the listener chose it."""
+    chosen = log.events.filter(pl.col("event_type") == "listen", pl.col("is_organic") == 1)
+    return len(chosen.head(1).collect()) > 0
 
 
 def listens_of(log: Log) -> pl.DataFrame:
@@ -247,10 +249,23 @@ def at_most(
     return out
 
 
-def training_ids(rows: pl.DataFrame, split: TimeSplit) -> tuple[Tensor, Tensor]:
-    """Sorted public ids of the listeners and of the tracks that training knows."""
+def known_past(rows: pl.DataFrame, split: TimeSplit, history: pl.Expr | None) -> dict[str, Any]:
+    """What both tasks know of the past: attributes of `RetrievalTask`, by name.
+
+    They are `listeners`, `tracks` and `n_values`, of training; `past`, `held` and `kept`.
+    """
     training = rows.filter(pl.col("timestamp") < split.train_end)
-    return vocabulary(training["uid"]), vocabulary(training["item_id"])
+    ids = {"listener": vocabulary(training["uid"]), "track": vocabulary(training["item_id"])}
+    past = numbered_past(rows, ids["track"])
+    kept = pl.lit(True) if history is None else history
+    return {
+        "listeners": ids["listener"],
+        "tracks": ids["track"],
+        "n_values": {name: len(known) + 1 for name, known in ids.items()},
+        "past": past,
+        "held": past.only(satisfied(kept, in_order_of_past(rows))),
+        "kept": kept,
+    }
 
 
 def numbered_past(rows: pl.DataFrame, tracks: Tensor) -> Histories:

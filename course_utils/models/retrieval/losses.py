@@ -8,6 +8,7 @@ the catalogue. All losses are means over the B examples, in nats.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -187,25 +188,36 @@ class SampledSoftmax:
     Args:
         counts: (N,) plays of each track. n: draws. power: Q is proportional to counts to it.
         corrected: whether draws are weighted; if not, each of them stands for itself.
+        draw: n → (n,) tracks drawn from Q; by default `torch.multinomial`, in a time that grows
+            with N.
 
-    Called with a model of two vectors (`model(**inputs)` (B, d), `model.tracks()` (N, d)) and a
-    batch, whose `target` (B,) is no input, it gives the mean loss.
+    Called with a model of two vectors (`model(**inputs)` (B, d), `model.tracks(numbers)` (n, d))
+    and a batch, whose `target` (B,) is no input, it gives the mean loss.
 
     Source: Bengio & Senécal (2008), section 3; in recommenders Covington et al. (2016), 3.1.
     """
 
     def __init__(
-        self, counts: Tensor, n: int = 1_024, power: float = 0.5, corrected: bool = True
+        self,
+        counts: Tensor,
+        n: int = 1_024,
+        power: float = 0.5,
+        corrected: bool = True,
+        draw: Callable[[int], Tensor] | None = None,
     ) -> None:
         self.log_q = log_popularity(counts, power)
-        self.n, self.corrected = n, corrected
+        self.n, self.corrected, self.draw = n, corrected, draw
 
     def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
         target = batch["target"]
         user = model(**{name: values for name, values in batch.items() if name != "target"})
-        tracks, log_q = model.tracks(), self.log_q.to(user.device)
-        drawn = torch.multinomial(log_q.exp(), self.n, replacement=True)
-        positive, negative = (user * tracks[target]).sum(dim=1), user @ tracks[drawn].T
+        log_q = self.log_q.to(user.device)
+        if self.draw is None:
+            drawn = torch.multinomial(log_q.exp(), self.n, replacement=True)
+        else:
+            drawn = self.draw(self.n).to(user.device)
+        positive = (user * model.tracks(target)).sum(dim=1)
+        negative = user @ model.tracks(drawn).T
         stands_for = math.log(self.n) + log_q[drawn] if self.corrected else None
         own = drawn == target.unsqueeze(1)
         return sampled_softmax(positive, negative, stands_for, excluded=own)
@@ -243,3 +255,33 @@ class InBatchSoftmax:
             return sampled_softmax(positive, negative, log_q, log_q, excluded=own)
         stands_for = math.log(max(1, len(target) - 1)) + log_q
         return sampled_softmax(positive, negative, stands_for, excluded=own)
+
+
+class UniformBCE:
+    """Yes or no, for the target and for n tracks drawn uniformly, for each target by itself.
+
+    Logits begin near zero, where σ is ½, while the right mean chance is β / (n + β). So log (n / β)
+    is taken from all of them, which changes no order.
+
+    Args:
+        n_tracks: N, the unknown one (0) included; it is never drawn. n: draws for each target.
+        t: calibration of `gbce_beta`; 0 is the usual binary cross-entropy.
+
+    Called with a model of two vectors and a batch, as `SampledSoftmax` is, it gives the mean loss.
+
+    Source: Kang & McAuley (2018), "Self-attentive sequential recommendation", ICDM, section III.E,
+    with n = 1 and t = 0; Petrov & Macdonald (2023), see `gbce`. The start is ours.
+    """
+
+    def __init__(self, n_tracks: int, n: int, t: float = 0.0) -> None:
+        self.n_tracks, self.n = n_tracks, n
+        self.beta = gbce_beta(n, n_tracks - 1, t)
+
+    def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
+        target = batch["target"]
+        user = model(**{name: values for name, values in batch.items() if name != "target"})
+        drawn = torch.randint(1, self.n_tracks, (len(target), self.n), device=target.device)
+        start = math.log(self.n / self.beta)
+        positive = (user * model.tracks(target)).sum(dim=1)
+        negative = torch.einsum("bd,bnd->bn", user, model.tracks(drawn))
+        return gbce(positive - start, negative - start, self.beta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -61,32 +60,6 @@ class Sampler:
         """(n,) numbers of tracks."""
         uniform = torch.rand(n, dtype=torch.float64, generator=generator)
         return torch.searchsorted(self.upto, uniform * self.upto[-1], right=True)
-
-
-class SparseSampledSoftmax:
-    """`SampledSoftmax` that looks up the rows it needs, and no others.
-
-    Args:
-        sampler: of the negatives, shared by a batch. n: how many.
-
-    Called with a model of two vectors (`model(**inputs)` (B, d), `model.tracks(numbers)` (n, d))
-    and a batch, whose `target` (B,) is no input, it gives the mean loss.
-
-    Source: Bengio & Senécal (2008), "Adaptive importance sampling to accelerate training of a
-    neural probabilistic language model", IEEE Transactions on Neural Networks, section 3.
-    """
-
-    def __init__(self, sampler: Sampler, n: int = 1_024) -> None:
-        self.sampler, self.n = sampler, n
-
-    def __call__(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
-        target, drawn = batch["target"], self.sampler.draw(self.n)
-        user = model(**{name: values for name, values in batch.items() if name != "target"})
-        positive = (user * model.tracks(target)).sum(dim=1)
-        negative = user @ model.tracks(drawn).T
-        stands_for = math.log(self.n) + self.sampler.log_q[drawn].to(negative)
-        own = drawn == target.unsqueeze(1)
-        return sampled_softmax(positive, negative, stands_for, excluded=own)
 
 
 class RowwiseAdagrad(torch.optim.Optimizer):

@@ -55,6 +55,6 @@ class YouTubeDNN(nn.Module):
             x = torch.cat([x, torch.stack([weeks, weeks.sqrt()], dim=1)], dim=1)
         return self.layers(x)
 
-    def tracks(self) -> Tensor:
-        """(N, d) vectors of all tracks."""
-        return self.decoder.weight
+    def tracks(self, numbers: Tensor | None = None) -> Tensor:
+        """(n, d) vectors of some tracks (n,), by default of all N."""
+        return self.decoder.weight if numbers is None else self.decoder(numbers)

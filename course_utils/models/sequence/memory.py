@@ -74,16 +74,12 @@ class UserMemory(NextTrack):
         self.start = nn.Parameter(torch.zeros(slots, width))
         self.out = nn.Linear(width + dim, dim)
 
-    def vectors(self, track: Tensor) -> Tensor:
-        """(B, L) → (B, L, d): what the plays address, erase and add with."""
-        return self.dropout(self.items(track) * self.items.embedding_dim**0.5)
-
     def addresses(self, x: Tensor) -> Tensor:
         """(…, d) → (…, N): how much each slot is meant."""
         return self.keys(x).softmax(dim=-1)
 
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
-        x = self.vectors(track)
+        x = self.dropout(self.embedded(track))
         w, erase, add = self.addresses(x), self.erase(x).sigmoid(), self.add(x).tanh()
         written = (w * mask.unsqueeze(2)).unsqueeze(3)  # where there is no play nothing changes
         kept, added = 1 - written * erase.unsqueeze(2), written * add.unsqueeze(2)

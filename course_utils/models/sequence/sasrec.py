@@ -33,6 +33,10 @@ class NextTrack(nn.Module):
         self.items = nn.Embedding(n_tracks, dim)
         nn.init.normal_(self.items.weight, std=dim**-0.5)
 
+    def embedded(self, track: Tensor) -> Tensor:
+        """(B, L) → (B, L, d) vectors of plays, times √d: Vaswani et al. (2017), section 3.4."""
+        return self.items(track) * self.items.embedding_dim**0.5
+
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
         """(B, L, d) states after each play, each of it and those before it alone."""
         raise NotImplementedError
@@ -125,7 +129,7 @@ class SASRec(NextTrack):
         n_tracks, dim: of `NextTrack`. length: L, plays at most. layers: blocks. heads, dropout: of
             `Block`. order: how the model learns what came when. `place`, a vector for each place,
             counted from the first play; `time`, a bias of the attention of each head, which depends
-            on how long before the next request a play was (in powers of two).
+            on how long before the next request a play was (in powers of two); `none`, not at all.
 
     Shapes: of `NextTrack`; with `time` also time (B, L) and asked (B, L), seconds of each play and
     of the request after it.
@@ -146,19 +150,15 @@ class SASRec(NextTrack):
         order: str = "place",
     ) -> None:
         super().__init__(n_tracks, dim)
-        if order not in ("place", "time"):
-            raise ValueError(f"order must be 'place' or 'time', got {order!r}")
+        if order not in ("place", "time", "none"):
+            raise ValueError(f"order must be 'place', 'time' or 'none', got {order!r}")
         self.order = order
         if order == "place":
             self.place = nn.Parameter(torch.randn(length, dim) * dim**-0.5)
-        else:
+        if order == "time":
             self.bias = nn.Parameter(torch.zeros(heads, LAGS))
         self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
         self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
-
-    def embedded(self, track: Tensor) -> Tensor:
-        """(B, L, d) vectors of the plays, times √d as in Vaswani et al. (2017), section 3.4."""
-        return self.items(track) * self.items.embedding_dim**0.5
 
     def visible(self, mask: Tensor) -> Tensor:
         """(B, 1, L, L) which places each place may look at."""
@@ -205,8 +205,7 @@ class Unordered(SASRec):
     """
 
     def __init__(self, n_tracks: int, **options: Any) -> None:
-        super().__init__(n_tracks, **options)
-        del self.place
+        super().__init__(n_tracks, **options, order="none")
         self.start = nn.Parameter(torch.randn(self.items.embedding_dim))
 
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
@@ -266,8 +265,7 @@ class GRU(NextTrack):
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
         first = (~mask).int().argsort(dim=1, stable=True)  # plays to the front, as they came
         back = first.argsort(dim=1)
-        x = self.dropout(self.items(track.gather(1, first)) * self.items.embedding_dim**0.5)
-        states, _ = self.cell(x)
+        states, _ = self.cell(self.dropout(self.embedded(track.gather(1, first))))
         return self.out(states.gather(1, back.unsqueeze(2).expand_as(states)))
 
 
@@ -290,8 +288,7 @@ class AveragePooling(NextTrack):
         self.layers = nn.Sequential(layers, nn.Linear(layers.out_features, dim))
 
     def states(self, track: Tensor, mask: Tensor, **context: Tensor) -> Tensor:
-        x = self.items(track) * self.items.embedding_dim**0.5
-        x = self.dropout(x) * mask.unsqueeze(2)
+        x = self.dropout(self.embedded(track)) * mask.unsqueeze(2)
         total = sum_of_latest(x, self.latest)
         n = sum_of_latest(mask.unsqueeze(2), self.latest)
         return self.layers(total / n.clamp(min=1))
