@@ -69,11 +69,8 @@ class NextChoice:
         """(B, K) chances of the session's mood at each listen (B,) of `task.rows`."""
         frame = self.task.rows[rows.numpy()]
         who = self.person[frame["uid"].to_numpy()]
-        done = frame["timestamp"].to_numpy()[:, None] / (self.world.days * SECONDS_PER_DAY)
-        done = done if self.world.has("drift") else 0 * done
-        start, end = self.people.weight_start[who], self.people.weight_end[who]
-        with np.errstate(invalid="ignore"):
-            logits = np.where(np.isneginf(start), -np.inf, (1 - done) * start + done * end)
+        done = frame["timestamp"].to_numpy() / (self.world.days * SECONDS_PER_DAY)
+        logits = self.people.interest_logits(who, done * self.world.has("drift"))
         at = self.chosen.end[rows].unsqueeze(1) - 1 - torch.arange(EVIDENCE)
         earlier = at >= self.chosen.start[rows].unsqueeze(1)
         at = at.clamp(min=0)

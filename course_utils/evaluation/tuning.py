@@ -140,6 +140,8 @@ class Tuned:
         self._keep("others", name, trials)
 
     def _keep(self, kind: str, name: str, trials: list[dict]) -> None:
+        if not self.notebook:
+            raise ValueError(f"trials of {name!r}: name the notebook under which they are kept")
         with _changing() as kept:
             entry = kept.setdefault(self.notebook, {}).setdefault(self.log, {"models": {}})
             entry.setdefault(kind, {})[name] = trials

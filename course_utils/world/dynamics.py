@@ -136,13 +136,8 @@ class Dynamics:
         self.in_own_library[who] = rng.random(len(who)) < people.organic[who]
 
     def _interest_logits(self, who: np.ndarray | slice) -> np.ndarray:
-        people = self.listeners
-        if not self.on["drift"]:
-            return people.weight_start[who]
-        done = np.clip(self.now[who] / self.horizon, 0, 1)[:, None]
-        with np.errstate(invalid="ignore"):
-            mixed = (1 - done) * people.weight_start[who] + done * people.weight_end[who]
-        return np.where(np.isneginf(people.weight_start[who]), -np.inf, mixed)
+        done = np.clip(self.now[who] / self.horizon, 0, 1) * self.on["drift"]
+        return self.listeners.interest_logits(who, done)
 
     def _end_sessions(self, ended: np.ndarray) -> None:
         who = np.flatnonzero(ended)

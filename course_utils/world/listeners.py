@@ -59,6 +59,17 @@ class Listeners:
     peak_hour: np.ndarray
     arrival: np.ndarray
 
+    def interest_logits(self, who: np.ndarray | slice, done: np.ndarray) -> np.ndarray:
+        """(B, K) logits of the interests of some listeners, on the way from the start to the end.
+
+        Args:
+            who: their places. done: (B,) how far the log has come, from 0 to 1.
+        """
+        done, start = done[:, None], self.weight_start[who]
+        with np.errstate(invalid="ignore"):
+            mixed = (1 - done) * start + done * self.weight_end[who]
+        return np.where(np.isneginf(start), -np.inf, mixed)
+
     def __len__(self) -> int:
         return len(self.uid)
 

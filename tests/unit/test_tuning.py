@@ -87,6 +87,12 @@ def test_a_contest_runs_trials_keeps_them_and_trains_with_the_best(task, monkeyp
     assert (table["validation loss"] <= table["… of the worst trial"]).all()
 
 
+def test_trials_without_a_notebook_are_not_kept(kept):
+    with pytest.raises(ValueError, match="trials of 'FM': name the notebook"):
+        Tuned("", "sim").keep("FM", [bowl(3e-3, 1.0)])
+    assert not (kept / "tuned.json").exists()
+
+
 def test_a_model_can_be_tuned_alone_and_a_sweep_shares_its_trials(task, monkeypatch, capsys):
     make = models(task)["FM"]
     monkeypatch.setenv(TUNE, "FM; other")
