@@ -41,6 +41,7 @@
 # %% slideshow={"slide_type": "skip"}
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt

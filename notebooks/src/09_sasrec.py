@@ -432,7 +432,7 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The set finds about what a shuffled SASRec finds, and clearly less than SASRec. Not all of that need be the order: in
+# The set finds no more than a shuffled SASRec does, and clearly less than SASRec. Not all of that need be the order: in
 # the set the plays never look at each other, and the last play does not ask. The average of ten knows which plays are
 # recent, but not their order, and comes close to SASRec: so most of the gain may be recency. And EASE, a bag of *all*
 # plays, does not fall behind: a longer history can make up for what it does not know of the order.
