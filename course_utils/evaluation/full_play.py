@@ -49,7 +49,7 @@ class FullPlay:
         state.now = frame["timestamp"].to_numpy().astype(np.int64)
         state.skipping = skips_so_far(task, rows)
         hour = state.now % SECONDS_PER_DAY / HOUR
-        by_day = ENERGY_BY_DAY * daily(hour, 14) if state.on["daily_rhythm"] else 0.0
+        by_day = ENERGY_BY_DAY * state.on["daily_rhythm"] * daily(hour, 14)
         organic = np.ones(len(rows), bool)
         chances = np.zeros(tracks.shape)
         for mood, likely in enumerate(choice.moods(rows).T):

@@ -35,7 +35,7 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The correction is one line of code and fills half of the lecture: a well-known library shipped
-# it with the wrong sign. Let the room vote on the sign before you show anything. About eighty minutes.
+# it with the wrong sign. Let the room vote on the sign before you show anything. About ninety minutes.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -876,6 +876,16 @@ if seminar is not None:
         expected=None,
     )
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A second stage with more signals, and its list holds half as many of the choices. But mind what each stage was asked.
+# The towers learned *which* track is chosen next, out of all. The ranker learned *whether* a track that is played is
+# played to the end. The test asks the first question, so all that it can say is: to find what will be chosen, this
+# ranker does not help. In notebook 01 the ranker learned from choices, with the first stage's candidates as their
+# rivals, and there it helped.
+#
+# The choices, too, were made by listeners who had not seen the list. What they would have done with it is in no log.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Recall what the ranker likes
 #
@@ -921,6 +931,12 @@ if seminar is not None and enough:
         kept["towers", "popular"].positive,
         f"towers − popular {kept['towers', 'popular']}",
     )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Many times more than chance, and still the ranker never gets to see most of what it likes best. The towers were not
+# told what the ranker likes. They could be: take its favourites for positives, beside what was played. Whether the
+# favourites *deserve* it is another question; see below.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What it costs
@@ -1032,6 +1048,21 @@ if world_tells and enough:
         gaps["promised", "all"].positive,
         f"{gaps['promised', 'all']}: {gaps['promised'].value:.3f} against {gaps['all'].value:.3f}",
     )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So the ranker does what it was trained for. In its order the first ten tracks of the 300 would be played to the end
+# more often than in the towers' order, though the towers' ten hold twice as many of the tracks that were chosen. To
+# like what one hears and to look for it are two things here, and each stage serves one of them. Which of them the
+# service wants it has to say before it judges a funnel by either.
+#
+# And of its favourites in the whole catalogue the ranker promises far too much. At least two things do that. The best
+# of many thousand estimates is likely to be one of those that are too high, whatever the model. And the ranker learned
+# from tracks that somebody had chosen to play, which most pairs of a catalogue are unlike. We did not tell the two
+# apart. But a low "recall of what the ranker likes" is a loss only as far as the ranker is right.
+#
+# (The chance is for a track that the listener chooses now, after the skips of the session so far, and a mean over
+# moods that the session may have. A radio's track gets less: its listener did not ask for it.)
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
