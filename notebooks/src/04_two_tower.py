@@ -749,31 +749,32 @@ def search(index: Index, number: int) -> Tensor:
     return found[~played[number, found]][:CANDIDATES]
 
 
-ways, found, clock = {"HNSW": graph, "exact": exact(tracks)}, {}, {}
-for name, index in ways.items():
-    found[name], seconds = torch.zeros_like(played), []
+# %% slideshow={"slide_type": "fragment"}
+reached, clock = {}, {}
+for name, index in {"HNSW": graph, "exact": exact(tracks)}.items():
+    reached[name], spent = torch.zeros_like(played), []
     for number in range(len(users)):
         start = time.perf_counter()
-        chosen = search(index, number)
-        seconds.append(time.perf_counter() - start)
-        found[name][number, chosen] = True
-    clock[name] = 1_000 * np.median(seconds)
-funnel = found["HNSW"]
+        candidates = search(index, number)
+        spent.append(time.perf_counter() - start)
+        reached[name][number, candidates] = True
+    clock[name] = 1_000 * np.median(spent)
+funnel = reached["HNSW"]
 contest.judge(
     "300 by towers",
     lambda batch: own_order[batch[ROW]].masked_fill(~funnel[batch[ROW]], -torch.inf),
 )
 recall = contest.intervals(["log nQ from negatives", "300 by towers"], k=CANDIDATES)
-same = (funnel & found["exact"]).sum() / found["exact"].sum()
-print(f"The index finds {same:.1%} of the exact {CANDIDATES}. In these are, of the choices,")
+kept = float((funnel & reached["exact"]).sum() / reached["exact"].sum())
+print(f"The index finds {kept:.1%} of the exact {CANDIDATES}. In these are, of the choices,")
 print(f"{recall['300 by towers']} by the index, {recall['log nQ from negatives']} exactly.")
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
     "With what was played thrown away the index finds nearly all of the exact three hundred",
-    same > FOUND,
-    f"{same:.1%}; Recall@{CANDIDATES} {recall['300 by towers']}, exact {recall['log nQ from negatives']}",
+    kept > FOUND,
+    f"{kept:.1%}; Recall@{CANDIDATES} {recall['300 by towers']}, exact {recall['log nQ from negatives']}",
 )
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -916,20 +917,20 @@ if seminar is not None:
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if seminar is not None and enough:
-    kept = bootstrap(
+    shares = bootstrap(
         {name: Mean(held[name, 20]) for name in members},
         contest.groups[some.numpy()],
         [("towers", "popular")],
     )
     claim(
         "Of the ranker's twenty favourites the towers' three hundred hold less than half",
-        kept["towers"].high < HALF,
-        f"{kept['towers']}; any three hundred {chance:.3f}",
+        shares["towers"].high < HALF,
+        f"{shares['towers']}; any three hundred {chance:.3f}",
     )
     claim(
         "But more than the three hundred most popular tracks do",
-        kept["towers", "popular"].positive,
-        f"towers − popular {kept['towers', 'popular']}",
+        shares["towers", "popular"].positive,
+        f"towers − popular {shares['towers', 'popular']}",
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -193,7 +193,7 @@ def all_pairs(rows: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_counters_of_pairs_equal_a_slow_loop(seed):
-    """Each pair by itself is put into the log as one more listen, and counted by the definitions."""
+    """Each pair alone is put into the log as one more listen, and counted by the definitions."""
     log = random_log(seed, n=90)
     pairs = all_pairs(add_counters(log.lazy(), ARTISTS))
     found = counters_of_pairs(log.lazy(), add_counters(log.lazy(), ARTISTS), pairs, ARTISTS)
