@@ -867,18 +867,22 @@ plt.show()
 if seminar is not None:
     gap = contest.gap("300 by towers", "300 by ranker", k=20)
     claim(
-        "In the ranker's order the first twenty hold fewer of the choices than in the towers' own",
+        "The ranker's first twenty of the towers' 300 hold fewer of the choices than the towers' own",
         gap.positive,
         f"ΔRecall@20 {gap}",
     )
     gap = contest.gap("300 by ranker", "300 by chance", k=20)
-    claim("They hold more than in any order", gap.positive, f"ΔRecall@20 {gap}")
-    gap = contest.gap("300 by ranker", "300 by popularity", k=20)
     claim(
-        "They hold more than in the order of popularity",
+        "The ranker's first twenty hold more of the choices than any twenty of the 300",
         gap.positive,
         f"ΔRecall@20 {gap}",
-        expected=None,
+    )
+    gap = contest.gap("300 by ranker", "300 by popularity", k=20)
+    claim(
+        "The ranker's first twenty hold more of them than the twenty most popular of the 300",
+        gap.positive,
+        f"ΔRecall@20 {gap}",
+        expected=False,
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -927,12 +931,12 @@ if seminar is not None and enough:
         [("towers", "popular")],
     )
     claim(
-        "Of the ranker's twenty favourites the towers' three hundred hold less than half",
+        "Of the ranker's twenty favourites in the whole catalogue the towers' 300 hold less than half",
         shares["towers"].high < HALF,
         f"{shares['towers']}; any three hundred {chance:.3f}",
     )
     claim(
-        "But more than the three hundred most popular tracks do",
+        "Of the ranker's twenty favourites the towers' 300 hold more than the 300 most popular tracks",
         shares["towers", "popular"].positive,
         f"towers − popular {shares['towers', 'popular']}",
     )
@@ -941,6 +945,9 @@ if seminar is not None and enough:
 # Many times more than chance, and still the ranker never gets to see most of what it likes best. The towers were not
 # told what the ranker likes. They could be: take its favourites for positives, beside what was played. Whether the
 # favourites *deserve* it is another question; see below.
+#
+# (On MovieLens, tried once, the 300 most popular films held half of the twenty favourites, and the towers' 300 a
+# third. In the order of the 300 the ranker lost to the towers there as well.)
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -1033,7 +1040,7 @@ if world_tells and enough:
     )
     told = ", ".join(f"{name} {gaps[name].value:.3f}" for name in ends)
     claim(
-        "By the world's chances more of the ranker's ten would be played to the end than of the towers'",
+        "More of the ranker's first ten of the 300 would be played to the end than of the towers' ten",
         gaps["ranker", "towers"].positive,
         f"{gaps['ranker', 'towers']}; {told}",
     )
@@ -1045,13 +1052,13 @@ if world_tells and enough:
         [("all", "300"), ("promised of all", "all"), ("promised of 300", "300")],
     )
     claim(
-        "Out of the whole catalogue the ranker's ten would be played to the end more often still",
+        "More still would be of the ranker's first ten of the whole catalogue",
         gaps["all", "300"].positive,
         f"{gaps['all', '300']}",
-        expected=None,
+        expected=False,
     )
     claim(
-        "Of these favourites the ranker promises more than the world keeps",
+        "Of its ten favourites in the whole catalogue the ranker promises more than the world keeps",
         gaps["promised of all", "all"].positive,
         f"{gaps['promised of all', 'all']}; of the 300 {gaps['promised of 300', '300']}",
     )
