@@ -22,7 +22,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from course_utils.schema import FINISHED_PCT, SECONDS_PER_DAY, SESSION_GAP, SKIPPED_PCT
+from course_utils.schema import (
+    EVENT_SCHEMA,
+    FINISHED_PCT,
+    SECONDS_PER_DAY,
+    SESSION_GAP,
+    SKIPPED_PCT,
+    LogError,
+)
 
 USER_COUNTERS = (
     "user_hist_radio_skip_fraction_before",
@@ -288,3 +295,71 @@ def add_counters(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> p
         result = result.hstack(rows)
     names = SEMINAR_COUNTERS + (ARTIST_COUNTERS if artists is not None else ())
     return result.select("uid", "item_id", TARGET, *names)
+
+
+def counters_of_pairs(
+    events: pl.LazyFrame,
+    rows: pl.DataFrame,
+    pairs: pl.DataFrame,
+    artists: pl.LazyFrame | None = None,
+) -> pl.DataFrame:
+    """What would be known before listens that never were: the candidates of requests.
+
+    A request is made at the moment of a listen of the log. What was known of the listener and the
+    session then stands beside that listen. The track, its artist and their past with the listener
+    are counted by the expressions of `add_counters`, from strictly earlier events. Pairs are no
+    events: none sees another one.
+
+    Args:
+        events: the log. rows: its `add_counters`. artists: as they were given to it.
+        pairs: M rows `uid`, `timestamp`, `item_id`: who asks, when, and one candidate.
+
+    Returns:
+        The pairs in their order with the columns of `rows`, but for the target: nobody knows it.
+
+    Raises:
+        LogError: at the moment of a pair its listener has no listen in this log.
+    """
+    moment = ["uid", "timestamp"]
+    columns = ("uid", "timestamp", "item_id")
+    pairs = pairs.select(pl.col(name).cast(EVENT_SCHEMA[name]) for name in columns)
+    told = rows.select("uid", "timestamp", *USER_COUNTERS, *SESSION_COUNTERS, known=True)
+    known = pairs.join(told.unique(moment), on=moment, how="left", maintain_order="left")
+    if lost := known["known"].null_count():
+        raise LogError(
+            f"{lost:,} of {len(pairs):,} pairs belong to a moment at which their listener has no "
+            "listen in this log; take both from one source"
+        )
+    base, places = _with_pairs(events, pairs, artists)
+    families = [_popularity_features("item", ["item_id"], base)]
+    if artists is not None:
+        families.append(_popularity_features("artist", ["artist_id"], base))
+        families.append(_user_artist_features(base))
+    result = known.hstack(_of_pairs(places, families))
+    # a pair has a time, and times are counters of this family: a request gets a past of its own
+    numbered = pairs.with_columns(request=pl.struct(moment).rank("dense"))
+    candidates = numbered.select("uid", "item_id", "request").unique()
+    past = events.join(candidates.lazy(), on=["uid", "item_id"]).with_columns(uid="request")
+    base, places = _with_pairs(past, numbered.with_columns(uid="request"), None)
+    result = result.hstack(_of_pairs(places, [_user_item_features(base)]))
+    return result.select(name for name in rows.columns if name != TARGET)
+
+
+def _with_pairs(
+    events: pl.LazyFrame, pairs: pl.DataFrame, artists: pl.LazyFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`_base` of the events and the pairs, these as events that no sum counts, and their places."""
+    no_listen = pl.lit("unlike", dtype=EVENT_SCHEMA["event_type"])
+    asked = pairs.select("uid", "timestamp", "item_id", event_type=no_listen)
+    both = pl.concat([events, asked.lazy().with_row_index("pair")], how="diagonal")
+    both = both.sort("timestamp", maintain_order=True).collect().lazy()
+    places = both.select("pair").with_row_index("_row").drop_nulls().collect()
+    return _base(both, artists), places
+
+
+def _of_pairs(places: pl.DataFrame, families: list[pl.LazyFrame]) -> pl.DataFrame:
+    """The counters of the pairs, in their order, side by side."""
+    found = [places.lazy().join(family, on="_row", how="left").sort("pair") for family in families]
+    return pl.concat(
+        [one.drop("_row", "pair", "listen").collect() for one in found], how="horizontal"
+    )

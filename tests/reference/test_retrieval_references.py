@@ -15,6 +15,7 @@ from torch import nn
 
 from course_utils.data.log import open_log
 from course_utils.data.tasks.retrieval import retrieval_task
+from course_utils.evaluation.full_play import FullPlay
 from course_utils.evaluation.next_track import EVIDENCE, NextChoice
 from course_utils.evaluation.retrieval import ROW
 from course_utils.models.retrieval import losses
@@ -415,3 +416,34 @@ def test_the_chances_are_what_happens(choice):
         sums = [surprise[torch.from_numpy(listeners == uid)].sum() for uid in set(listeners)]
         assert abs(surprise.sum()) < 3.5 * torch.stack(sums).square().sum().sqrt()
     assert len(target) > 400 and found.mean() > 0.4
+
+
+def true_and_expected(log):
+    """Of the test's known targets the chance that the world drew with, and ours, (n,) each."""
+    choice, task = choice_of(log)
+    target = task.batches["test"]["target"]
+    known = torch.nonzero(target)[:, 0]
+    found = FullPlay(choice)(known, target[known].unsqueeze(1))[:, 0].numpy()
+    key = ["uid", "timestamp", "item_id"]
+    rows = task.frame("test")[known.numpy()].select(key)
+    truth = rows.join(log.truth.collect(), on=key, how="left", maintain_order="left")
+    return truth["probability"].to_numpy(), found
+
+
+def test_full_plays_have_the_chances_of_the_world():
+    """Without moods nothing is hidden, but for what was skipped within the same five seconds."""
+    moodless = "n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84,without=mood"
+    truth, found = true_and_expected(open_log(f"sim:{moodless}"))
+    assert len(truth) > 100 and np.quantile(np.abs(truth - found), 0.95) < 1e-3
+
+
+def test_full_plays_are_right_on_average_where_the_mood_is_hidden(tiny_log):
+    truth, found = true_and_expected(tiny_log)
+    assert abs(truth.mean() - found.mean()) < 0.03 and np.corrcoef(truth, found)[0, 1] > 0.95
+    low = found < np.median(found)
+    assert abs(truth[low].mean() - found[low].mean()) < 0.05
+
+
+def test_no_track_has_no_chance(choice):
+    found = FullPlay(choice[0])(torch.tensor([0, 1]), torch.tensor([[1, 0, -1], [2, 3, 0]]))
+    assert torch.isnan(found).tolist() == [[False, True, True], [False, False, True]]

@@ -9,7 +9,14 @@ import polars as pl
 import pytest
 from conftest import events_of
 
-from course_utils.data.counters import ARTIST_COUNTERS, SEMINAR_COUNTERS, TARGET, add_counters
+from course_utils.data.counters import (
+    ARTIST_COUNTERS,
+    SEMINAR_COUNTERS,
+    TARGET,
+    add_counters,
+    counters_of_pairs,
+)
+from course_utils.schema import LogError
 
 ARTIST = {1: 10, 2: 10, 3: 20, 4: 30}
 
@@ -175,3 +182,53 @@ def test_a_row_does_not_see_its_own_outcome():
     )
     rows, changed = (add_counters(x.lazy(), ARTISTS).drop(TARGET) for x in (log, flipped))
     assert rows.equals(changed)
+
+
+def all_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every track at every moment of a listen, in an order that is none."""
+    moments = rows.select("uid", "timestamp").unique()
+    pairs = moments.join(pl.DataFrame({"item_id": list(ARTIST)}), how="cross")
+    return pairs.sample(fraction=1, shuffle=True, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counters_of_pairs_equal_a_slow_loop(seed):
+    """Each pair alone is put into the log as one more listen, and counted by the definitions."""
+    log = random_log(seed, n=90)
+    pairs = all_pairs(add_counters(log.lazy(), ARTISTS))
+    found = counters_of_pairs(log.lazy(), add_counters(log.lazy(), ARTISTS), pairs, ARTISTS)
+    assert found.select(pairs.columns).rows() == pairs.rows()
+    events = log.to_dicts()
+    for row in found.to_dicts():
+        asked = {"uid": row["uid"], "timestamp": row["timestamp"], "item_id": row["item_id"]}
+        for name, expected in slow_features([*events, asked], len(events)).items():
+            if expected is None:
+                assert row[name] is None, (name, asked, row[name])
+            else:
+                assert math.isclose(row[name], expected, rel_tol=1e-5, abs_tol=1e-5), (name, asked)
+
+
+@pytest.mark.parametrize("artists", [ARTISTS, None])
+def test_a_pair_that_was_played_gets_the_counters_of_its_listen(artists):
+    log = random_log(3)
+    rows = add_counters(log.lazy(), artists)
+    pairs = rows.select("uid", "timestamp", "item_id")
+    assert counters_of_pairs(log.lazy(), rows, pairs, artists).equals(rows.drop(TARGET))
+
+
+def test_pairs_see_no_other_pair_and_none_is_no_error():
+    log = random_log(4)
+    rows = add_counters(log.lazy(), ARTISTS)
+    pairs = all_pairs(rows)
+    together = counters_of_pairs(log.lazy(), rows, pairs, ARTISTS)
+    some = counters_of_pairs(log.lazy(), rows, pairs[5:7], ARTISTS)
+    assert some.equals(together[5:7])
+    assert counters_of_pairs(log.lazy(), rows, pairs[:0], ARTISTS).equals(together[:0])
+
+
+def test_a_pair_at_a_moment_without_a_listen_is_refused():
+    log = random_log(5)
+    rows = add_counters(log.lazy())
+    pairs = rows.select("uid", pl.col("timestamp") + 7, "item_id")
+    with pytest.raises(LogError, match="at which their listener has no listen"):
+        counters_of_pairs(log.lazy(), rows, pairs)

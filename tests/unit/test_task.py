@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 import torch
 
-from course_utils.data.counters import TARGET
+from course_utils.data.counters import TARGET, counters_of_pairs
 from course_utils.data.histories import histories
 from course_utils.data.log import Log
-from course_utils.data.tasks.ranking import PARTS, ranking_task
+from course_utils.data.tasks.ranking import PARTS, inputs_of, ranking_task
 from course_utils.evaluation.contest import Contest
 from course_utils.evaluation.rivals import count_parameters
 from course_utils.models.ranking.dcn_v2 import DCNv2
@@ -49,6 +49,18 @@ def test_positions_are_the_rows_of_the_parts(task):
     for name in PARTS:
         target = task.rows[TARGET].to_torch()[task.positions[name]]
         assert torch.equal(target.float(), task.batches[name]["target"])
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_rows_of_ones_own_get_the_tensors_of_the_task(tiny_log, bare):
+    log = own(tiny_log) if bare else tiny_log
+    task = ranking_task(log)
+    for part in PARTS:
+        pairs = counters_of_pairs(log.events, task.rows, task.frame(part), log.artists)
+        for name, values in inputs_of(task, pairs).items():
+            assert torch.equal(values.nan_to_num(-7), task.batches[part][name].nan_to_num(-7))
+    strangers = pairs.with_columns(uid=pl.lit(4_000_000), item_id=pl.lit(4_000_000))
+    assert not inputs_of(task, strangers)["ids"].any()
 
 
 def test_columns_are_asked_for_by_name(task):

@@ -204,6 +204,26 @@ def ranking_task(log: Log, rows: pl.DataFrame | None = None, whole: bool = False
     )
 
 
+def inputs_of(task: RankingTask, frame: pl.DataFrame) -> dict[str, Tensor]:
+    """What a ranker takes, of rows that the task does not hold: `ids` (M, F), `numbers` (M, D).
+
+    Args:
+        task: whose numbering and columns count.
+        frame: M rows with the columns of `task.rows`; a target is not asked for.
+    """
+    known = {field: vocabulary(task.frame("train")[column]) for field, column in COLUMN_OF.items()}
+    ids = {
+        field: number_ids(_tensor(frame[column]), known[field])
+        for field, column in COLUMN_OF.items()
+    }
+    ids["artist"] = task.artist_of[ids["track"]]
+    start = int(task.rows["timestamp"][0]) // SECONDS_PER_DAY * SECONDS_PER_DAY
+    return {
+        "ids": torch.stack([ids[field] for field in task.n_values], dim=1),
+        "numbers": as_numbers(frame, task.numbers, start),
+    }
+
+
 def _spread(positions: Tensor, most: int) -> Tensor:
     """At most so many of the positions, evenly spread."""
     n = min(most, len(positions))
