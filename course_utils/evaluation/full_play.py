@@ -9,11 +9,15 @@ from torch import Tensor
 from course_utils.data.tasks.retrieval import RetrievalTask
 from course_utils.evaluation.next_track import EVIDENCE, NextChoice
 from course_utils.schema import SECONDS_PER_DAY, SESSION_GAP
-from course_utils.world.dynamics import HOUR, Dynamics
+from course_utils.world.dynamics import (
+    ENERGY_BY_DAY,
+    ENERGY_SPREAD,
+    HOUR,
+    SKIPS_REMEMBERED,
+    Dynamics,
+)
 from course_utils.world.numeric import daily
 
-ENERGY_BY_DAY, ENERGY_SPREAD = 0.7, 0.8
-"""Of the energy that a session of the world asks for: what the hour adds, and what chance adds."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 """Gauss and Hermite's: a mean over a standard normal is the sum over nodes by weights / √(2π)."""
 
@@ -68,5 +72,5 @@ def skips_so_far(task: RetrievalTask, rows: Tensor) -> np.ndarray:
     now = torch.from_numpy(task.rows["timestamp"].to_numpy()[rows.numpy()].astype(np.int64))
     pauses = torch.cat([now.unsqueeze(1), seen["time"][:, :-1]], dim=1) - seen["time"]
     same = (seen["mask"] & (pauses <= SESSION_GAP)).cumprod(dim=1)
-    weight = 0.4 * 0.6 ** torch.arange(EVIDENCE)
+    weight = (1 - SKIPS_REMEMBERED) * SKIPS_REMEMBERED ** torch.arange(EVIDENCE)
     return (same * (1 - seen["finished"]) * weight).sum(dim=1).double().numpy()

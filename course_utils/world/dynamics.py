@@ -40,6 +40,14 @@ TIME_BIN = 5
 """Seconds: the stamps of the log lie in bins of this width, as Yambda's do."""
 
 
+ENERGY_BY_DAY, ENERGY_SPREAD = 0.7, 0.8
+"""Of the energy that a session asks for: what the hour adds at most, and the spread of chance."""
+
+
+SKIPS_REMEMBERED = 0.6
+"""Share of the annoyance after skips that is left a track later."""
+
+
 EXPLORATION = 0.05
 """Share of radio choices whose style is drawn uniformly: every released track has a chance."""
 
@@ -131,7 +139,7 @@ class Dynamics:
         self.mood[who] = draw(weights, rng.random(len(who)))
         hour = self.now[who] % SECONDS_PER_DAY / HOUR
         day_curve = daily(hour, 14) if self.on["daily_rhythm"] else 0.0
-        self.target_energy[who] = 0.7 * day_curve + rng.normal(0, 0.8, len(who))
+        self.target_energy[who] = ENERGY_BY_DAY * day_curve + rng.normal(0, ENERGY_SPREAD, len(who))
         self.skipping[who] = 0.0
         self.in_own_library[who] = rng.random(len(who)) < people.organic[who]
 
@@ -289,7 +297,8 @@ class Dynamics:
 
         sign = np.where(full, 1.0, -0.4)[:, None]
         self.profile += 0.06 * (sign * self.catalogue.vector[track] - self.profile)
-        self.skipping = 0.6 * self.skipping + 0.4 * ~full
+        kept = SKIPS_REMEMBERED
+        self.skipping = kept * self.skipping + (1 - kept) * ~full
         self.satisfaction += 0.08 * (full - self.satisfaction)
         self.now += 2 + self._played_seconds(track, ratio) + self.rng.integers(0, 6, len(self))
 
