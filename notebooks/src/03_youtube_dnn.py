@@ -492,7 +492,12 @@ contest.enter(
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("YouTube DNN", "unweighted")
-claim("Weighting the draws finds more than not weighting them", gap.positive, f"ΔRecall@100 {gap}")
+claim(
+    "Weighting the draws finds more than not weighting them",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
 
 # %% slideshow={"slide_type": "fragment"}
 pl.DataFrame(
@@ -507,7 +512,8 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Unweighted, a track's score learns how much likelier it is *than the sampler says*, so popular tracks lose a part of
+# Here the weighted draws find a hundredth more; with another training seed the interval holds zero, and so the line is
+# open. Unweighted, a track's score learns how much likelier it is *than the sampler says*, so popular tracks lose a part of
 # their bonus. If that were all, coverage should rise, and it does not. The two networks also chose another decay, and
 # the unweighted one was still improving at its last epoch: part of the difference may be that. Notebook 04 draws by
 # the whole of the popularity, as batches do, where the effect is large, and looks at the forms of the correction.
