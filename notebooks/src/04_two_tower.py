@@ -1009,7 +1009,8 @@ if world_tells:
     truth = full_play(few, those)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The true chance that one of the first ten tracks of a list is played to the end:
+# The true chance that one of the first ten tracks of a list is played to the end (by the truth and by chance: on 200
+# requests; the last two rows: on those that the whole catalogue was ranked for):
 #
 
 # %% slideshow={"slide_type": "fragment"}
