@@ -885,7 +885,7 @@ if seminar is not None:
 # A second stage with more signals, and its list holds half as many of the choices. But mind what each stage was asked.
 # The towers learned *which* track is chosen next, out of all. The ranker learned *whether* a track that is played is
 # played to the end. The test asks the first question, so all that it can say is: to find what will be chosen, this
-# ranker does not help. In notebook 01 the ranker learned from choices, with the first stage's candidates as their
+# ranker does not help, and popularity alone orders the 300 as well. In notebook 01 the ranker learned from choices, with the first stage's candidates as their
 # rivals, and there it helped.
 #
 # The choices, too, were made by listeners who had not seen the list. What they would have done with it is in no log.
@@ -1005,7 +1005,8 @@ if world_tells:
     truth = full_play(few, those)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# The true chance that one of the first ten tracks of a list is played to the end:
+# The true chance that one of the first ten tracks of a list is played to the end (by the truth and by chance: on 200
+# requests; the last two rows: on those that the whole catalogue was ranked for):
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1036,7 +1037,7 @@ if world_tells and enough:
     )
     told = ", ".join(f"{name} {gaps[name].value:.3f}" for name in ends)
     claim(
-        "More of the ranker's first ten of the 300 would be played to the end than of the towers' ten",
+        "The ranker's first ten of the 300 would be played to the end more often than the towers' ten",
         gaps["ranker", "towers"].positive,
         f"{gaps['ranker', 'towers']}; {told}",
     )
@@ -1048,7 +1049,7 @@ if world_tells and enough:
         [("all", "300"), ("promised of all", "all"), ("promised of 300", "300")],
     )
     claim(
-        "More still would be of the ranker's first ten of the whole catalogue",
+        "The ranker's first ten of the whole catalogue would be so more often than its ten of the 300",
         gaps["all", "300"].positive,
         f"{gaps['all', '300']}",
         expected=False,
@@ -1069,7 +1070,7 @@ if world_tells and enough:
 # least two things can do that. The best of many estimates is likely to be one of those that are too high, whatever the
 # model. And the ranker learned from tracks that somebody or something had chosen to play, which most pairs of a
 # catalogue are unlike. We did not tell the two apart. But a low recall of what the ranker likes is a loss only as far
-# as the ranker is right: compare the last two rows of the table.
+# as the ranker is right: by the last two rows of the table it would not gain by looking at everything.
 #
 # (The chance is for a track that the listener chooses now, after the skips of the session so far, and a mean over
 # moods that the session may have. A radio's track gets less: its listener did not ask for it.)
