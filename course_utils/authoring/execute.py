@@ -21,6 +21,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     """Run all cells on a fresh kernel, in place; returns the seconds it took.
 
+    On a machine that is busy with other work these are the seconds that the kernel computed.
+
     Args:
         notebook: what to run. folder: where it runs. variables: of the kernel's environment.
 
@@ -37,7 +39,7 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
     )
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), _computed()
     try:
         client.execute(env=environment)
     except Exception as error:
@@ -46,12 +48,20 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
         notebook.metadata["language_info"] = {"name": "python"}  # the same on every machine
         notebook.metadata["kernelspec"] = KERNEL
     seconds = time.perf_counter() - start
+    if (computed := _computed() - computed) > 0:  # Windows does not tell
+        seconds = min(seconds, computed)
     _drop_progress_bars(notebook)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise PublishError(f"cell {number} wrote to stderr: {output.text[:2_000]}")
     return seconds
+
+
+def _computed() -> float:
+    """Seconds of computing of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _drop_progress_bars(notebook: NotebookNode) -> None:
