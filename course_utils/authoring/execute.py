@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from course_utils.authoring.source import KERNEL, PublishError
 from course_utils.settings import HEADLESS, TUNE
 
-CELL_SECONDS, TUNING_SECONDS = 600, 7_200
+CELL_SECONDS, TUNING_SECONDS = 1_200, 7_200
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Environment of a process that shares the cores with others."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
