@@ -130,6 +130,7 @@ class RetrievalContest(Rivals):
         batches: dict[str, train.Batch] | None = None,
         like: str | None = None,
         quiet: bool = False,
+        scores: Callable[[nn.Module, str], Score] | None = None,
         **options: Any,
     ) -> nn.Module:
         """Train a model as `Rivals.fit` does, and rank the catalogue for every test example.
@@ -138,18 +139,20 @@ class RetrievalContest(Rivals):
             name: of the model. make: builds it. loss: of a training batch.
             batches: other tensors than the task's, with the same rows in validation and test.
             like, quiet, options: of `Rivals.fit`.
+            scores: from the model and the name of a part, if it is no model of two vectors.
         """
         batches = batches or self.task.batches
         valid = batches["validation"]
         valid = {**valid, ROW: torch.arange(len(valid["target"]))}
 
         def missed(model: nn.Module, batch: train.Batch) -> Tensor:
-            ranked = self._rank("validation", dot_scores(model), batch, 0)
+            score = scores(model, "validation") if scores else dot_scores(model)
+            ranked = self._rank("validation", score, batch, 0)
             return 1 - ranked.recall(self.k).mean()
 
         parts = {"train": batches["train"], "validation": valid}
         model = self.fit(name, make, parts, like, quiet, loss=loss, criterion=missed, **options)
-        self.judge(name, dot_scores(model), batches["test"])
+        self.judge(name, scores(model, "test") if scores else dot_scores(model), batches["test"])
         return model
 
     def judge(self, name: str, score: Score, batch: train.Batch | None = None) -> None:
