@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,6 +263,10 @@ class Trie:
             )
         return Trie(children, torch.empty_like(tracks).index_copy(0, node, tracks))
 
+    def to(self, device: torch.device) -> Trie:
+        """The same trie on a device."""
+        return Trie([table.to(device) for table in self.children], self.tracks.to(device))
+
     def find(self, tuples: Tensor) -> Tensor:
         """(N, D) whole tuples → (N,) their tracks, −1 for a tuple that is none."""
         node = torch.zeros(len(tuples), dtype=torch.int64)
@@ -365,7 +370,7 @@ class GenerativeRetriever(SASRec):
         state: Tensor,
         trie: Trie,
         beams: int,
-        left_out: tuple[Tensor, Tensor] | None = None,
+        left_out: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The tracks that a beam search spells, by their log probability.
 
@@ -380,7 +385,7 @@ class GenerativeRetriever(SASRec):
         row = torch.arange(len(state), device=state.device).unsqueeze(1)
         score, node = torch.zeros(len(state), 1, device=state.device), torch.zeros_like(row)
         x = self.begin(state).unsqueeze(1)
-        read = [x.unsqueeze(2)[:, :, :0] for _ in self.speller]
+        read = self.nothing_read(len(state))
         for depth, table in enumerate(trie.children):
             x, read = self.spell(x, read)
             child = table[node]
@@ -391,6 +396,10 @@ class GenerativeRetriever(SASRec):
             if depth < len(trie.children) - 1:
                 x, read = self.word(token, depth + 1), [seen[row, prefix] for seen in read]
         return trie.tracks[node].masked_fill(score == -torch.inf, -1), score
+
+    def nothing_read(self, n: int) -> list[Tensor]:
+        """What the blocks have read before the first word of n sequences."""
+        return [self.depth.new_zeros(n, 1, 0, self.depth.shape[1]) for _ in self.speller]
 
     def spell(self, x: Tensor, read: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One more word x (B, n, d) of n sequences, of which each block has read (B, n, t, d)."""

@@ -22,7 +22,7 @@ def use(codes, n_codes):
     return (-(share * share.log2()).sum()).exp() / n_codes
 
 
-# %% hint="NaN or infinity"
+# %% hint="0 · log 0 is 0 here"
 def use(codes, n_codes):
     share = torch.bincount(codes, minlength=n_codes) / len(codes)
     return (-(share * share.log()).sum()).exp() / n_codes
