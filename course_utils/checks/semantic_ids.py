@@ -65,8 +65,8 @@ def check_residual_codes(codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]
     error = "after each depth the squared length of what is left, a mean over the vectors"
     books = torch.tensor(
         [
-            [[4.0, 0.0], [0.0, 4.0], [-4.0, 0.0]],
-            [[1.0, 1.0], [-1.0, 1.0], [0.0, -1.5]],
+            [[6.0, 1.0], [1.0, 1.0], [-2.0, -3.0]],
+            [[2.0, 1.0], [-0.5, 0.2], [0.0, -1.5]],
             [[0.3, 0.0], [0.0, 0.4], [-0.5, 0.1]],
         ]
     )
@@ -74,10 +74,10 @@ def check_residual_codes(codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]
         codes,
         _residual_codes,
         cases=[
-            ({"x": 3 * drawn(6, 2, seed=1), "books": books}, [f"{whole}; {far}", error]),
+            ({"x": 3 * drawn(12, 2, seed=1), "books": books}, [f"{whole}; {far}", error]),
             (
                 {"x": torch.tensor([[5.0, 1.0]]), "books": books},
-                ["(5, 1) is nearest to (4, 0), and (1, 1) is left of it", error],
+                ["(5, 1) is nearest to (6, 1), and (−1, 0) is left of it", error],
             ),
         ],
         mistakes=[

@@ -39,9 +39,11 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
+import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import matplotlib.pyplot as plt
@@ -63,7 +65,7 @@ from course_utils.evaluation.rivals import count_parameters
 from course_utils.lesson import plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
-from course_utils.models.generative.semantic_ids import best_children, spelling_loss
+from course_utils.models.generative.semantic_ids import spelling_loss
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import Standardized
@@ -166,7 +168,7 @@ by_hand.tolist(), stands_for.sum(dim=1)[:, 0].tolist()
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.generative.semantic_ids import residual_kmeans
+from course_utils.models.generative.semantic_ids import checked, residual_kmeans
 
 # %% slideshow={"slide_type": "fragment"}
 kmeans_books = residual_kmeans(vectors[KNOWN], CODES, DEPTH, SEED)
@@ -202,7 +204,7 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 claim(
     "Each further code leaves less of the vectors, of tracks that k-means never saw, too",
-    all(a > b for shares in left.values() for a, b in zip(shares, shares[1:], strict=False)),
+    all(a > b for shares in left.values() for a, b in itertools.pairwise(shares)),
     "; ".join(f"{name} " + ", ".join(f"{s:.1%}" for s in shares) for name, shares in left.items()),
 )
 
@@ -513,8 +515,7 @@ for label in LABELS:
     claim(
         f"The longer the prefix that two tracks share, the more often they are of one {label}; with "
         "random codes not so",
-        all(a < b for a, b in zip(shares, shares[1:], strict=False))
-        and shares[DEPTH] > 2 * max(by_chance),
+        all(a < b for a, b in itertools.pairwise(shares)) and shares[DEPTH] > 2 * max(by_chance),
         ", ".join(f"{s:.1%}" for s in shares)
         + " with 0, 1, … codes; random "
         + ", ".join(f"{s:.1%}" for s in by_chance),
@@ -627,6 +628,9 @@ claim(
 # and A's track wins.
 #
 
+# %% slideshow={"slide_type": "fragment"} tags=["inline"]
+from course_utils.models.generative.semantic_ids import best_children
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 prefix = torch.tensor([[0.6, 0.4]]).log()
@@ -713,6 +717,7 @@ plays = {
     part: {name: batch[name] for name in ("track", "mask", "target", "counts") if name in batch}
     for part, batch in task.batches.items()
 }
+plays["validation"] = {name: values[:1_000] for name, values in plays["validation"].items()}
 options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "patience": EPOCHS}
 
 

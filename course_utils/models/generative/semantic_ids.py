@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import torch
@@ -15,6 +15,21 @@ from course_utils.models.sequence.sasrec import Block, SASRec, causal
 
 UNKNOWN = 0
 """The token of tracks without a tuple, in every place of theirs."""
+
+
+def checked(vectors: Tensor) -> Tensor:
+    """Vectors (N, d) as they are.
+
+    Raises:
+        ValueError: there is none, or one of them holds NaN or infinity.
+    """
+    if vectors.ndim != 2 or not len(vectors):
+        raise ValueError(f"need vectors (N, d), N ≥ 1, got {tuple(vectors.shape)}")
+    if bad := int((~vectors.isfinite()).any(dim=1).sum()):
+        raise ValueError(
+            f"{bad:,} of {len(vectors):,} vectors hold NaN or infinity; leave these tracks out"
+        )
+    return vectors
 
 
 def residual_kmeans(vectors: Tensor, n_codes: int, depth: int, seed: int = 0) -> Tensor:
@@ -32,7 +47,7 @@ def residual_kmeans(vectors: Tensor, n_codes: int, depth: int, seed: int = 0) ->
     Source: Chen, Guan & Wang (2010), "Approximate nearest neighbor search by residual vector
     quantization", Sensors, section 3; k-means by `faiss`.
     """
-    residual = _finite(vectors).float()
+    residual = checked(vectors).float()
     if n_codes < 1 or depth < 1:
         raise ValueError(f"need at least one code and one depth, got {n_codes} and {depth}")
     books = []
@@ -49,16 +64,6 @@ def residual_kmeans(vectors: Tensor, n_codes: int, depth: int, seed: int = 0) ->
         books.append(book)
         residual = residual - book[nearest(residual, book)]
     return torch.stack(books)
-
-
-def _finite(vectors: Tensor) -> Tensor:
-    if vectors.ndim != 2 or not len(vectors):
-        raise ValueError(f"need vectors (N, d), N ≥ 1, got {tuple(vectors.shape)}")
-    if bad := int((~vectors.isfinite()).any(dim=1).sum()):
-        raise ValueError(
-            f"{bad:,} of {len(vectors):,} vectors hold NaN or infinity; leave these tracks out"
-        )
-    return vectors
 
 
 def nearest(vectors: Tensor, book: Tensor) -> Tensor:
@@ -177,7 +182,7 @@ class RQVAE(nn.Module):
     @torch.no_grad()
     def codes(self, x: Tensor) -> Tensor:
         """(B, D) codes of vectors (B, c)."""
-        return quantise(self.encoder(_finite(x)), self.books)[0]
+        return quantise(self.encoder(checked(x)), self.books)[0]
 
     @torch.no_grad()
     def start(self, x: Tensor, seed: int = 0) -> None:
@@ -236,8 +241,8 @@ class Trie:
     children: list[Tensor]
     tracks: Tensor
 
-    @staticmethod
-    def of(tokens: Tensor, tracks: Tensor, n_tokens: int) -> Trie:
+    @classmethod
+    def of(cls, tokens: Tensor, tracks: Tensor, n_tokens: int) -> Self:
         """The trie of some tracks.
 
         Args:
@@ -261,11 +266,11 @@ class Trie:
                 f"{len(tokens) - len(keys):,} of {len(tokens):,} tracks share their tuple with an "
                 "earlier one; give them an extra code (`numbered`)"
             )
-        return Trie(children, torch.empty_like(tracks).index_copy(0, node, tracks))
+        return cls(children, torch.empty_like(tracks).index_copy(0, node, tracks))
 
-    def to(self, device: torch.device) -> Trie:
+    def to(self, device: torch.device) -> Self:
         """The same trie on a device."""
-        return Trie([table.to(device) for table in self.children], self.tracks.to(device))
+        return type(self)([table.to(device) for table in self.children], self.tracks.to(device))
 
     def find(self, tuples: Tensor) -> Tensor:
         """(N, D) whole tuples → (N,) their tracks, −1 for a tuple that is none."""
@@ -273,6 +278,14 @@ class Trie:
         for depth, table in enumerate(self.children):
             node = torch.where(node < 0, -1, table[node.clamp(min=0), tuples[:, depth]])
         return torch.where(node < 0, -1, self.tracks[node.clamp(min=0)])
+
+    def without(self, child: Tensor, rows: Tensor, tracks: Tensor) -> Tensor:
+        """Last nodes (B, n, V) with −1 in the place of tracks that must not come, (M,) each."""
+        most = max(int(self.tracks.max()), int(tracks.max()) if len(tracks) else 0)
+        out = torch.zeros(len(child), most + 1, dtype=torch.bool, device=child.device)
+        out[rows, tracks] = True
+        track = self.tracks[child.clamp(min=0)]
+        return child.masked_fill(out.gather(1, track.flatten(1)).view_as(child), -1)
 
 
 def best_children(
@@ -390,7 +403,7 @@ class GenerativeRetriever(SASRec):
             x, read = self.spell(x, read)
             child = table[node]
             if left_out is not None and depth == len(trie.children) - 1:
-                child = _without(child, trie, *left_out)
+                child = trie.without(child, *left_out)
             score, prefix, token = best_children(self.logits(x), child >= 0, score, beams)
             node = child[row, prefix, token].clamp(min=0)
             if depth < len(trie.children) - 1:
@@ -410,15 +423,6 @@ class GenerativeRetriever(SASRec):
             allowed = torch.ones(1, 1, 1, source.shape[1], dtype=torch.bool, device=x.device)
             x = block(x.flatten(0, 1).unsqueeze(1), allowed, source).view_as(x)
         return x, read
-
-
-def _without(child: Tensor, trie: Trie, rows: Tensor, tracks: Tensor) -> Tensor:
-    """Last nodes (B, n, V), −1 in the place of tracks that must not come."""
-    most = max(int(trie.tracks.max()), int(tracks.max()) if len(tracks) else 0)
-    left_out = torch.zeros(len(child), most + 1, dtype=torch.bool, device=child.device)
-    left_out[rows, tracks] = True
-    track = trie.tracks[child.clamp(min=0)]
-    return child.masked_fill(left_out.gather(1, track.flatten(1)).view_as(child), -1)
 
 
 def spelling_loss(model: GenerativeRetriever, batch: dict[str, Tensor]) -> Tensor:
