@@ -557,25 +557,21 @@ def walk(first: int, branch: int) -> None:
     _, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), width_ratios=[1, 1.5])
     left.set_title(f"{name}: {len(inside):,} tracks")
     if "genre" in LABELS:
-        share = torch.bincount(LABELS["genre"][inside], minlength=len(GENRES))[1:] / max(
-            1, len(inside)
-        )
-        top = share.argsort(descending=True, stable=True)[:6]
-        left.barh([GENRES[i + 1] for i in top], share[top], color=plots.COLORS["neural"])
-        left.set(xlabel="share of its tracks", xlim=(0, 1))
+        sizes = torch.bincount(LABELS["genre"][inside], minlength=len(GENRES))[1:]
+        top = sizes.argsort(descending=True, stable=True)[:6]
+        left.barh([GENRES[i + 1] for i in top], sizes[top].tolist(), color=plots.COLORS["neural"])
+        left.set_xlabel("tracks")
+        left.invert_yaxis()
     else:
-        left.bar(
-            range(CODES),
-            torch.bincount(codes[inside, 2], minlength=CODES),
-            color=plots.COLORS["neural"],
-        )
+        sizes = torch.bincount(codes[inside, 2], minlength=CODES)
+        left.bar(range(CODES), sizes.tolist(), color=plots.COLORS["neural"])
         left.set(xlabel="third code", ylabel="tracks")
     titles = [NAMES.get(int(tracks[i]), f"track {int(tracks[i])}") for i in inside[:8]]
-    right.barh(range(len(titles)), plays_of[inside[:8]], color=plots.COLORS["data"])
+    right.barh(range(len(titles)), plays_of[inside[:8]].tolist(), color=plots.COLORS["data"])
     right.set_yticks(range(len(titles)), titles)
     right.set(xlabel="plays in training", title="most played")
+    right.invert_yaxis()
     for ax in (left, right):
-        ax.invert_yaxis() if ax is right or "genre" in LABELS else None
         ax.grid(axis="y", visible=False)
     plt.show()
 
@@ -751,7 +747,7 @@ sasrec = contest.enter(
     **options,
 )
 nothing = torch.zeros(1, DEPTH + 1, dtype=torch.int64)
-NAMED = {"semantic IDs": (tokens, V), "random codes": (random_tokens, random_V)}
+NAMED = {"semantic speller": (tokens, V), "random speller": (random_tokens, random_V)}
 for name, (some, n_tokens) in NAMED.items():
     contest.enter(
         name,
@@ -759,7 +755,7 @@ for name, (some, n_tokens) in NAMED.items():
         spelling_loss, plays,
         scores=spelt_by(Trie.of(some[KNOWN], torch.arange(1, N), n_tokens)), **options,
     )  # fmt: skip
-speller = contest.models["semantic IDs"]
+speller = contest.models["semantic speller"]
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # And a rival without any training: **content alone**, the tracks whose vectors are nearest, by their cosine, to the mean
@@ -785,7 +781,7 @@ contest.judge("popular this week", lambda batch: popular.expand(len(batch["targe
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["SASRec", "semantic IDs", "random codes", "content alone", "popular this week"]
+shown = ["SASRec", "semantic speller", "random speller", "content alone", "popular this week"]
 colors = [plots.COLORS[c] for c in ("history", "neural", "muted", "knn", "popular")]
 recall = contest.intervals(shown)
 figure, ax = plt.subplots(figsize=(9, 4.4))
@@ -795,29 +791,29 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-gap = contest.gap("semantic IDs", "random codes")
+gap = contest.gap("semantic speller", "random speller")
 claim(
     "Spelt in semantic IDs the retriever finds more than spelt in random codes of the same shape",
     gap.positive,
     f"ΔRecall@{K} {gap}",
 )
-gap = contest.gap("SASRec", "semantic IDs")
+gap = contest.gap("SASRec", "semantic speller")
 claim(
     "With as many steps SASRec with its table of tracks finds more than the retriever that spells",
     gap.positive,
     f"ΔRecall@{K} {gap}",
 )
-gap = contest.gap("semantic IDs", "content alone")
+gap = contest.gap("semantic speller", "content alone")
 claim(
     "The retriever that spells finds more than content alone",
     gap.positive,
     f"ΔRecall@{K} {gap}",
 )
-sizes = {name: count_parameters(contest.models[name]) for name in ("SASRec", "semantic IDs")}
+sizes = {name: count_parameters(contest.models[name]) for name in ("SASRec", "semantic speller")}
 claim(
     "It has less than a fifth of SASRec's parameters",
-    5 * sizes["semantic IDs"] < sizes["SASRec"],
-    f"{sizes['semantic IDs']:,} against {sizes['SASRec']:,}",
+    5 * sizes["semantic speller"] < sizes["SASRec"],
+    f"{sizes['semantic speller']:,} against {sizes['SASRec']:,}",
 )
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -837,7 +833,7 @@ with torch.no_grad():
         freely.append(torch.multinomial(speller.logits(x)[:, 0].softmax(dim=1), 1))
         x = speller.word(freely[-1], depth) if depth <= DEPTH else x
 free = trie.find(torch.cat(freely, dim=1).cpu())
-listed = contest.places["semantic IDs"].lists
+listed = contest.places["semantic speller"].lists
 real = bool(((listed >= -1) & (listed < N) & (listed != 0)).all())
 twice = any(len(set(row)) < len(row) for row in [[t for t in r if t > 0] for r in listed.tolist()])
 
@@ -950,17 +946,17 @@ if COLD:
     told = f"Recall@{K} of {len(wanted)} new targets: {told}; chance {chance:.4f}"
     claim(
         "The retriever spells tracks that training never saw, several times better than chance",
-        found["semantic IDs"] > BEYOND * chance,
+        found["semantic speller"] > BEYOND * chance,
         told,
     )
     claim(
         "With random codes it does not",
-        found["random codes"] <= BEYOND * chance,
+        found["random speller"] <= BEYOND * chance,
         told,
     )
     claim(
         "Of new tracks it finds more than content alone",
-        found["semantic IDs"] > found["content alone"],
+        found["semantic speller"] > found["content alone"],
         told,
         expected=None,
     )
