@@ -196,12 +196,18 @@ def check_beam_step(step: Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, 
             ),
         ],
         mistakes=[
-            (lambda *a: _beam_step(*a, mask_first=True), first),
+            (lambda logits, ok, s, k: _beam_step(logits, ok, s, k, mask_first=True), first),
             (lambda logits, ok, s, k: _beam_step(logits, ok, 0 * s, k), so_far),
             (lambda logits, ok, s, k: _beam_step(logits, ok | True, s, k), "the trie is not asked"),
-            (lambda *a: _beam_step(*a, raw=True), "logits of two prefixes do not compare: softmax"),
             (
-                lambda *a: (_beam_step(*a)[0].exp(), _beam_step(*a)[1]),
+                lambda logits, ok, s, k: _beam_step(logits, ok, s, k, raw=True),
+                "logits of two prefixes do not compare: softmax",
+            ),
+            (
+                lambda logits, ok, s, k: (
+                    _beam_step(logits, ok, s, k)[0].exp(),
+                    _beam_step(logits, ok, s, k)[1],
+                ),
                 "log probabilities are wanted, not probabilities",
             ),
             (

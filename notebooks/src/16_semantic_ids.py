@@ -660,7 +660,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.generative.semantic_ids import GenerativeRetriever, SumOfWords
+from course_utils.models.generative.semantic_ids import GenerativeRetriever
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `generate` is the beam search: it keeps the best prefixes, all of one listener side by side. Three rules make it honest. The

@@ -60,6 +60,7 @@ def residual_kmeans(vectors: Tensor, n_codes: int, depth: int, seed: int = 0) ->
                 residual.shape[1], n_codes, niter=20, seed=seed + level, min_points_per_centroid=1
             )
             means.train(residual.numpy())
+            assert means.centroids is not None
             book = torch.from_numpy(means.centroids.copy())
         books.append(book)
         residual = residual - book[nearest(residual, book)]
@@ -309,55 +310,47 @@ def best_children(
     return best.values, best.indices // logits.shape[2], best.indices % logits.shape[2]
 
 
-class SumOfWords(nn.Module):
-    """A track's vector: the sum of the vectors of its tokens.
-
-    Args:
-        tokens: (N, D) the tuple of each track, row 0 of the unknown one. n_tokens: V. dim: d.
-
-    Shapes: track numbers (…) → (…, d).
-    """
-
-    tokens: Tensor
-
-    def __init__(self, tokens: Tensor, n_tokens: int, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("tokens", tokens, persistent=False)
-        self.words = nn.Embedding(n_tokens, dim)
-        nn.init.normal_(self.words.weight, std=dim**-0.5)
-        self.embedding_dim = dim
-
-    def forward(self, track: Tensor) -> Tensor:
-        return self.words(self.tokens[track]).sum(dim=-2)
-
-
 class GenerativeRetriever(SASRec):
     """SASRec that reads tracks by their codes, and blocks that spell the code of the next one.
 
-    The state after the last play is the first word of a sequence; the tokens of the next track
-    follow it, and each is guessed from those before it.
+    A play is read as the sum of the vectors of its tokens. The state after the last play is the
+    first word of a sequence; the tokens of the next track follow it, and each is guessed from
+    those before it.
 
     Args:
         tokens: (N, D) the tuple of each track, row 0 of the unknown one. n_tokens: V.
-        speller: blocks that spell. options: of `SASRec`.
+        speller: blocks that spell. dim, heads, dropout, options: of `SASRec`; its table holds the
+            words.
 
     Source: Rajput et al. (2023), section 3.2. The paper's transformer reads the tokens of all
     tracks one by one; that a track is read as the sum of its codes, and spelt by blocks of its own,
     is Lee et al. (2022), section 3.2.
     """
 
-    def __init__(self, tokens: Tensor, n_tokens: int, speller: int = 1, **options: Any) -> None:
-        super().__init__(1, **options)
-        dim = self.items.embedding_dim
-        heads, dropout = self.blocks[0].heads, self.dropout.p
-        self.items = SumOfWords(tokens, n_tokens, dim)
+    tokens: Tensor
+
+    def __init__(
+        self,
+        tokens: Tensor,
+        n_tokens: int,
+        speller: int = 1,
+        dim: int = 32,
+        heads: int = 2,
+        dropout: float = 0.1,
+        **options: Any,
+    ) -> None:
+        super().__init__(n_tokens, dim, heads=heads, dropout=dropout, **options)
+        self.register_buffer("tokens", tokens, persistent=False)
         self.depth = nn.Parameter(torch.randn(tokens.shape[1], dim) * dim**-0.5)
         self.speller = nn.ModuleList(Block(dim, heads, dropout) for _ in range(speller))
         self.last_norm = nn.LayerNorm(dim)
 
+    def embedded(self, track: Tensor) -> Tensor:
+        return super().embedded(self.tokens[track]).sum(dim=2)
+
     def logits(self, states: Tensor) -> Tensor:
         """(…, d) → (…, V); the words' table is tied."""
-        return self.last_norm(states) @ self.items.words.weight.T
+        return self.last_norm(states) @ self.items.weight.T
 
     def begin(self, state: Tensor) -> Tensor:
         """(…, d) the first word of a sequence."""
@@ -365,11 +358,11 @@ class GenerativeRetriever(SASRec):
 
     def word(self, token: Tensor, depth: int | Tensor) -> Tensor:
         """(…) tokens of one depth, or of several → (…, d)."""
-        return self.items.words(token) * self.items.embedding_dim**0.5 + self.depth[depth]
+        return super().embedded(token) + self.depth[depth]
 
     def log_probability(self, state: Tensor, target: Tensor) -> Tensor:
         """(M,) log probability of the tuples of tracks (M,) after states (M, d)."""
-        told = self.items.tokens[target]
+        told = self.tokens[target]
         depth = torch.arange(1, told.shape[1], device=told.device)
         x = torch.cat([self.begin(state).unsqueeze(1), self.word(told[:, :-1], depth)], dim=1)
         allowed = causal(torch.ones_like(told[:1], dtype=torch.bool))
