@@ -189,12 +189,11 @@ if len(tracks) > N - 1:
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8, 4.2))
-for (name, shares), color, style in zip(
-    left.items(), ("neural", "catboost"), ("o-", "s--"), strict=False
-):
+styles = zip(("o-", "s--"), ("neural", "catboost"), strict=True)
+for (name, shares), (style, color) in zip(left.items(), styles, strict=False):
     ax.plot(range(DEPTH + 1), shares, style, color=plots.COLORS[color], label=name)
-for depth, share in enumerate(shares):
-    ax.annotate(f"{share:.0%}", (depth, share), xytext=(8, 8), textcoords="offset points")
+for depth, share in enumerate(left["tracks of training"]):
+    ax.annotate(f"{share:.0%}", (depth, share), xytext=(-6, -20), textcoords="offset points")
 ax.set(xlabel="codes of a track", ylabel="left of the squared length", ylim=(0, 1.1))
 ax.set_xticks(range(DEPTH + 1))
 ax.legend()
@@ -499,13 +498,15 @@ agree = {
 if LABELS:
     figure, axes = plt.subplots(1, len(LABELS), figsize=(5.5 * len(LABELS), 4.2), squeeze=False)
     for ax, label in zip(axes[0], LABELS, strict=True):
-        for name, color, above in (("semantic", "neural", -22), ("random", "muted", 10)):
+        for name, color in (("semantic", "neural"), ("random", "muted")):
             shares = agree[label, name]
-            ax.plot(range(DEPTH + 1), shares, "o-", color=plots.COLORS[color])
-            ax.annotate(f"{name} codes", (DEPTH, shares[-1]), xytext=(-4, above), ha="right",
-                        textcoords="offset points", color=plots.COLORS[color], fontsize=13)  # fmt: skip
-        ax.set(title=f"of one {label}", xlabel="codes in common", xticks=range(DEPTH + 1))
+            ax.plot(
+                range(DEPTH + 1), shares, "o-", color=plots.COLORS[color], label=f"{name} codes"
+            )
+        ax.set(title=f"of one {label}", xlabel="codes in common", ylim=(-0.03, 1.03))
+        ax.set_xticks(range(DEPTH + 1))
     axes[0, 0].set_ylabel("share of the pairs of tracks")
+    axes[0, -1].legend(loc="center left")
     plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -558,7 +559,7 @@ def walk(first: int, branch: int) -> None:
     left.set_title(f"{name}: {len(inside):,} tracks")
     if "genre" in LABELS:
         sizes = torch.bincount(LABELS["genre"][inside], minlength=len(GENRES))[1:]
-        top = sizes.argsort(descending=True, stable=True)[:6]
+        top = sizes.argsort(descending=True, stable=True)[: min(6, int((sizes > 0).sum()))]
         left.barh([GENRES[i + 1] for i in top], sizes[top].tolist(), color=plots.COLORS["neural"])
         left.set_xlabel("tracks")
         left.invert_yaxis()
@@ -1089,26 +1090,37 @@ if RANKS:
     enter("content vector", lambda: Heard(listeners, sound))
 
 # %% slideshow={"slide_type": "subslide"}
-RANKERS = ["semantic IDs", "random hashing", "a row for each track", "content vector"]
+RIVALS = {"semantic IDs": "neural", "a row for each track": "separate", "content vector": "knn"}
 if RANKS:
     groups = {name: rows for name, rows in groups.items() if rankers.can_judge(rows)}
-    auc = {name: rankers.intervals(RANKERS, rows=rows) for name, rows in groups.items()}
     figure, ax = plt.subplots(figsize=(9.5, 4.6))
-    for shift, (kind, color) in enumerate(
-        zip(RANKERS, ("neural", "muted", "separate", "knn"), strict=True)
-    ):
-        for n, name in enumerate(groups):
-            one, at = auc[name][kind], n + 0.16 * (shift - 1.5)
-            ax.plot([one.low, one.high], [at, at], color=plots.COLORS[color], linewidth=3)
-            ax.plot(one.value, at, "o", color=plots.COLORS[color], label=kind if n == 0 else None)
+    for shift, (kind, color) in enumerate(RIVALS.items()):
+        for n, rows in enumerate(groups.values()):
+            gap, at = rankers.gap(kind, "random hashing", rows), n + 0.2 * (shift - 1)
+            ax.plot([gap.low, gap.high], [at, at], color=plots.COLORS[color], linewidth=3)
+            label = kind if n == 0 else None
+            ax.plot(gap.value, at, "o", color=plots.COLORS[color], label=label)
+    ax.axvline(0, color=plots.COLORS["muted"], linestyle=":")
     ax.set_yticks(range(len(groups)), groups)
-    ax.set(
-        xlabel="ROC AUC, with 95 % intervals over listeners", ylabel="track's listens in training"
-    )
+    ax.set(xlabel="ROC AUC minus that of random hashing", ylabel="track's listens in training")
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
     plt.show()
+
+# %% slideshow={"slide_type": "skip"}
+if RANKS:
+    auc = {
+        name: rankers.intervals([*RIVALS, "random hashing"], rows=groups[name]) for name in groups
+    }
+    print(
+        pl.DataFrame(
+            [
+                {"listens in training": name} | {kind: str(one) for kind, one in row.items()}
+                for name, row in auc.items()
+            ]
+        )
+    )
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
