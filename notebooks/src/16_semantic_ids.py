@@ -50,6 +50,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import torch
+from IPython.display import display
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
@@ -72,6 +73,7 @@ from course_utils.models.ranking.ple import Standardized
 from course_utils.models.retrieval.losses import SampledSoftmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, Block, SASRec, causal
 
+# %% slideshow={"slide_type": "skip"}
 plots.use_style()
 SEED = train.seed_everything(16)
 log = open_log()
@@ -1111,16 +1113,14 @@ if RANKS:
 # %% slideshow={"slide_type": "skip"}
 if RANKS:
     auc = {
-        name: rankers.intervals([*RIVALS, "random hashing"], rows=groups[name]) for name in groups
+        name: rankers.intervals([*RIVALS, "random hashing"], rows=rows)
+        for name, rows in groups.items()
     }
-    print(
-        pl.DataFrame(
-            [
-                {"listens in training": name} | {kind: str(one) for kind, one in row.items()}
-                for name, row in auc.items()
-            ]
-        )
-    )
+    table = [
+        {"listens in training": name} | {kind: str(one) for kind, one in row.items()}
+        for name, row in auc.items()
+    ]
+    display(pl.DataFrame(table))
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -1153,10 +1153,9 @@ if RANKS:
 #
 
 # %% slideshow={"slide_type": "skip"}
-contest.trials()
-
-# %% slideshow={"slide_type": "skip"}
-rankers.trials() if RANKS else None
+display(contest.trials())
+if RANKS:
+    display(rankers.trials())
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
