@@ -66,7 +66,6 @@ from course_utils.evaluation.rivals import count_parameters
 from course_utils.lesson import plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
-from course_utils.models.generative.semantic_ids import spelling_loss
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import Standardized
@@ -663,7 +662,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.generative.semantic_ids import GenerativeRetriever
+from course_utils.models.generative.semantic_ids import GenerativeRetriever, spelling_loss
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `generate` is the beam search: it keeps the best prefixes, all of one listener side by side. Three rules make it honest. The
