@@ -117,10 +117,14 @@ class Bench:
         for rate in self.options.rates:
             torch.manual_seed(0)
             model = make()
+
+            def missed(model: Any, batch: train.Batch) -> Tensor:
+                return 1 - self.places(model, batch, 1, scores).ndcg(10).mean()
+
             history = train.fit(
                 model, self.batches[0], self.batches[1], loss=loss, lr=rate, batch_size=BATCH,
-                criterion=lambda model, batch: 1 - self.places(model, batch, 1, scores).ndcg(10).mean(),
-                epochs=self.options.epochs, patience=10, embedding_decay=0.01, progress=False,
+                criterion=missed, epochs=self.options.epochs, patience=10,
+                embedding_decay=0.01, progress=False,
             )  # fmt: skip
             trials.append((min(history.valid_loss), rate, history, model))
         _, rate, history, model = min(trials, key=lambda trial: trial[0])
@@ -189,7 +193,8 @@ def speller_of(
 
     def make(dim: int) -> GenerativeRetriever:
         return GenerativeRetriever(
-            rows, n_tokens, dim=dim, length=options.length, layers=LAYERS, heads=HEADS, dropout=DROPOUT
+            rows, n_tokens, dim=dim, length=options.length, layers=LAYERS, heads=HEADS,
+            dropout=DROPOUT,
         )  # fmt: skip
 
     dim = max(d for d in range(8, 257, 8) if d == 8 or count_parameters(make(d)) <= allowed)
