@@ -193,7 +193,7 @@ figure, ax = plt.subplots(figsize=(8, 4.2))
 styles = zip(("o-", "s--"), ("neural", "catboost"), strict=True)
 for (name, shares), (style, color) in zip(left.items(), styles, strict=False):
     ax.plot(range(DEPTH + 1), shares, style, color=plots.COLORS[color], label=name)
-for depth, share in enumerate(left["tracks of training"]):
+for depth, share in enumerate(left["tracks of training"][1:], 1):
     ax.annotate(f"{share:.0%}", (depth, share), xytext=(-6, -20), textcoords="offset points")
 ax.set(xlabel="codes of a track", ylabel="left of the squared length", ylim=(0, 1.1))
 ax.set_xticks(range(DEPTH + 1))
@@ -518,7 +518,7 @@ if LABELS:
         ax.set(title=f"of one {label}", xlabel="codes in common", ylim=(-0.03, 1.03))
         ax.set_xticks(range(DEPTH + 1))
     axes[0, 0].set_ylabel("share of the pairs of tracks")
-    axes[0, -1].legend(loc="center left")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -573,8 +573,7 @@ def walk(first: int, branch: int) -> None:
         sizes = torch.bincount(LABELS["genre"][inside], minlength=len(GENRES))[1:]
         top = sizes.argsort(descending=True, stable=True)[: min(6, int((sizes > 0).sum()))]
         left.barh([GENRES[i + 1] for i in top], sizes[top].tolist(), color=plots.COLORS["neural"])
-        left.set_xlabel("tracks")
-        left.invert_yaxis()
+        left.set(xlabel="tracks", ylim=(5.6, -0.6))
     else:
         sizes = torch.bincount(codes[inside, 2], minlength=CODES)
         left.bar(range(CODES), sizes.tolist(), color=plots.COLORS["neural"])
