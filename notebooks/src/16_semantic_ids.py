@@ -815,6 +815,8 @@ claim(
     gap.positive,
     f"ΔRecall@{K} {gap}",
 )
+gap = contest.gap("SASRec", "semantic speller", k=10)
+claim("It does so in the first ten places, too", gap.positive, f"ΔRecall@10 {gap}", expected=None)
 gap = contest.gap("semantic speller", "content alone")
 claim(
     "The retriever that spells finds more than content alone",
