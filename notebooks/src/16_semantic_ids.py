@@ -1015,7 +1015,7 @@ if COLD:
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The list holds known and new tracks together, and the new ones must stand up to the known ones. A new track shares its
 # codes with known neighbours, and what the model has learned of them is true of it, too. Only the extra code of a new track
-# says nothing: it is a higher number than its neighbours have, and the model has learned that high numbers are rare.
+# says nothing: it is a higher number than its neighbours have, and high numbers are rare in training.
 #
 # Content alone does better here than the model. It does not care who is known, so new and old tracks compete on equal terms;
 # of *known* tracks it finds far less. A service would give new tracks places of their own, and spell among those.
