@@ -61,6 +61,8 @@ from course_utils.data.log import open_log
 from course_utils.data.tasks.next_item import next_item_task
 from course_utils.data.tasks.ranking import artist_numbers, ranking_task
 from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.intervals import bootstrap
+from course_utils.evaluation.pointwise import Mean
 from course_utils.evaluation.retrieval import ROW, Places, RetrievalContest
 from course_utils.evaluation.rivals import count_parameters
 from course_utils.lesson import plots
@@ -81,7 +83,6 @@ CODES, DEPTH = 64, 3  # K codes at each of D depths
 LENGTH, EPOCHS, BATCH = 30, 6, 24  # plays of a sequence, passes, sequences of a batch
 COLLAPSED, WELL_USED = 0.25, 0.75  # perplexity ÷ codes, below and above which we say so
 FAR_MORE = 2.0  # times the collisions of random codes, that we call far more
-BEYOND = 3.0  # times chance, that we call finding new tracks
 MARGIN = 0.002  # of AUC, that we call no worse, as in notebook 11
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -730,6 +731,7 @@ claim(
 
 # %% slideshow={"slide_type": "fragment"}
 K = contest.k
+WIDE = 3 * K  # beams of a wider search, see below
 plays = {
     part: {name: batch[name] for name in ("track", "mask", "target", "counts") if name in batch}
     for part, batch in task.batches.items()
@@ -796,7 +798,6 @@ def nearest_sound(batch: train.Batch, n_tracks: int = N) -> Tensor:
     return normal(mean, dim=1) @ normal(sound[:n_tracks], dim=1).T
 
 
-WIDE = 3 * K  # beams of a wider search, see below
 contest.judge(f"… with {WIDE} beams", spelt_by(trie, WIDE)(speller, "test"), plays["test"])
 contest.judge("content alone", nearest_sound, plays["test"])
 popular = task.popularity(7.0).float()
@@ -833,6 +834,7 @@ claim(
     "With as many steps SASRec finds more than the retriever that spells, with three times as many beams as places",
     gap.positive,
     f"ΔRecall@{K} {gap}",
+    expected=None,
 )
 gap = contest.gap("SASRec", f"… with {WIDE} beams", k=10)
 claim("It does so in the first ten places, too", gap.positive, f"ΔRecall@10 {gap}", expected=None)
@@ -850,13 +852,17 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# TIGER's authors report more than SASRec finds; here SASRec wins. What was equal: sequences, steps, trials, the blocks that
-# read the plays. What was not: SASRec has a vector for each track, ten times as many parameters in all. The speller has the
-# same few words for all tracks. With vectors of 64 numbers (165,000 parameters, tried once, outside this notebook, not
-# tuned) it found .01 more. It chose the highest rate that was tried, and longer training was not tried.
+# Look at the two rows of the speller first: the same model, but with a hundred beams a part of what it likes is never looked at
+# (more on that below). Searched well, it comes near SASRec, with a tenth of its parameters: the blocks are the same, and
+# where SASRec has a vector for each track the speller has two hundred words for all. TIGER's authors report that it finds
+# more than SASRec; that does not come out here.
 #
-# And "content alone" finds less than the popular list: which tracks sound alike says little about *which* of many such tracks
-# is played.
+# What was equal: sequences, steps, trials, the blocks that read the plays. What was not: the parameters. With vectors of 64
+# numbers (165,000 parameters, tried once, outside this notebook, not tuned) it found .01 more. It chose the highest rate
+# that was tried, and longer training was not tried.
+#
+# "Content alone" finds less than the popular list: which tracks sound alike says little about *which* of many such tracks is
+# played.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -943,8 +949,9 @@ claim(
 # ## Tracks that came out today
 #
 # SASRec has no vector for a track that training never saw, and cannot list it. A new track with a content vector has codes at
-# once. It is put into the trie, next to its neighbours, and can be spelt. The catalogue now holds all known tracks and the
-# new ones that were played in the test period.
+# once. It is put into the trie, next to its neighbours, and can be spelt. Two lists: one of **all** tracks, the known ones and
+# those new ones that were played in the test period; and one of the **new** ones alone, a shelf of their own. (TIGER's authors,
+# too, reserve a share of the list for new tracks.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -953,72 +960,92 @@ COLD = HAS_CONTENT and contest.can_judge(is_new)
 if COLD:
     late = task.rows.filter(pl.col("timestamp") >= task.split.test_start)["item_id"]
     number = {item: n for n, item in enumerate(tracks.tolist(), 1)}
-    fresh = sorted({number[item] for item in late.unique().to_list()} - set(range(N)))
-    wider = torch.tensor([*range(1, N), *fresh])
-    items = task.frame("test").filter(pl.Series(is_new.numpy()))["item_id"].to_list()
-    wanted = torch.tensor([number[item] for item in items])
+    fresh = torch.tensor(sorted({number[item] for item in late.unique()} - set(range(N))))
+    shelves = {"all tracks": torch.cat([torch.arange(1, N), fresh]), "new tracks": fresh}
+    items = task.frame("test").filter(pl.Series(is_new.numpy()))["item_id"]
     rows = torch.nonzero(is_new)[:, 0]
-    asked = {name: plays["test"][name][rows] for name in ("track", "mask")} | {"target": wanted}
+    asked = {name: plays["test"][name][rows] for name in ("track", "mask")}
+    asked |= {"target": torch.tensor([number[item] for item in items]), ROW: rows}
+    print(f"{len(rows)} new targets among {len(fresh):,} new tracks")
 
 
 # %% slideshow={"slide_type": "fragment"}
-def list_new(tokens: Tensor, n_tokens: int, model: Any) -> Tensor:
-    """(M,) whether the new target is among the K that the model spells."""
+@torch.no_grad()
+def spells(name: str, shelf: Tensor) -> Tensor:
+    """(M,) whether the new target is among the K of the shelf that the model spells."""
+    (tokens, n_tokens), model = NAMED[name], contest.models[name]
     where = next(model.parameters()).device
-    wide = Trie.of(tokens[wider - 1], wider, n_tokens).to(where)
+    trie = Trie.of(tokens[shelf - 1], shelf, n_tokens).to(where)
     hits = []
-    with torch.no_grad():
-        for part in train.batches({**asked, ROW: rows}, 256):
-            seen = [pair.to(where) for pair in task.played("test", part[ROW])]
-            state = model(part["track"].to(where), part["mask"].to(where))
-            listed = model.generate(state, wide, WIDE, seen)[0][:, :K].cpu()
-            hits.append((listed == part["target"].unsqueeze(1)).any(dim=1))
-    return torch.cat(hits).float()
+    for part in train.batches(asked, 256):
+        seen = [pair.to(where) for pair in task.played("test", part[ROW])]
+        state = model(part["track"].to(where), part["mask"].to(where))
+        listed = model.generate(state, trie, WIDE, seen)[0][:, :K].cpu()
+        hits.append((listed == part["target"].unsqueeze(1)).any(dim=1))
+    return torch.cat(hits).double()
 
 
-if COLD:
-    hits = {
-        name: list_new(some, n_tokens, contest.models[name])
-        for name, (some, n_tokens) in NAMED.items()
-    }
+def sounds(shelf: Tensor) -> Tensor:
+    """(M,) whether it is among the K of the shelf that sound most like the last plays."""
     scores = nearest_sound(asked, len(sound))
-    outside = torch.ones(len(sound), dtype=torch.bool)
-    outside[wider] = False
-    scores[:, outside] = -torch.inf
     scores[task.played("test", rows)] = -torch.inf
-    hits["content alone"] = Places.of(scores, wanted, K).recall(K).float()
-    chance = K / len(wider)
+    outside = torch.ones(len(sound), dtype=torch.bool)
+    outside[shelf] = False
+    return Places.of(scores.masked_fill(outside, -torch.inf), asked["target"], K).recall(K)
+
+
+# %% slideshow={"slide_type": "fragment"}
+if COLD:
+    found, chance = {}, {name: min(1.0, K / len(shelf)) for name, shelf in shelves.items()}
+    for where, shelf in shelves.items():
+        hits = {name: Mean(spells(name, shelf)) for name in NAMED}
+        hits["content alone"] = Mean(sounds(shelf))
+        pair = ("semantic speller", "content alone")
+        found[where] = bootstrap(hits, contest.groups[is_new.numpy()], [pair])
+    table = [
+        {f"Recall@{K} of new targets": name}
+        | {f"among {where}": str(found[where][name]) for where in shelves}
+        for name in hits
+    ]
+    table.append(
+        {f"Recall@{K} of new targets": "chance"}
+        | {f"among {where}": f"{chance[where]:.4f}" for where in shelves}
+    )
+    display(pl.DataFrame(table))
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if COLD:
-    found = {name: hit.mean().item() for name, hit in hits.items()}
-    told = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-    told = f"Recall@{K} of {len(wanted)} new targets: {told}; chance {chance:.4f}"
+    for where, wording in (
+        ("new tracks", "Among the new tracks alone"),
+        ("all tracks", "Among all"),
+    ):
+        one, other = (found[where][name] for name in NAMED)
+        claim(
+            f"{wording} the retriever finds more of the new ones than chance",
+            one.low > chance[where],
+            f"Recall@{K} {one}, chance {chance[where]:.4f}",
+            expected=True if where == "new tracks" else None,
+        )
     claim(
-        "The retriever spells tracks that training never saw, several times better than chance",
-        found["semantic speller"] > BEYOND * chance,
-        told,
+        "With random codes it does not, among the new tracks alone",
+        found["new tracks"]["random speller"].low <= chance["new tracks"],
+        f"Recall@{K} {found['new tracks']['random speller']}, chance {chance['new tracks']:.4f}",
     )
+    gap = found["new tracks"]["semantic speller", "content alone"]
     claim(
-        "With random codes it does not",
-        found["random speller"] <= BEYOND * chance,
-        told,
-    )
-    claim(
-        "Of new tracks it finds more than content alone",
-        found["semantic speller"] > found["content alone"],
-        told,
+        "Among the new tracks alone it finds more than content alone",
+        gap.positive,
+        f"ΔRecall@{K} {gap}",
         expected=None,
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The list holds known and new tracks together, and the new ones must stand up to the known ones. A new track shares its
-# codes with known neighbours, and what the model has learned of them is true of it, too. Only the extra code of a new track
-# says nothing: it is a higher number than its neighbours have, and high numbers are rare in training.
-#
-# Content alone does better here than the model. It does not care who is known, so new and old tracks compete on equal terms;
-# of *known* tracks it finds far less. A service would give new tracks places of their own, and spell among those.
+# A new track shares its codes with known neighbours, and what the model has learned of them is true of it, too. Only the extra
+# code says nothing: a new track's is a higher number than its neighbours have, and high numbers are rare in training. So in one
+# list with the known tracks the new ones stand behind them, and few are found. On a shelf of their own they compete with their
+# like. Content alone does not care who is known: of new tracks it finds as many in either list as it does, of *known* tracks
+# it finds far less than the model.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1193,11 +1220,14 @@ if RANKS:
             f"ΔAUC {gaps[0]}; other seeds {gaps[1].value:+.4f}, {gaps[2].value:+.4f}",
         )
         gap = rankers.gap("semantic IDs", "a row for each track", groups[group])
+        head = group == "50 listens and more"
         claim(
-            f"On {PLACES[group]} they rank no worse than a row for each track",
-            gap.low > -MARGIN,
+            f"On {PLACES[group]} "
+            + (
+                "a row for each track ranks better" if head else "they rank no worse than such rows"
+            ),
+            gap.high < 0 if head else gap.low > -MARGIN,
             f"ΔAUC {gap}",
-            expected=None,
         )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
