@@ -55,6 +55,8 @@ class Asked:
     plays: pl.DataFrame
     """listener, track, and `part`: 0 training, 1 validation's question, 2 the test's, 3 unused."""
     n_tracks: int
+    tracks: Tensor
+    """(n_tracks − 1,) public ids of the numbered tracks."""
 
     def before(self, part: int) -> pl.DataFrame:
         return self.plays.filter(pl.col("part") < part)
@@ -112,7 +114,7 @@ def asked_of(log: Log, protocol: str) -> Asked:
     plays = rows.select(listener="uid", track=pl.Series(number), part="part").filter(
         pl.col("track") > 0
     )
-    return Asked(plays, len(tracks) + 1)
+    return Asked(plays, len(tracks) + 1, tracks)
 
 
 def places_of(scores: Tensor, seen: csr_matrix, target: Tensor) -> Places:

@@ -1,0 +1,1 @@
+"""Models that generate: lists, vectors, and names of tracks."""
