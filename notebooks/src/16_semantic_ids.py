@@ -60,6 +60,7 @@ from course_utils.data.ids import lookup, number_ids, vocabulary
 from course_utils.data.log import open_log
 from course_utils.data.tasks.next_item import next_item_task
 from course_utils.data.tasks.ranking import artist_numbers, ranking_task
+from course_utils.data.tasks.retrieval import has_choices
 from course_utils.evaluation.contest import Contest
 from course_utils.evaluation.intervals import bootstrap
 from course_utils.evaluation.pointwise import Mean
@@ -107,8 +108,7 @@ if HAS_CONTENT:
     described = replace(
         log, events=log.events.join(have, on="item_id", how="semi", maintain_order="left")
     )
-chose = pl.col("is_organic") == 1
-OWN = described.events.filter(chose, pl.col("event_type") == "listen").head(1).collect().height > 0
+chose, OWN = pl.col("is_organic") == 1, has_choices(described)
 new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
 task = next_item_task(
     described, LENGTH, repeats=False, organic=OWN, history=new, judged=3_000, seed=SEED
