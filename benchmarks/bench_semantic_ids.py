@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -78,10 +78,14 @@ def codes_of(vectors: Tensor, options: argparse.Namespace) -> dict[str, Tensor]:
     model = RQVAE(vectors.shape[1], options.codes, options.depth)
     model.start(vectors)
     generator = torch.Generator().manual_seed(0)
+
+    def revive(_: nn.Module, epoch: int) -> None:
+        model.revive(vectors, 1, generator)
+
     train.fit(
-        model, {"x": vectors}, {"x": vectors}, loss=lambda model, batch: cast(RQVAE, model).loss(batch["x"]),
+        model, {"x": vectors}, {"x": vectors}, loss=lambda _, batch: model.loss(batch["x"]),
         epochs=60, patience=60, batch_size=512, lr=1e-3, schedule="constant", weight_decay=0.0,
-        progress=False, before_epoch=lambda model, _: cast(RQVAE, model).revive(vectors, 1, generator),
+        progress=False, before_epoch=revive,
     )  # fmt: skip
     return {
         "residual k-means": quantise(vectors, books)[0],
