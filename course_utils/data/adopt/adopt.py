@@ -214,17 +214,18 @@ def _rows(
     source = str(files[0])
     asked = {name: f"asked for by --{role}" for role, name in options.roles().items()}
     if options.items is None:
-        asked |= {name: "of --text, --artist or --album" for name in options.of_items()}
+        asked |= dict.fromkeys(options.of_items(), "of --text, --artist or --album")
     if preset.prepare is None:
         needed = list(asked)
         for name in needed:
             reading.need_columns(table, [name], source, asked[name])
     else:
         needed = [name for name in dict.fromkeys((*preset.reads, *asked)) if name in table.names]
-    rows, told = table.take(needed), []
+    rows = table.take(needed)
     if not table.lasting:
         rows.sink_parquet(polars_path(work / "rows.parquet"), compression="lz4")
         rows = read_table(work / "rows.parquet")
+    told: list[str] = []
     if preset.prepare is not None:
         rows, told = preset.prepare(rows)
         has = rows.collect_schema().names()
@@ -276,9 +277,9 @@ def _events(
     cause = pl.coalesce(
         pl.when(fault.bad).then(pl.lit(n, dtype=pl.UInt8)) for n, fault in enumerate(faults)
     )
-    typed = rows.with_columns(micros=moments.micros).select(
-        "row", "micros", cause=cause, **_cast(said)
-    )
+    read = {values.READ + name: value for name, value in _cast(said).items()}
+    typed = rows.with_columns(micros=moments.micros, **read).with_columns(cause=cause)
+    typed = typed.select("row", "micros", "cause", **{n[len(values.READ) :]: n for n in read})
     typed.sink_parquet(polars_path(work / "typed.parquet"), compression="lz4")
     typed = read_table(work / "typed.parquet")
     _count_dropped(typed, rows, faults, report)
@@ -358,9 +359,10 @@ def _count_dropped(
 
 def _need_two(ids: Numbering, role: str, options: Options) -> None:
     if len(ids.table) < 2:
+        one = ids.table["public"][0]
         raise LogError(
-            f"column {getattr(options, role)!r}: all rows are of one {role}, {ids.table['public'][0]!r}; "
-            "to rank and to compare, a log needs two at least"
+            f"column {getattr(options, role)!r}: all rows are of one {role}, {one!r}; to rank "
+            "and to compare, a log needs two at least"
             + (": let --listener-per month make several of one" if role == "user" else "")
         )
 
@@ -370,7 +372,10 @@ def _need_two(ids: Numbering, role: str, options: Options) -> None:
 
 def _write_log(events: pl.LazyFrame, moments: times.Times, report: Report, work: Path) -> None:
     """Sort the events by time, count seconds from the first, drop what stands twice, and write."""
-    start = answer(events.select(first=pl.col("micros").min()))["first"]
+    events.sink_parquet(polars_path(work / "events.parquet"), compression="lz4")
+    events = read_table(work / "events.parquet")
+    found = answer(events.select(first=pl.col("micros").min(), last=pl.col("micros").max()))
+    start = found["first"]
     second = (pl.col("micros") - start) // 10**6
     events = events.with_columns(timestamp=second.cast(pl.UInt32))
     columns = list(EVENT_SCHEMA)
@@ -379,11 +384,10 @@ def _write_log(events: pl.LazyFrame, moments: times.Times, report: Report, work:
         events = _once(events, columns, report, work)
     path = polars_path(work.parent / "log.parquet")
     events.sort("micros", "row").select(columns).sink_parquet(path)
-    last = answer(events.select(last=pl.col("micros").max()))["last"]
     report.kept = answer(read_table(work.parent / "log.parquet").select(n=pl.len()))["n"]
     if moments.dated:
         report.start = start
-        report.told.append(f"from {times.said(start)} to {times.said(last)} (UTC)")
+        report.told.append(f"from {times.said(start)} to {times.said(found['last'])} (UTC)")
 
 
 def _once(events: pl.LazyFrame, columns: list[str], report: Report, work: Path) -> pl.LazyFrame:
@@ -415,7 +419,7 @@ def _items(
         return beside[0]
     if options.items is None:
         has = [name for name in _ITEM_COLUMNS if name in rows.collect_schema()]
-        return rows.select(values.plain_id(rows, "item").alias("item"), *has) if has else None
+        return rows.select(*has, item=values.plain_id(rows, "item")) if has else None
     files = reading.find_files([str(options.items)])
     table = reading.open_foreign(files, Cut(encoding=options.cut.encoding), work)
     key = options.items_id or str(options.item)

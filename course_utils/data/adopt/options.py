@@ -48,7 +48,7 @@ class Options:
     rating_top: float | None = None
     events: dict[str, str] = field(default_factory=dict)
     listener_per: str | None = None
-    cut: Cut = Cut()
+    cut: Cut = field(default_factory=Cut)
 
     def or_else(self, known: Options) -> Options:
         """These options, and where they say nothing, those of a preset."""

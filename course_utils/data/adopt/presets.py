@@ -2,7 +2,7 @@
 
 | preset | files | what is done |
 |---|---|---|
-| `movielens` | `ratings.csv`, `ratings.dat`, `u.data` | ratings; titles and genres of `movies.*` beside |
+| `movielens` | `ratings.csv`, `ratings.dat`, `u.data` | ratings; titles, genres of `movies.*` |
 | `amazon` | reviews as JSON lines or CSV, 2014, 2018, 2023 | ratings; titles of `meta_*` beside |
 | `lastfm-1k` | `userid-timestamp-artid-artname-traid-traname.tsv` | plays, positives only |
 | `yambda` | Parquet, flat multi-event | as it is |
@@ -210,9 +210,9 @@ def _measure_plays(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, list[str]]:
     lengths = (
         rows.filter(done & (played > 0)).group_by(track).agg(length_ms=played.median()).collect()
     )
-    usual = lengths["length_ms"].median()
-    if usual is None:
+    if not len(lengths):
         raise LogError("no play ends with 'trackdone', so no length of a track can be told")
+    usual = lengths.select(pl.col("length_ms").median()).item()
     ends = pl.col("ts").str.to_datetime("%Y-%m-%dT%H:%M:%S%#z", strict=False, time_unit="us")
     share = played / pl.col("length_ms").fill_null(usual) * 100
     known = pl.col("length_ms").is_not_null()

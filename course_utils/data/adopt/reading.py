@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
@@ -59,12 +60,14 @@ class Foreign:
 
     Attributes:
         names: of its columns. told: what kind of file it is, in words.
-        take: the lazy frame of some of its columns. lasting: whether reading it twice is cheap.
+        take: the lazy frame of some of its columns. all_names: reads the whole for their names,
+            where the first rows may lack some. lasting: whether reading it twice is cheap.
     """
 
     names: list[str]
     told: str
     take: Callable[[list[str]], pl.LazyFrame]
+    all_names: Callable[[], list[str]] | None = None
     lasting: bool = False
 
 
@@ -127,14 +130,17 @@ def stem(path: Path) -> str:
 
 def need_columns(table: Foreign, wanted: list[str], source: str, asked: str) -> None:
     """Complain of a column that the table has not, with the names that are most like it."""
+    names = table.names
+    if table.all_names and not set(wanted) <= set(names):
+        names = table.all_names()
     for name in wanted:
-        if name not in table.names:
-            plain = {other.lower(): other for other in table.names}
+        if name not in names:
+            plain = {other.lower(): other for other in names}
             like = [plain[n] for n in difflib.get_close_matches(name.lower(), plain, n=3)]
             raise LogError(
                 f"{source}: no column {name!r} ({asked})"
                 + (f"; do you mean {' or '.join(map(repr, like))}?" if like else "")
-                + f" There are {table.names}. Fields are told apart as {table.told}"
+                + f" There are {names}. Fields are told apart as {table.told}"
             )
 
 
@@ -213,7 +219,7 @@ def _open_text(files: list[Path], cut: Cut) -> Foreign:
         separator=separator,
         quote_char='"' if quotes else None,
         has_header=not cut.columns,
-        schema={name: pl.String for name in cut.columns} or None,
+        schema=dict.fromkeys(cut.columns, pl.String) or None,
         infer_schema=False,
         glob=False,
     )
@@ -271,11 +277,11 @@ def first_line_of(path: Path) -> str:
     return text
 
 
-def _unpacked(path: Path) -> gzip.GzipFile:
+def _unpacked(path: Path) -> IO[bytes]:
     """The bytes of a file, packed with gzip or not."""
     if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    return path.open("rb")  # type: ignore[return-value]  # both read alike
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # reads like any other
+    return path.open("rb")
 
 
 def _separator(head: str, suffix: str) -> str:
@@ -327,21 +333,29 @@ def _is_array(path: Path) -> bool:
 
 
 def _open_lines(files: list[Path]) -> Foreign:
-    paths = [polars_path(path) for path in files]
-
     def names(rows: int | None) -> list[str]:
-        scan = pl.scan_ndjson(paths, infer_schema_length=rows, glob=False)
+        found: dict[str, None] = {}
         try:
-            return scan.collect_schema().names()
+            for path in files:
+                some = pl.scan_ndjson(_plain(path), infer_schema_length=rows)
+                found |= dict.fromkeys(some.collect_schema().names())
+            return list(found)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise LogError(
                 f"{files[0]}: not readable as JSON lines, one object a line ({first_line(error)})"
             ) from error
 
     def take(wanted: list[str]) -> pl.LazyFrame:
-        return pl.scan_ndjson(paths, schema=dict.fromkeys(wanted, pl.String), glob=False)
+        schema = dict.fromkeys(wanted, pl.String)
+        return pl.concat([pl.scan_ndjson(_plain(path), schema=schema) for path in files])
 
-    return Foreign(names(_FIRST_ROWS), "JSON lines", take)
+    return Foreign(names(_FIRST_ROWS), "JSON lines", take, lambda: names(None))
+
+
+def _plain(path: Path) -> str | IO[bytes]:
+    """A file as `scan_ndjson` takes it, which reads some names as patterns."""
+    text = polars_path(path)
+    return path.open("rb") if any(sign in text for sign in "*?[") else text
 
 
 def _open_arrays(files: list[Path], work: Path) -> Foreign:

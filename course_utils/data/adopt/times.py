@@ -117,7 +117,7 @@ def _from_format(text: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def _of_dates(frame: pl.LazyFrame, name: str, text: pl.Expr) -> Times:
-    """Dates that begin with the year; which formats there are, is seen on some rows, then on all."""
+    """Dates that begin with the year; their formats are seen on some rows, else on all."""
     plain = (
         text.str.replace_all("/", "-", literal=True)
         .str.replace(" ", "T", literal=True)
@@ -164,14 +164,15 @@ def _of_numbers(
     """
     rough = column.cast(pl.Float64, strict=False)
     rough = pl.when(rough.is_finite()).then(rough)
+    value = pl.col("value")
     spread = answer(
-        frame.select(
-            n=rough.count(),
-            low=rough.quantile(0.05, "nearest"),
-            middle=rough.quantile(0.5, "nearest"),
-            first=rough.min(),
-            last=rough.max(),
-            **{each: _in_unit(rough, each).sum() for each in _SINCE_1970},
+        frame.select(value=rough).select(
+            n=value.count(),
+            low=value.quantile(0.05, "nearest"),
+            middle=value.quantile(0.5, "nearest"),
+            first=value.min(),
+            last=value.max(),
+            **{each: _in_unit(value, each).sum() for each in _SINCE_1970},
         )
     )
     if not spread["n"]:
@@ -220,11 +221,9 @@ def _micros(column: pl.Expr, rough: pl.Expr, size: float, whole: bool, written: 
     exact = column.cast(pl.Int64, strict=False)
     exact = exact * int(size) if size >= 1 else exact // round(1 / size)
     parted = (rough * size).floor().cast(pl.Int64, strict=False)
-    if whole:
-        value = exact
-    else:
-        value = pl.coalesce(exact, parted) if written else parted
-    return pl.when(fits).then(value)
+    if not whole:
+        exact = pl.coalesce(exact, parted) if written else parted
+    return pl.when(fits).then(exact)
 
 
 def _of_calendar(frame: pl.LazyFrame, name: str, column: pl.Expr, spread: dict) -> Times:
@@ -242,8 +241,8 @@ def _of_calendar(frame: pl.LazyFrame, name: str, column: pl.Expr, spread: dict) 
     }
     told = ", ".join(f"{unit} ({_lasting(span)})" for unit, span in spans.items())
     raise LogError(
-        f"column {name!r}: from {spread['first']:,.0f} to {spread['last']:,.0f}, which are no dates "
-        "since 1970 in any unit: say what one counts, and how long the log would last: "
+        f"column {name!r}: from {spread['first']:,.0f} to {spread['last']:,.0f}, which are no "
+        "dates since 1970 in any unit: say what one counts, and how long the log would last: "
         f"--time-unit {told or 'none fits: correct the stray values first'}"
     )
 

@@ -23,6 +23,8 @@ PLAYED_UNITS = ("pct", "share", "s", "ms")
 DROP = "drop"
 """Stands in the place of an event for words whose rows are left out."""
 
+READ = "read_"
+
 _NOBODY = r"(?i)^\s*(|null|none|nan|n/a|\\n)\s*$"
 """Text that stands for no id; `\\N` is what databases write."""
 _MOST_UNREADABLE = 0.1
@@ -34,7 +36,11 @@ _LONGEST = remedies.LONGEST_TRACK
 
 @dataclass(frozen=True)
 class Fault:
-    """Why rows are dropped: in words, the column that says it, and which rows they are."""
+    """Why rows are dropped: in words, the column that says it, and which rows they are.
+
+    `bad` is asked of a table that holds the file's columns by their roles, and those that were
+    read of them, whose names begin with `READ`.
+    """
 
     words: str
     role: str
@@ -90,7 +96,9 @@ def read_id(frame: pl.LazyFrame, role: str, name: str, into: Reading) -> None:
         if odd:
             raise LogError(f"column {name!r}: {odd:,} ids have a fraction; name another: --{role}")
     into.columns[role] = value
-    into.faults.append(Fault(f"no {role}: {name!r} is empty or says none", role, value.is_null()))
+    into.faults.append(
+        Fault(f"no {role}: {name!r} is empty or says none", role, pl.col(READ + role).is_null())
+    )
 
 
 # Numbers
@@ -104,21 +112,7 @@ def _number(frame: pl.LazyFrame, role: str, name: str) -> pl.Expr:
     """
     kind, this = frame.collect_schema()[role], pl.col(role)
     if is_text(kind):
-        text = this.cast(pl.String).str.strip_chars()
-        text = pl.when(text.str.len_chars() > 0).then(text.str.strip_suffix("%"))
-        yes_or_no = text.str.to_lowercase().replace({"true": "1", "false": "0"})
-        value = yes_or_no.cast(pl.Float64, strict=False)
-        lost = text.is_not_null() & value.is_null()
-        found = answer(
-            frame.select(
-                n=text.count(), lost=lost.sum(), example=text.filter(lost).first(), rows=pl.len()
-            )
-        )
-        if found["lost"] > _MOST_UNREADABLE * found["n"]:
-            raise LogError(
-                f"column {name!r}: {found['lost']:,} of {found['n']:,} values are no numbers, such "
-                f"as {found['example']!r}: name another column for --{role}, or write numbers"
-            )
+        value = _of_text(frame, this.cast(pl.String).str.strip_chars(), role, name)
     elif kind.is_numeric() or kind == pl.Boolean:
         value = this.cast(pl.Float64, strict=False)
     elif kind == pl.Null:
@@ -128,6 +122,28 @@ def _number(frame: pl.LazyFrame, role: str, name: str) -> pl.Expr:
     else:
         raise LogError(f"column {name!r} has type {kind}, expected numbers; another for --{role}?")
     return pl.when(value.is_finite()).then(value)
+
+
+def _of_text(frame: pl.LazyFrame, text: pl.Expr, role: str, name: str) -> pl.Expr:
+    """Numbers as text; per cent signs and yes and no are read only where there are some."""
+    plain = text.cast(pl.Float64, strict=False)
+    signs = text.str.strip_suffix("%").str.to_lowercase()
+    signs = signs.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
+    filled = frame.select(text=text).filter(pl.col("text").str.len_chars() > 0)
+    for value in (plain, signs):
+        lost = frame.select(text=text, value=value).filter(
+            (pl.col("text").str.len_chars() > 0) & pl.col("value").is_null()
+        )
+        found = answer(lost.select(n=pl.len(), example=pl.col("text").first()))
+        if not found["n"]:
+            return value
+    n = answer(filled.select(n=pl.len()))["n"]
+    if found["n"] > _MOST_UNREADABLE * n:
+        raise LogError(
+            f"column {name!r}: {found['n']:,} of {n:,} values are no numbers, such as "
+            f"{found['example']!r}: name another column for --{role}, or write numbers"
+        )
+    return signs
 
 
 # Kinds of events
@@ -166,9 +182,9 @@ def read_kinds(frame: pl.LazyFrame, name: str, given: dict[str, str], into: Read
         list(kept), list(kept.values()), default=None, return_dtype=pl.String
     )
     into.columns["event_type"] = kind
-    into.faults.append(Fault(f"no event: {name!r} is empty", "type", word.is_null()))
+    into.faults.append(Fault(f"no event: {name!r} is empty", "type", pl.col("type").is_null()))
     into.faults += [
-        Fault(f"left out: {name!r} is {word_!r}", "type", word == word_)
+        Fault(f"left out: {name!r} is {word_!r}", "type", pl.col("type").cast(pl.String) == word_)
         for word_, event in meaning.items()
         if event == DROP
     ]
@@ -187,8 +203,8 @@ def _meanings(counts: pl.DataFrame, given: dict[str, str]) -> dict[str, str]:
     left = counts.filter(~pl.col("event").is_in(list(given)))
     words = left.select("event", event_type="event")
     while True:
-        now = words.join(counts, on="event").group_by(event="event_type")
-        now = now.agg(pl.col("rows", "shares").sum()).sort("rows", "event", descending=True)
+        named = words.join(counts, on="event").group_by(event="event_type")
+        now = named.agg(pl.col("rows", "shares").sum()).sort("rows", "event", descending=True)
         remedy = remedies.of_events(now) if len(now) else None
         if set(now["event"]) <= set(EVENT_TYPES) or remedy is None:
             break
@@ -267,8 +283,8 @@ def read_plays(
         share = value * (100 if unit == "share" else 1)
     whole = share.round(3).floor()
     told = {"pct": "per cent", "share": "a share", "s": "seconds", "ms": "milliseconds"}[unit]
-    into.columns["played_ratio_pct"] = pl.when(whole.is_between(0, LARGEST["played_ratio_pct"]))
-    into.columns["played_ratio_pct"] = into.columns["played_ratio_pct"].then(whole)
+    fits = whole.is_between(0, LARGEST["played_ratio_pct"])
+    into.columns["played_ratio_pct"] = pl.when(fits).then(whole)
     into.told.append(f"events: {name!r} read as {told} played, cut to whole per cent")
     what = f"no played share: {name!r} has no number, or one below 0 or above 65,535 %"
     what += f", or {length!r} has none" if unit in ("s", "ms") else ""
@@ -322,9 +338,9 @@ def read_lengths(frame: pl.LazyFrame, name: str, into: Reading) -> None:
 
 def _unheard(words: str, role: str, into: Reading) -> Fault:
     """The fault of a listen without a played share; other events need none."""
-    missing = into.columns["played_ratio_pct"].is_null()
+    missing = pl.col(f"{READ}played_ratio_pct").is_null()
     if "event_type" in into.columns:
-        missing &= into.columns["event_type"] == "listen"
+        missing &= pl.col(f"{READ}event_type") == "listen"
     return Fault(words, role, missing)
 
 
@@ -342,4 +358,8 @@ def read_choices(frame: pl.LazyFrame, name: str, into: Reading) -> None:
             "leave --organic out if it says something else"
         )
     into.columns["is_organic"] = value
-    into.faults.append(Fault(f"no choice: {name!r} has no number", "organic", value.is_null()))
+    into.faults.append(
+        Fault(
+            f"no choice: {name!r} has no number", "organic", pl.col(f"{READ}is_organic").is_null()
+        )
+    )
