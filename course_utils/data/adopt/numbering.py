@@ -55,12 +55,9 @@ def number(frame: pl.LazyFrame, column: str) -> Numbering:
     Text counts as a whole number if it is written as one: `7`, but neither `07` nor `7.0`.
     """
     ids = frame.select(pl.col(column).unique()).drop_nulls().collect(engine="streaming")[column]
-    if ids.dtype == pl.String:
-        fits = bool(ids.str.contains(_WHOLE).all())
-        values = ids.cast(pl.Int64) if fits else ids
-    else:
-        fits, values = True, ids
-    kept = fits and bool(values.is_between(0, LARGEST["uid"]).all())
+    fits = ids.dtype != pl.String or bool(ids.str.contains(_WHOLE).all())
+    values = ids.cast(pl.Int64, strict=False) if fits else ids
+    kept = fits and not values.null_count() and bool(values.is_between(0, LARGEST["uid"]).all())
     order = values.arg_sort() if kept else ids.arg_sort()
     public = ids.gather(order)
     numbers = values.gather(order) if kept else pl.Series(range(1, len(ids) + 1))

@@ -238,11 +238,10 @@ def _open_wide(files: list[Path], cut: Cut, head: str, separator: str, told: str
         separator=_WHOLE_LINE,
         quote_char=None,
         has_header=not cut.columns,
-        schema={"line": pl.String},
         infer_schema=False,
         glob=False,
     )
-    fields = pl.col("line").str.split(separator)
+    fields = pl.first().str.split(separator)
 
     def take(wanted: list[str]) -> pl.LazyFrame:
         return lines.select(

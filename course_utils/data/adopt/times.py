@@ -36,6 +36,8 @@ _FORMATS = {
     "%Y-%m-%d": "days without an hour (events of a day keep the order of the file)",
 }
 _SAMPLE = 10_000
+_SHORTEST = timedelta(minutes=1)
+"""Of a log; a unit that makes it shorter is not offered."""
 _MOST_OTHERS = 0.05
 """Of the rows; if more seem to be dates in a second unit, two are mixed."""
 
@@ -177,12 +179,12 @@ def _of_numbers(
     )
     if not spread["n"]:
         raise LogError(f"column {name!r} has no number in any row; name another: --time")
+    if unit is None:
+        _need_one_unit(name, spread)
     since = next((u for u in _SINCE_1970 if _dated(spread, u)), None)
     chosen = unit or since
     if chosen is None:
         return _of_calendar(frame, name, column, spread)
-    if unit is None:
-        _need_one_unit(name, spread)
     dated = _dated(spread, chosen)
     label, size = UNITS[chosen]
     if not dated and (spread["last"] - spread["low"]) * size > LONGEST_LOG * 10**6:
@@ -235,11 +237,13 @@ def _of_calendar(frame: pl.LazyFrame, name: str, column: pl.Expr, spread: dict) 
     if pattern:
         return Times(_from_format(text, pattern), f"dates written in digits as {pattern}")
     spans = {
-        unit: timedelta(microseconds=(spread["last"] - spread["first"]) * UNITS[unit][1])
-        for unit in UNITS
-        if (spread["last"] - spread["first"]) * UNITS[unit][1] <= LONGEST_LOG * 10**6
+        unit: timedelta(microseconds=(spread["last"] - spread["first"]) * size)
+        for unit, (_, size) in UNITS.items()
+        if (spread["last"] - spread["first"]) * size <= LONGEST_LOG * 10**6
     }
-    told = ", ".join(f"{unit} ({_lasting(span)})" for unit, span in spans.items())
+    told = ", ".join(
+        f"{unit} ({_lasting(span)})" for unit, span in spans.items() if span >= _SHORTEST
+    )
     raise LogError(
         f"column {name!r}: from {spread['first']:,.0f} to {spread['last']:,.0f}, which are no "
         "dates since 1970 in any unit: say what one counts, and how long the log would last: "

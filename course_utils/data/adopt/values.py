@@ -6,6 +6,7 @@ played in full, below that the played share is the rating's share of the scale.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -31,6 +32,14 @@ _MOST_UNREADABLE = 0.1
 """Of the rows; if more hold no number, the column is not what it was taken for."""
 _MOST_WORDS = 50
 """Kinds of events; a column with more is not the column of kinds."""
+_NAMES_OF_UNITS = {
+    "pct": r"(?i)pct|per_?cent",
+    "ms": r"(^|_)(ms|MS)(_|$|[A-Z])|(?i:millis)|[a-z]Ms$",
+    "s": r"(?i)(^|_)s$|sec",
+}
+"""What a column of plays is called, if its name says the unit."""
+_MOST_REPLAYED, _LEAST_WHOLE = 0.03, 0.01
+"""Of the plays: shares above ten, and shares of exactly 100 per cent."""
 _LONGEST = remedies.LONGEST_TRACK
 
 
@@ -127,7 +136,7 @@ def _number(frame: pl.LazyFrame, role: str, name: str) -> pl.Expr:
 def _of_text(frame: pl.LazyFrame, text: pl.Expr, role: str, name: str) -> pl.Expr:
     """Numbers as text; per cent signs and yes and no are read only where there are some."""
     plain = text.cast(pl.Float64, strict=False)
-    signs = text.str.strip_suffix("%").str.to_lowercase()
+    signs = text.str.strip_suffix("%").str.strip_chars().str.to_lowercase()
     signs = signs.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
     filled = frame.select(text=text).filter(pl.col("text").str.len_chars() > 0)
     for value in (plain, signs):
@@ -303,15 +312,13 @@ def _unit_of_plays(frame: pl.LazyFrame, value: pl.Expr, name: str) -> str:
     )
     if found["high"] is None or found["high"] <= 0:
         raise LogError(f"column {name!r}: nothing was played in any row; leave --played out")
-    words = name.lower()
-    if found["middle"] <= 1 and found["few"] < 0.03:
+    if found["middle"] <= 1 and found["few"] < _MOST_REPLAYED:
         return "share"
-    if any(sign in words for sign in ("pct", "percent", "per_cent")) or found["whole"] >= 0.01:
+    for unit, words in _NAMES_OF_UNITS.items():
+        if re.search(words, name):
+            return unit
+    if found["whole"] >= _LEAST_WHOLE:
         return "pct"
-    if words.endswith("ms") or words.startswith("ms") or "millis" in words:
-        return "ms"
-    if "sec" in words:
-        return "s"
     raise LogError(
         f"column {name!r}: up to {found['high']:,g}, half of them below {found['middle']:,g}: per "
         f"cent or time? Say it: --played-unit {', '.join(PLAYED_UNITS)}"
