@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -170,6 +171,24 @@ def test_a_lone_quote_in_tsv_swallows_nothing(tmp_path):
     rows = [{**row, "title": '7" single'} for row in rows_of()]
     report = adopt([write(tmp_path / "log.tsv", csv_of(rows, "\t"))], PLAIN, into=tmp_path / "log")
     assert report.kept == len(rows)
+
+
+@pytest.mark.parametrize("asked", [(), ("title",)])
+def test_a_stray_quote_in_csv_is_an_error_even_in_a_column_that_nobody_asked_for(tmp_path, asked):
+    rows = [
+        {**row, "title": '"7 single' if n in (3, 5) else "x"} for n, row in enumerate(rows_of())
+    ]
+    rows[5]["title"] = '"7" single'
+    moved = [dict(reversed(row.items())) for row in rows]  # the title stands first
+    path = write(tmp_path / "log.csv", csv_of(moved))
+    options = Options("reader", "article", "when", rating="stars", text=asked)
+    with pytest.raises(LogError, match="--no-quotes"):
+        adopt([path], options, into=tmp_path / "log")
+    options = Options(
+        "reader", "article", "when", rating="stars", text=asked, cut=Cut(quotes=False)
+    )
+    adopt([path], options, into=tmp_path / "log")
+    check_round_trip(tmp_path / "log", rows)
 
 
 def test_a_file_without_names_of_columns(tmp_path):
@@ -518,6 +537,9 @@ def test_only_an_adopted_folder_is_replaced(tmp_path):
     with pytest.raises(LogError, match="--replace"):
         adopt([path], PLAIN, into=tmp_path / "log")
     adopt([path], PLAIN, into=tmp_path / "log", anew=True)
+    (tmp_path / "mine").mkdir()
+    adopt([path], PLAIN, into=tmp_path / "mine")
+    shutil.rmtree(tmp_path / "mine")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(LogError, match="is there already"):

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -19,8 +19,9 @@ from course_utils.data.adopt import reading, times, values
 from course_utils.data.adopt.numbering import Numbering, number
 from course_utils.data.adopt.options import LISTENER_PER, Options
 from course_utils.data.adopt.presets import PRESETS, Preset
-from course_utils.data.adopt.reading import Cut
+from course_utils.data.adopt.report import Report
 from course_utils.data.adopt.values import Fault, Reading
+from course_utils.data.adopt.writing import known_items, of_items, write_items, write_log
 from course_utils.data.complaints import answer, bad_rows, first_line
 from course_utils.data.sources.files import open_path, read_table
 from course_utils.schema import EVENT_SCHEMA, LogError
@@ -30,56 +31,6 @@ REPORT, RECORD = "report.txt", "adopted.json"
 _MOST_LOST = 0.1
 """Of the rows; if more have a time that cannot be read, the column is misunderstood."""
 _LONGEST_SHOWN = 40
-_ITEM_COLUMNS = ("title", "text", "artist", "album")
-
-
-@dataclass
-class Report:
-    """What was read, how, and what was left out.
-
-    Attributes:
-        folder: of the log. files: that were read. told: how columns were understood.
-        rows, kept: numbers of events. dropped: (reason, rows, first row, what stands there).
-        start: microseconds since 1970 of second 0 of the log; None if it has no dates.
-    """
-
-    folder: Path
-    files: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    rows: int = 0
-    kept: int = 0
-    dropped: list[tuple[str, int, int, str]] = field(default_factory=list)
-    start: int | None = None
-
-    def __str__(self) -> str:
-        files = ", ".join(self.files[:3]) + (
-            f" and {len(self.files) - 3:,} more" if len(self.files) > 3 else ""
-        )
-        lines = [f"{files} → {self.folder}", *(f"  {line}" for line in self.told)]
-        lines.append(
-            f"{self.rows:,} rows read, {self.kept:,} kept as events, {self.lost:,} dropped"
-        )
-        lines += [
-            f"  {n:>11,}  {why}, such as row {at:,}: {value}" for why, n, at, value in self.dropped
-        ]
-        return "\n".join(lines)
-
-    @property
-    def lost(self) -> int:
-        """How many rows were dropped."""
-        return sum(n for _, n, _, _ in self.dropped)
-
-    def record(self) -> dict:
-        """The same for programs."""
-        keys = ("reason", "rows", "first_row", "value")
-        return {
-            "files": self.files,
-            "understood": self.told,
-            "rows": self.rows,
-            "kept": self.kept,
-            "dropped": [dict(zip(keys, each, strict=True)) for each in self.dropped],
-            "start_microseconds_since_1970": self.start,
-        }
 
 
 def adopt(
@@ -140,10 +91,10 @@ def _unreadable(files: list[Path], error: BaseException) -> str:
     what = "copy or download it again"
     if "utf-8" in said.lower():
         what = "say how the text is encoded: --encoding latin-1, cp1252, utf-16 …"
-    elif "more fields" in said or "CSV" in said:
+    elif any(words in said for words in ("more fields", "CSV", "could not parse")):
         what = (
-            "a row has more fields than the first line; if a field holds the separator it must "
-            "stand in quotes; if quotes are plain text: --no-quotes; else: --separator"
+            "quotes or separators are not what they seem: if quotes are plain text, --no-quotes; "
+            "if fields stand between another sign, --separator; a field that holds it needs quotes"
         )
     return f"{', '.join(map(str, files[:3]))}: cannot be read to the end ({said}); {what}"
 
@@ -155,8 +106,8 @@ def _written_whole(target: Path, anew: bool) -> Iterator[Path]:
     Raises:
         LogError: there is something already that may not be replaced.
     """
-    if exists(target) and not (anew and exists(target / RECORD)):
-        mine = exists(target / RECORD)
+    mine = exists(target / RECORD)
+    if exists(target) and not (anew and mine) and not (target.is_dir() and _is_empty(target)):
         raise LogError(
             f"{target}: this folder is there already; name another with --into"
             + (", or write it anew with --replace" if mine else "")
@@ -171,6 +122,10 @@ def _written_whole(target: Path, anew: bool) -> Iterator[Path]:
         partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
 
 
 def _write(
@@ -197,9 +152,9 @@ def _write(
     report.told.append(listeners.told("listeners", "users.parquet"))
     report.told.append(tracks.told("tracks", "items.parquet"))
     events = listeners.apply(tracks.apply(events, "item", "item_id"), "user", "uid")
-    _write_log(events, moments, report, work)
+    write_log(events, moments, report, work)
     beside = preset.items(files, work) if preset.items and options.items is None else None
-    _write_items(_items(rows, beside, options, report, work), tracks, report, folder)
+    write_items(known_items(rows, beside, options, report, work), tracks, report, folder)
 
 
 # Rows
@@ -233,23 +188,8 @@ def _rows(
             reading.need_columns(replace(table, names=has), [name], source, asked[name])
     return rows.select(
         **{role: pl.col(name) for role, name in options.roles().items()},
-        **({} if options.items else _of_items(options)),
+        **({} if options.items else of_items(options)),
     ).with_row_index("row"), told
-
-
-def _of_items(options: Options) -> dict[str, pl.Expr]:
-    """What columns of a table say of an item, as text."""
-    texts = [pl.col(name).cast(pl.String).str.strip_chars() for name in options.text]
-    texts = [pl.when(text != "").then(text) for text in texts]
-    said = {}
-    if texts:
-        said["title"] = pl.coalesce(texts)
-        said["text"] = pl.concat_str(texts, separator=" · ", ignore_nulls=True)
-    for role in ("artist", "album"):
-        if name := getattr(options, role):
-            value = pl.col(name).cast(pl.String)
-            said[role] = pl.when(value.str.strip_chars() != "").then(value)
-    return said
 
 
 def _events(
@@ -365,113 +305,6 @@ def _need_two(ids: Numbering, role: str, options: Options) -> None:
             "and to compare, a log needs two at least"
             + (": let --listener-per month make several of one" if role == "user" else "")
         )
-
-
-# What is written
-
-
-def _write_log(events: pl.LazyFrame, moments: times.Times, report: Report, work: Path) -> None:
-    """Sort the events by time, count seconds from the first, drop what stands twice, and write."""
-    events.sink_parquet(polars_path(work / "events.parquet"), compression="lz4")
-    events = read_table(work / "events.parquet")
-    found = answer(events.select(first=pl.col("micros").min(), last=pl.col("micros").max()))
-    start = found["first"]
-    second = (pl.col("micros") - start) // 10**6
-    events = events.with_columns(timestamp=second.cast(pl.UInt32))
-    columns = list(EVENT_SCHEMA)
-    n = answer(events.select(rows=pl.len(), different=pl.struct(columns).hash().n_unique()))
-    if n["rows"] > n["different"]:
-        events = _once(events, columns, report, work)
-    path = polars_path(work.parent / "log.parquet")
-    events.sort("micros", "row").select(columns).sink_parquet(path)
-    report.kept = answer(read_table(work.parent / "log.parquet").select(n=pl.len()))["n"]
-    if moments.dated:
-        report.start = start
-        report.told.append(f"from {times.said(start)} to {times.said(found['last'])} (UTC)")
-
-
-def _once(events: pl.LazyFrame, columns: list[str], report: Report, work: Path) -> pl.LazyFrame:
-    """One of each event that stands several times."""
-    place = pl.col("micros", "row").min()
-    groups = events.group_by(columns).agg(place, rows=pl.len(), again=pl.col("row").max())
-    groups.sink_parquet(polars_path(work / "once.parquet"), compression="lz4")
-    once = read_table(work / "once.parquet")
-    twice = once.filter(pl.col("rows") > 1).select("again", *columns, extra=pl.col("rows") - 1)
-    found = answer(twice.select(extra=pl.col("extra").sum(), at=pl.col("again").min()))
-    if found["extra"]:
-        shown = twice.filter(pl.col("again") == found["at"]).select(columns).collect()
-        value = str(tuple(shown.row(0)))
-        why = "the same event in every column and second: one of each is kept"
-        report.dropped.append((why, found["extra"], found["at"], value))
-    return once
-
-
-def _items(
-    rows: pl.LazyFrame,
-    beside: tuple[pl.LazyFrame, str] | None,
-    options: Options,
-    report: Report,
-    work: Path,
-) -> pl.LazyFrame | None:
-    """What is known of items, with `item` and some of `title`, `text`, `artist`, `album`."""
-    if beside is not None:
-        report.told.append(f"texts and artists: of {beside[1]}, which lies beside")
-        return beside[0]
-    if options.items is None:
-        has = [name for name in _ITEM_COLUMNS if name in rows.collect_schema()]
-        return rows.select(*has, item=values.plain_id(rows, "item")) if has else None
-    files = reading.find_files([str(options.items)])
-    table = reading.open_foreign(files, Cut(encoding=options.cut.encoding), work)
-    key = options.items_id or str(options.item)
-    wanted = list(dict.fromkeys((key, *options.of_items())))
-    if len(wanted) == 1:
-        raise LogError(f"{options.items}: say what to take of it: --text, --artist or --album")
-    reading.need_columns(table, [key], str(files[0]), "the item; called otherwise? --items-id")
-    reading.need_columns(table, wanted, str(files[0]), "of --text, --artist or --album")
-    said = table.take(wanted).select(pl.col(key).alias("item"), **_of_items(options))
-    return said.with_columns(item=values.plain_id(said, "item"))
-
-
-def _write_items(
-    items: pl.LazyFrame | None, tracks: Numbering, report: Report, folder: Path
-) -> None:
-    """Write `texts.parquet` and `tracks.parquet`, as far as anything is known."""
-    if items is None:
-        return
-    known = tracks.apply(items, "item", "item_id")
-    has = items.collect_schema().names()
-    if "title" in has:
-        _write_texts(known, report, folder)
-    groups = [name for name in ("artist", "album") if name in has]
-    numbered = []
-    for name in groups:
-        ids = number(known, name)
-        if not len(ids.table):
-            report.told.append(f"{name}s: none of the tracks has one")
-            continue
-        table = ids.table.rename({"number": f"{name}_id", "public": name})
-        table.write_parquet(folder / f"{name}s.parquet")
-        report.told.append(ids.told(f"{name}s", f"{name}s.parquet"))
-        known = ids.apply(known, name, f"{name}_id", unknown=True)
-        numbered.append(f"{name}_id")
-    if numbered:
-        pairs = known.select("item_id", *numbered).unique().sort("item_id", *numbered)
-        pairs.sink_parquet(polars_path(folder / "tracks.parquet"))
-
-
-def _write_texts(known: pl.LazyFrame, report: Report, folder: Path) -> None:
-    said = known.select("item_id", "title", "text").drop_nulls().unique(maintain_order=True)
-    texts = said.unique("item_id", keep="first", maintain_order=True).sort("item_id")
-    n = answer(said.select(different=pl.len(), tracks=pl.col("item_id").n_unique()))
-    if not n["tracks"]:
-        report.told.append("texts: none of the tracks has one")
-        return
-    texts.sink_parquet(polars_path(folder / "texts.parquet"))
-    more = n["different"] - n["tracks"]
-    report.told.append(
-        f"{n['tracks']:,} texts of tracks"
-        + (f"; {more:,} others of the same tracks are left out, the first stays" if more else "")
-    )
 
 
 def _check(report: Report, folder: Path) -> None:

@@ -27,10 +27,12 @@ _KINDS = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
 }
-_PACKED = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_PACKED = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _SEPARATORS = ("::", "\t", ",", ";", "|")
 _WHOLE_LINE = "\x1f"
 """No text has this control character: with it as separator, a line is one field."""
+_OTHERS = "other fields"
+"""A column that `take` adds; no role is called so."""
 _BLOCK = 1 << 20
 _FIRST_ROWS = 1_000
 """Of JSON lines, whose keys are taken for the columns; more are read if one is missing."""
@@ -119,7 +121,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _suffix(path: Path) -> str:
-    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    name = path.name.lower().removesuffix(".gz")
     return Path(name).suffix
 
 
@@ -167,7 +169,7 @@ def open_foreign(files: list[Path], cut: Cut, work: Path) -> Foreign:
 
 def _check_file(path: Path) -> None:
     lower = path.name.lower()
-    if lower.endswith(_PACKED) or lower.endswith((".tar.gz", ".tar.zst")):
+    if lower.endswith(_PACKED) or lower.endswith(".tar.gz"):
         raise LogError(f"{path}: the file is packed; unpack it first (.gz alone may stay)")
     if _suffix(path) not in _KINDS:
         raise LogError(f"{path}: no known kind of file; give it {_NEED}")
@@ -227,7 +229,16 @@ def _open_text(files: list[Path], cut: Cut) -> Foreign:
         names = scan.collect_schema().names()
     except pl.exceptions.PolarsError as error:
         raise LogError(f"{files[0]}: not readable as text ({first_line(error)})") from error
-    return Foreign(names, told, lambda wanted: scan.select(wanted))
+
+    def take(wanted: list[str]) -> pl.LazyFrame:
+        others = [name for name in names if name not in wanted]
+        if not quotes or not others:
+            return scan.select(wanted)
+        # Polars finds a stray quote only in columns that it reads, and it may hide whole lines.
+        read = pl.any_horizontal(pl.col(others).is_not_null())
+        return scan.select(*wanted, **{_OTHERS: read})
+
+    return Foreign(names, told, take)
 
 
 def _open_wide(files: list[Path], cut: Cut, head: str, separator: str, told: str) -> Foreign:
