@@ -70,6 +70,11 @@ def adopt(
             _write(files, options, known, report, folder, work)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise LogError(_unreadable(files, error)) from error
+        except OSError as error:
+            raise LogError(
+                f"{target}: cannot be written ({first_line(error)}); free some space, or name a "
+                "folder where you may write: --into FOLDER"
+            ) from error
         shutil.rmtree(work)
         _check(report, folder)
         (folder / REPORT).write_text(f"{report}\n", encoding="utf-8", newline="\n")
@@ -153,7 +158,9 @@ def _write(
     report.told.append(tracks.told("tracks", "items.parquet"))
     events = listeners.apply(tracks.apply(events, "item", "item_id"), "user", "uid")
     write_log(events, moments, report, work)
-    beside = preset.items(files, work) if preset.items and options.items is None else None
+    beside = None
+    if preset.items and options.items is None and not options.of_items():
+        beside = preset.items(files, work)
     write_items(known_items(rows, beside, options, report, work), tracks, report, folder)
 
 
