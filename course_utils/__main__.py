@@ -6,6 +6,7 @@ import argparse
 import codecs
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from course_utils.settings import EVERY, LARGEST_SEED, absolute_variables
 
 Action = Callable[[argparse.Namespace], None]
+EVENTS = ("listen", "like", "dislike", "unlike", "undislike", "drop")
 SIGNS = {"✔": "[ok]", "✘": "[no]", "·": "-", "−": "-", "…": "...", "→": "->", "Δ": "d"}
 
 
@@ -31,6 +33,18 @@ def seeds(text: str) -> list[int]:
     return list(range(first, last + 1))
 
 
+def pair(text: str) -> tuple[str, str]:
+    """A word and the event it means: `thumbs up=like` → ("thumbs up", "like").
+
+    >>> pair("a=b=listen")
+    ('a=b', 'listen')
+    """
+    word, sign, event = text.rpartition("=")
+    if not sign or event not in EVENTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WORD=EVENT, with {', '.join(EVENTS)}")
+    return word, event
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m course_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -43,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", _doctor, "is this machine ready for the course?")
     log = command("log", _log, "open a log, generating or downloading it if needed")
     log.add_argument("source", nargs="?")
+    _add_adopt(command("adopt", _adopt, "make a log of your own out of a file of any columns"))
     command("lab", _lab, "open JupyterLab at the first notebook")
     publish = command("publish", _publish, "build notebooks from their sources")
     publish.add_argument("names", nargs="*")
@@ -77,6 +92,42 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_adopt(adopt: argparse.ArgumentParser) -> None:
+    """What `adopt` is told of a file: `course_utils.data.adopt.options` says what each means."""
+    adopt.add_argument("files", nargs="+", metavar="FILE", help="file, folder or 'pattern*'")
+    adopt.add_argument("--preset", help="movielens, amazon, lastfm-1k, yambda or spotify")
+    adopt.add_argument("--into", type=Path, metavar="FOLDER", help="default: in the data folder")
+    adopt.add_argument("--replace", action="store_true", help="write an adopted folder anew")
+    for name, what in {
+        "user": "listeners' ids",
+        "item": "tracks' ids",
+        "time": "times: numbers or dates",
+        "rating": "ratings; four fifths of the scale and more count as a full play",
+        "played": "how much was played: per cent, share, or time (then --length too)",
+        "length": "tracks' lengths",
+        "type": "kinds of events",
+        "organic": "1 where the choice was the listener's own, else 0",
+        "artist": "artists, or what stands for them",
+        "album": "albums, or what stands for them",
+    }.items():
+        adopt.add_argument(f"--{name}", metavar="COL", help=f"column of {what}")
+    adopt.add_argument("--text", nargs="+", default=[], metavar="COL", help="title, and more words")
+    adopt.add_argument("--items", type=Path, metavar="FILE", help="where --text, --artist stand")
+    adopt.add_argument("--items-id", metavar="COL", help="how that file calls --item")
+    adopt.add_argument("--time-unit", choices=["s", "ms", "us", "ns", "min", "h", "d"])
+    adopt.add_argument("--time-format", metavar="'%d.%m.%Y %H:%M'")
+    adopt.add_argument("--played-unit", choices=["pct", "share", "s", "ms"])
+    adopt.add_argument("--rating-top", type=float, metavar="N", help="where the scale ends")
+    adopt.add_argument("--events", nargs="+", default=[], type=pair, metavar="WORD=EVENT")
+    adopt.add_argument("--listener-per", choices=["day", "week", "month", "year"])
+    adopt.add_argument("--separator", help="between two fields of text")
+    adopt.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME", help="if no line has them"
+    )
+    adopt.add_argument("--no-quotes", action="store_true", help="double quotes are plain text")
+    adopt.add_argument("--encoding", default="utf-8", metavar="NAME")
+
+
 # Commands for everyone
 
 
@@ -95,6 +146,28 @@ def _log(args: argparse.Namespace) -> None:
     log = open_log(args.source)
     rows = log.events.select("uid").collect(engine="streaming").height
     print(f"{log.name}: {rows:,} events")
+
+
+def _adopt(args: argparse.Namespace) -> None:
+    from course_utils.data.adopt.adopt import adopt
+    from course_utils.data.adopt.options import Options
+    from course_utils.data.adopt.reading import Cut
+
+    same = [
+        "user", "item", "time", "rating", "played", "length", "type", "organic", "artist", "album",
+        "items", "items_id", "time_unit", "time_format", "played_unit", "rating_top",
+        "listener_per",
+    ]  # fmt: skip
+    cut = Cut(args.separator, tuple(args.columns), False if args.no_quotes else None, args.encoding)
+    options = Options(
+        **{name: getattr(args, name) for name in same},
+        text=tuple(args.text),
+        events=dict(args.events),
+        cut=cut,
+    )
+    report = adopt(args.files, options, args.preset, args.into, args.replace)
+    print(report)
+    print(f"Open it with COURSE_LOG={shlex.quote(str(report.folder))}, or open_log(…) in Python")
 
 
 def _lab(args: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""A log of one's own, in any columns, made a folder that `open_log` opens."""
