@@ -1,0 +1,148 @@
+"""Policy gradients: from a log of another policy, and from an environment.
+
+A policy gives logits; its chances are π(a | s) = softmax(logits). All weights here are constants of
+the gradient: only log π is differentiated.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.models.mlp import MLP
+
+
+def top_k_weight(pi: Tensor, k: int) -> Tensor:
+    """λ_K = K (1 − π)^(K−1): how much an action still adds to a list of K, drawn from π.
+
+    It is the slope of the chance 1 − (1 − π)^K to be in the list. 1 for K = 1.
+
+    Args:
+        pi: (…) chances. k: K, at least 1.
+
+    Source: Chen et al. (2019), "Top-K off-policy correction for a REINFORCE recommender system",
+    WSDM, section 4.3.
+
+    >>> top_k_weight(torch.tensor([0.0, 0.5, 1.0]), 2)
+    tensor([2., 1., 0.])
+    """
+    if k < 1:
+        raise ValueError(f"a list has at least one place, got K = {k}")
+    return k * (1 - pi) ** (k - 1)
+
+
+class OffPolicyReinforce:
+    """REINFORCE on a log of another policy: the loss of a policy network, for `fit`.
+
+    The gradient of −mean(w λ_K r log π(a | x)) with the importance weight w = π / β and λ_K as of
+    `top_k_weight`, both held fixed.
+
+    Args:
+        corrected: whether w is used; if not, w = 1, as if the log were the policy's own.
+        k: K, places of the list. clip: the largest w.
+
+    Called with a policy (`model(x)` (B, A) logits) and a batch of `x` (B, d), `action` (B,),
+    `propensity` (B,) and `reward` (B,), it gives a number.
+
+    Raises:
+        ValueError: a logged action has no positive propensity.
+
+    Source: Chen et al. (2019), sections 4.2 and 4.3, equation 6.
+    """
+
+    def __init__(self, corrected: bool = True, k: int = 1, clip: float = float("inf")) -> None:
+        self.corrected, self.k, self.clip = corrected, k, clip
+
+    def __call__(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        log_pi = model(batch["x"]).log_softmax(dim=1).gather(1, batch["action"][:, None])[:, 0]
+        return -(self.weight(log_pi.exp(), batch["propensity"]) * batch["reward"] * log_pi).mean()
+
+    def weight(self, pi: Tensor, propensity: Tensor) -> Tensor:
+        """(B,) w λ_K of the logged actions, constants."""
+        if not (propensity > 0).all():
+            raise ValueError("a logged action had a chance: its propensity must be above 0")
+        pi = pi.detach()
+        weight = (pi / propensity).clamp(max=self.clip) if self.corrected else torch.ones_like(pi)
+        return weight * top_k_weight(pi, self.k)
+
+
+def expected_gradient(
+    logits: Tensor, logging: Tensor, reward: Tensor, corrected: bool = True, k: int = 1
+) -> Tensor:
+    """(A,) the mean over the log of the gradient of log π weighted as in `OffPolicyReinforce`.
+
+    Σ_a β(a) w(a) λ_K(a) r(a) (1[a] − π): what infinitely many rows would say.
+
+    Args:
+        logits: (A,) of the policy. logging: (A,) β. reward: (A,) mean reward of each action.
+    """
+    pi = logits.softmax(dim=0)
+    share = (pi if corrected else logging) * top_k_weight(pi, k) * reward
+    return share - pi * share.sum()
+
+
+class Scorer(nn.Module):
+    """A policy over candidates that are told by what is known of each in this moment.
+
+    Args:
+        n_features: F. hidden: widths of the hidden layers.
+
+    Shapes: candidates (…, M, F) → logits (…, M). It begins as the uniform policy.
+    """
+
+    def __init__(self, n_features: int, hidden: tuple[int, ...] = (16,)) -> None:
+        super().__init__()
+        body = MLP(n_features, list(hidden))
+        last = nn.Linear(body.out_features, 1)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(body, last)
+
+    def forward(self, candidates: Tensor) -> Tensor:
+        return self.layers(candidates)[..., 0]
+
+
+def returns(reward: Tensor, time: Tensor, horizon: float) -> Tensor:
+    """(T, B) discounted sums of the rewards from each step on: G = Σ r_k e^{−(t_k − t) / horizon}.
+
+    Time is discounted, not steps: a listener who comes back sooner gives more. A horizon of 0 leaves
+    the reward of the step itself.
+
+    Args:
+        reward: (T, B). time: (T, B) of each step, in the unit of `horizon`, never falling.
+
+    Raises:
+        ValueError: the horizon is negative.
+    """
+    if not horizon >= 0:
+        raise ValueError(f"a horizon is a length of time, not {horizon!r}")
+    total, out = torch.zeros_like(reward[:1]), [reward[:0]]
+    for step in range(len(reward) - 1, -1, -1):
+        if step + 1 < len(reward) and horizon:
+            total = total * torch.exp((time[step] - time[step + 1]) / horizon)
+        total = reward[step : step + 1] + (total if horizon else 0)
+        out.append(total)
+    return torch.cat(out[::-1])
+
+
+def leave_one_out(value: Tensor, alive: Tensor, copies: int) -> Tensor:
+    """(T, B) each value less the mean of the other copies of the same listener at the same step.
+
+    The others know the listener and the step, and nothing of the action: a baseline that leaves the
+    gradient right on average. 0 where no other copy is left.
+
+    Args:
+        value: (T, B), copies of a listener side by side. alive: (T, B) bool, which of them count.
+        copies: of each listener.
+
+    Raises:
+        ValueError: B is no multiple of the copies.
+
+    Source: Kool et al. (2019), "Buy 4 REINFORCE samples, get a baseline for free!", ICLR workshop.
+    """
+    if value.shape[1] % copies:
+        raise ValueError(f"{value.shape[1]} episodes are no multiple of {copies} copies")
+    shape = (len(value), value.shape[1] // copies, copies)
+    mine, count = (value * alive).reshape(shape), alive.to(value).reshape(shape)
+    others = count.sum(dim=2, keepdim=True) - 1
+    mean = (mine.sum(dim=2, keepdim=True) - mine) / others.clamp(min=1)
+    return ((mine - mean) * (count > 0) * (others > 0)).reshape(value.shape)
