@@ -19,16 +19,36 @@ class Bandit:
 
     Args:
         runs: R, independent runs side by side. arms: K. rng: of the choices.
+
+    Raises:
+        ValueError: there is no run or no arm.
     """
 
     def __init__(self, runs: int, arms: int, rng: np.random.Generator) -> None:
+        if runs < 1 or arms < 1:
+            raise ValueError(f"a bandit needs a run and an arm, got {runs} and {arms}")
         self.pulls, self.wins = np.zeros((runs, arms)), np.zeros((runs, arms))
         self.rows, self.rng, self.t = np.arange(runs), rng, 0
 
-    def choose(self) -> np.ndarray:
-        """(R,) the arm that each run pulls next: the largest index, ties broken at random."""
-        index = self.index()
-        return (index + 1e-9 * self.rng.random(index.shape)).argmax(axis=1)
+    def choose(self, there: np.ndarray | None = None) -> np.ndarray:
+        """(R,) the arm that each run pulls next: the largest index, ties broken at random.
+
+        Args:
+            there: (R, K) or (K,) bool, which arms can be pulled now; by default all.
+
+        Raises:
+            ValueError: a run has no arm to pull.
+        """
+        index = self.index() + 1e-9 * self.rng.random(self.pulls.shape)
+        return self._allowed(index, there).argmax(axis=1)
+
+    def _allowed(self, index: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+        if there is None:
+            return index
+        there = np.broadcast_to(there, index.shape)
+        if not there.any(axis=1).all():
+            raise ValueError("a run has no arm that could be pulled")
+        return np.where(there, index, -np.inf)
 
     def index(self) -> np.ndarray:
         """(R, K) how much each arm is wanted."""
@@ -68,10 +88,10 @@ class EpsilonGreedy(Bandit):
     def index(self) -> np.ndarray:
         return self.means()
 
-    def choose(self) -> np.ndarray:
+    def choose(self, there: np.ndarray | None = None) -> np.ndarray:
         explore = self.rng.random(len(self.rows)) < self.epsilon
-        anything = self.rng.integers(self.pulls.shape[1], size=len(self.rows))
-        return np.where(explore, anything, super().choose())
+        anything = self._allowed(self.rng.random(self.pulls.shape), there).argmax(axis=1)
+        return np.where(explore, anything, super().choose(there))
 
 
 class UCB1(Bandit):
