@@ -101,27 +101,27 @@ class Scorer(nn.Module):
         return self.layers(candidates)[..., 0]
 
 
-def returns(reward: Tensor, time: Tensor, horizon: float) -> Tensor:
-    """(T, B) discounted sums of the rewards from each step on: G = Σ r_k e^{−(t_k − t) / horizon}.
-
-    Time is discounted, not steps: a listener who comes back sooner gives more. A horizon of 0 leaves
-    the reward of the step itself.
+def returns(reward: Tensor, discount: float) -> Tensor:
+    """(T, B) discounted sums of the rewards from each step on: G_t = r_t + γ G_{t+1}.
 
     Args:
-        reward: (T, B). time: (T, B) of each step, in the unit of `horizon`, never falling.
+        reward: (T, B), a row a step; no step gives no return, (0, B). discount: γ in [0, 1]; 0
+            leaves the reward of the step itself.
 
     Raises:
-        ValueError: the horizon is negative.
+        ValueError: γ lies outside [0, 1].
+
+    Source: Sutton & Barto (2018), "Reinforcement Learning", equation 3.9.
+
+    >>> returns(torch.tensor([[1.0], [0.0], [2.0]]), 0.5)[:, 0]
+    tensor([1.5000, 1.0000, 2.0000])
     """
-    if not horizon >= 0:
-        raise ValueError(f"a horizon is a length of time, not {horizon!r}")
-    total, out = torch.zeros_like(reward[:1]), [reward[:0]]
-    for step in range(len(reward) - 1, -1, -1):
-        if step + 1 < len(reward) and horizon:
-            total = total * torch.exp((time[step] - time[step + 1]) / horizon)
-        total = reward[step : step + 1] + (total if horizon else 0)
-        out.append(total)
-    return torch.cat(out[::-1])
+    if not 0 <= discount <= 1:
+        raise ValueError(f"a discount lies in [0, 1], got {discount!r}")
+    total = reward.clone()
+    for step in range(len(reward) - 2, -1, -1):
+        total[step] += discount * total[step + 1]
+    return total
 
 
 def leave_one_out(value: Tensor, alive: Tensor, copies: int) -> Tensor:
