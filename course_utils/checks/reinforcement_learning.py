@@ -68,8 +68,8 @@ def check_robust(estimate: Robust) -> None:
     judge(
         estimate,
         lambda target, model, action, propensity, reward: (
-            (target * model).sum(dim=1) + _weight(target, action, propensity)
-            * (reward - _of(model, action))
+            (target * model).sum(dim=1)
+            + _weight(target, action, propensity) * (reward - _of(model, action))
         ).mean(),  # fmt: skip
         cases=[
             (
@@ -100,7 +100,10 @@ def check_robust(estimate: Robust) -> None:
                 ).mean(),
                 over_pi,
             ),
-            (lambda t, q, a, b, r: (t * q).sum(dim=1).mean(), "that is DM: the residual is missing"),
+            (
+                lambda t, q, a, b, r: (t * q).sum(dim=1).mean(),
+                "that is DM: the residual is missing",
+            ),
             (
                 lambda t, q, a, b, r: (_weight(t, a, b) * (r - _of(q, a))).mean(),
                 "the model's part is missing: Σ_a π q̂ over all actions",
@@ -111,9 +114,7 @@ def check_robust(estimate: Robust) -> None:
             ),
             (lambda t, q, a, b, r: ((t * q).sum(dim=1) + r - _of(q, a)).mean(), plain),
             (
-                lambda t, q, a, b, r: (
-                    (t * q).sum(dim=1) + b / _of(t, a) * (r - _of(q, a))
-                ).mean(),
+                lambda t, q, a, b, r: ((t * q).sum(dim=1) + b / _of(t, a) * (r - _of(q, a))).mean(),
                 upside,
             ),
             (

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 ROUNDING = 1e-4
@@ -129,9 +128,7 @@ def direct(log: LoggedRewards, reward_model: Tensor) -> Tensor:
     return (log.target * _fitting(log, reward_model)).sum(dim=1).mean()
 
 
-def doubly_robust(
-    log: LoggedRewards, reward_model: Tensor, clip: float | None = None
-) -> Tensor:
+def doubly_robust(log: LoggedRewards, reward_model: Tensor, clip: float | None = None) -> Tensor:
     """Doubly robust, () = mean(Σ_a π q̂ + w (r − q̂(x, a))): right if q̂ is, or if β is.
 
     Source: Dudík et al. (2011), section 2.2, equation 2.
@@ -176,9 +173,7 @@ def unsupported(target: Tensor, logging: Tensor) -> Tensor:
     return (target * (logging == 0)).sum(dim=1).mean()
 
 
-def estimate(
-    log: LoggedRewards, reward_model: Tensor, clip: float = 10.0
-) -> Mapping[str, Tensor]:
+def estimate(log: LoggedRewards, reward_model: Tensor, clip: float = 10.0) -> Mapping[str, Tensor]:
     """() by name: all estimators of this module on one log."""
     return {
         "DM": direct(log, reward_model),

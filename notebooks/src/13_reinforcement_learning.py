@@ -918,3 +918,134 @@ claim(
 # second one is, it need not know. Drawn five times, such a policy names the same track again and again. A service
 # that shows the five *largest* chances may not need the other correction; what it gains there is left open.
 #
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · Self-normalised (easy)
+#
+# `pi` (n,) and `beta` (n,) are the chances of the logged actions under the target and under the logging policy,
+# `reward` (n,) what came of them. Return the SNIPS estimate of the target's value, a number.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def self_normalised(pi: Tensor, beta: Tensor, reward: Tensor) -> Tensor:
+    """(n,), (n,), (n,) → () estimate of the target's value."""
+    ### BEGIN SOLUTION
+    weight = pi / beta
+    return (weight * reward).sum() / weight.sum()
+    ### END SOLUTION
+
+
+self_normalised(torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1]), torch.tensor([0.0, 1.0]))
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.reinforcement_learning import check_self_normalised
+
+check_self_normalised(self_normalised)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · Doubly robust (medium)
+#
+# Now `target` (n, A) holds the target's chances of all actions, `model` (n, A) the predicted rewards, `action` (n,)
+# which action was logged, `propensity` (n,) its chance, `reward` (n,). Return the doubly robust estimate.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def robust(
+    target: Tensor, model: Tensor, action: Tensor, propensity: Tensor, reward: Tensor
+) -> Tensor:
+    """(n, A), (n, A), (n,), (n,), (n,) → () estimate of the target's value."""
+    ### BEGIN SOLUTION
+    logged = action[:, None]
+    weight = target.gather(1, logged)[:, 0] / propensity
+    residual = reward - model.gather(1, logged)[:, 0]
+    return ((target * model).sum(dim=1) + weight * residual).mean()
+    ### END SOLUTION
+
+
+robust(
+    torch.tensor([[0.5, 0.5]]),
+    torch.tensor([[0.2, 0.8]]),
+    torch.tensor([1]),
+    torch.tensor([0.1]),
+    torch.tensor([1.0]),
+)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.reinforcement_learning import check_robust
+
+check_robust(robust)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · A step for a list (medium)
+#
+# One row of a log: the policy's `logits` (A,) in this context, the number of the logged `action`, its propensity
+# `beta`, its `reward`, and lists of `k` places. Return the gradient (A,) by which the top-K off-policy correction
+# climbs. (By hand or with autograd; mind what is a constant.)
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def step(logits: Tensor, action: int, beta: float, reward: float, k: int) -> Tensor:
+    """(A,) logits → (A,) gradient to be added to them."""
+    ### BEGIN SOLUTION
+    pi = logits.softmax(dim=0)
+    weight = pi[action] / beta * k * (1 - pi[action]) ** (k - 1)
+    chosen = torch.zeros_like(pi)
+    chosen[action] = 1
+    return weight * reward * (chosen - pi)
+    ### END SOLUTION
+
+
+step(torch.zeros(3), 1, 0.5, 1.0, 2)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.reinforcement_learning import check_step
+
+check_step(step)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Switch it off (open)
+#
+# Which effect of the world does the long-term policy live on? Open the log `sim:without=familiarity` (or
+# `retention`, or `satiation`), run the notebook, and see which claims fall.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - R. Sutton, A. Barto (2018). *Reinforcement Learning: An Introduction.* MIT Press, second edition.
+# - P. Auer, N. Cesa-Bianchi, P. Fischer (2002). *Finite-time Analysis of the Multiarmed Bandit Problem.* Machine
+#   Learning.
+# - O. Chapelle, L. Li (2011). *An Empirical Evaluation of Thompson Sampling.* NeurIPS.
+# - L. Li et al. (2010). *A Contextual-Bandit Approach to Personalized News Article Recommendation.* WWW.
+# - C. Riquelme, G. Tucker, J. Snoek (2018). *Deep Bayesian Bandits Showdown.* ICLR.
+# - M. Dudík, J. Langford, L. Li (2011). *Doubly Robust Policy Evaluation and Learning.* ICML.
+# - A. Swaminathan, T. Joachims (2015). *The Self-Normalized Estimator for Counterfactual Learning.* NeurIPS.
+# - V. Chernozhukov et al. (2018). *Double/Debiased Machine Learning for Treatment and Structural Parameters.*
+#   Econometrics Journal.
+# - Y. Saito et al. (2021). *Open Bandit Dataset and Pipeline: Towards Realistic and Reproducible Off-Policy
+#   Evaluation.* NeurIPS Datasets and Benchmarks.
+# - M. Chen et al. (2019). *Top-K Off-Policy Correction for a REINFORCE Recommender System.* WSDM.
+# - W. Kool, H. van Hoof, M. Welling (2019). *Buy 4 REINFORCE Samples, Get a Baseline for Free!* ICLR workshop.
+# - E. Charnov (1976). *Optimal Foraging, the Marginal Value Theorem.* Theoretical Population Biology.
+#

@@ -104,9 +104,7 @@ class UCB1(Bandit):
     Learning, figure 1.
     """
 
-    def __init__(
-        self, runs: int, arms: int, rng: np.random.Generator, alpha: float = 2.0
-    ) -> None:
+    def __init__(self, runs: int, arms: int, rng: np.random.Generator, alpha: float = 2.0) -> None:
         super().__init__(runs, arms, rng)
         self.alpha = alpha
 
