@@ -70,7 +70,7 @@ def check_robust(estimate: Robust) -> None:
         lambda target, model, action, propensity, reward: (
             (target * model).sum(dim=1)
             + _weight(target, action, propensity) * (reward - _of(model, action))
-        ).mean(),  # fmt: skip
+        ).mean(),
         cases=[
             (
                 {

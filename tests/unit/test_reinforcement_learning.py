@@ -33,9 +33,9 @@ from course_utils.models.policies.bandits import (
 )
 from course_utils.models.policies.reinforcement_learning import (
     OffPolicyReinforce,
-    Scorer,
     expected_gradient,
     leave_one_out,
+    natural_step,
     returns,
     top_k_weight,
 )
@@ -120,9 +120,6 @@ def test_linucb_is_ridge_regression_and_its_width():
         for one, index in zip(x, policy.index(x)[:, k], strict=True):
             width = (one @ torch.linalg.inv(a) @ one).sqrt()
             assert index == pytest.approx((theta @ one + 0.7 * width).item())
-    assert torch.allclose(
-        policy.predict(x), policy.index(x) - 0.7 * (policy.index(x) - policy.predict(x)) / 0.7
-    )
     assert (policy.predict(x)[:, 2] == 0).all(), "an arm never pulled: nothing is known of it"
 
 
@@ -343,9 +340,24 @@ def test_the_baseline_is_the_mean_of_the_others():
         leave_one_out(value, alive, 4)
 
 
-def test_a_scorer_begins_with_the_uniform_policy():
-    scores = Scorer(3)(torch.randn(5, 4, 3))
-    assert torch.allclose(scores.softmax(dim=1), torch.full((5, 4), 0.25))
+def test_the_natural_gradient_of_a_table_is_the_gain_of_each_action():
+    """For a softmax over a table Kakade's step is the advantage, up to a constant."""
+    pi, reward = draws(5).softmax(dim=0), draws(5, seed=1)
+    counts = (pi * 100_000).round().long()
+    score = (torch.eye(5).double() - pi).repeat_interleave(counts, dim=0)
+    gain = (reward - (pi * reward).sum()).repeat_interleave(counts)
+    step = natural_step(score, gain, 0.3, ridge=1e-9)
+    wanted = reward - (pi * reward).sum()
+    found = step - (pi * step).sum()
+    assert torch.allclose(found / found.norm(), wanted / wanted.norm(), atol=1e-3)
+    assert (step @ (score.T @ score / len(score)) @ step).sqrt().item() == pytest.approx(0.3)
+
+
+def test_gains_that_say_nothing_move_nothing_and_none_are_refused():
+    assert (natural_step(draws(8, 3), torch.zeros(8).double(), 0.3) == 0).all()
+    for score, gain in ((torch.zeros(0, 3), torch.zeros(0)), (draws(4, 3), draws(3))):
+        with pytest.raises(ValueError, match="a gain for each action"):
+            natural_step(score, gain, 0.3)
 
 
 # The radio of many

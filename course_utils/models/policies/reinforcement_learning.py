@@ -9,8 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_utils.models.mlp import MLP
-
 
 def top_k_weight(pi: Tensor, k: int) -> Tensor:
     """λ_K = K (1 − π)^(K−1): how much an action still adds to a list of K, drawn from π.
@@ -81,26 +79,6 @@ def expected_gradient(
     return share - pi * share.sum()
 
 
-class Scorer(nn.Module):
-    """A policy over candidates that are told by what is known of each in this moment.
-
-    Args:
-        n_features: F. hidden: widths of the hidden layers.
-
-    Shapes: candidates (…, M, F) → logits (…, M). It begins as the uniform policy.
-    """
-
-    def __init__(self, n_features: int, hidden: tuple[int, ...] = (16,)) -> None:
-        super().__init__()
-        body = MLP(n_features, list(hidden))
-        last = nn.Linear(body.out_features, 1)
-        nn.init.zeros_(last.weight)
-        self.layers = nn.Sequential(body, last)
-
-    def forward(self, candidates: Tensor) -> Tensor:
-        return self.layers(candidates)[..., 0]
-
-
 def returns(reward: Tensor, discount: float) -> Tensor:
     """(T, B) discounted sums of the rewards from each step on: G_t = r_t + γ G_{t+1}.
 
@@ -146,3 +124,31 @@ def leave_one_out(value: Tensor, alive: Tensor, copies: int) -> Tensor:
     others = count.sum(dim=2, keepdim=True) - 1
     mean = (mine.sum(dim=2, keepdim=True) - mine) / others.clamp(min=1)
     return ((mine - mean) * (count > 0) * (others > 0)).reshape(value.shape)
+
+
+def natural_step(score: Tensor, gain: Tensor, size: float, ridge: float = 1e-3) -> Tensor:
+    """(F,) a step of REINFORCE by the natural gradient, as long as the policy is to move.
+
+    F⁻¹ g with the gradient g = mean(gain ∇ log π) and the Fisher matrix F = mean(∇ log π ∇ log πᵀ):
+    the regression of the gains on the scores. It is scaled to √(stepᵀ F step) = `size`, so that
+    every step changes the policy's chances equally much, whatever the unit of the gains.
+
+    Args:
+        score: (n, F) ∇ log π of the actions taken. gain: (n,) return less baseline of each.
+        size: of the move. ridge: added to the diagonal of F.
+
+    Returns:
+        The step; zeros if the gains say nothing.
+
+    Raises:
+        ValueError: there is no action, or the rows differ in number.
+
+    Source: Kakade (2001), "A natural policy gradient", NeurIPS, sections 2 and 3.
+    """
+    if not len(score) or len(score) != len(gain):
+        raise ValueError(f"need a gain for each action, got {len(score)} and {len(gain)}")
+    fisher = score.T @ score / len(score)
+    eye = torch.eye(len(fisher)).to(fisher)
+    step = torch.linalg.solve(fisher + ridge * eye, score.T @ gain / len(score))
+    length = (step @ fisher @ step).sqrt()
+    return size * step / length if length > 0 else step
