@@ -346,18 +346,16 @@ def test_the_natural_gradient_of_a_table_is_the_gain_of_each_action():
     counts = (pi * 100_000).round().long()
     score = (torch.eye(5).double() - pi).repeat_interleave(counts, dim=0)
     gain = (reward - (pi * reward).sum()).repeat_interleave(counts)
-    step = natural_step(score, gain, 0.3, ridge=1e-9)
+    step = natural_step(score, gain, ridge=1e-12)
     wanted = reward - (pi * reward).sum()
-    found = step - (pi * step).sum()
-    assert torch.allclose(found / found.norm(), wanted / wanted.norm(), atol=1e-3)
-    assert (step @ (score.T @ score / len(score)) @ step).sqrt().item() == pytest.approx(0.3)
+    assert torch.allclose(step - (pi * step).sum(), wanted, atol=1e-3)
 
 
 def test_gains_that_say_nothing_move_nothing_and_none_are_refused():
-    assert (natural_step(draws(8, 3), torch.zeros(8).double(), 0.3) == 0).all()
+    assert (natural_step(draws(8, 3), torch.zeros(8).double()) == 0).all()
     for score, gain in ((torch.zeros(0, 3), torch.zeros(0)), (draws(4, 3), draws(3))):
         with pytest.raises(ValueError, match="a gain for each action"):
-            natural_step(score, gain, 0.3)
+            natural_step(score, gain)
 
 
 # The radio of many

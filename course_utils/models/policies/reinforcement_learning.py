@@ -126,19 +126,15 @@ def leave_one_out(value: Tensor, alive: Tensor, copies: int) -> Tensor:
     return ((mine - mean) * (count > 0) * (others > 0)).reshape(value.shape)
 
 
-def natural_step(score: Tensor, gain: Tensor, size: float, ridge: float = 1e-3) -> Tensor:
-    """(F,) a step of REINFORCE by the natural gradient, as long as the policy is to move.
+def natural_step(score: Tensor, gain: Tensor, ridge: float = 1e-2) -> Tensor:
+    """(F,) the natural gradient of REINFORCE: the regression of the gains on the scores, F⁻¹ g.
 
-    F⁻¹ g with the gradient g = mean(gain ∇ log π) and the Fisher matrix F = mean(∇ log π ∇ log πᵀ):
-    the regression of the gains on the scores. It is scaled to √(stepᵀ F step) = `size`, so that
-    every step changes the policy's chances equally much, whatever the unit of the gains.
+    With the gradient g = mean(gain ∇ log π) and the Fisher matrix F = mean(∇ log π ∇ log πᵀ). How
+    far a step moves the policy does not depend on the units of its parameters.
 
     Args:
         score: (n, F) ∇ log π of the actions taken. gain: (n,) return less baseline of each.
-        size: of the move. ridge: added to the diagonal of F.
-
-    Returns:
-        The step; zeros if the gains say nothing.
+        ridge: added to the diagonal of F.
 
     Raises:
         ValueError: there is no action, or the rows differ in number.
@@ -149,6 +145,4 @@ def natural_step(score: Tensor, gain: Tensor, size: float, ridge: float = 1e-3) 
         raise ValueError(f"need a gain for each action, got {len(score)} and {len(gain)}")
     fisher = score.T @ score / len(score)
     eye = torch.eye(len(fisher)).to(fisher)
-    step = torch.linalg.solve(fisher + ridge * eye, score.T @ gain / len(score))
-    length = (step @ fisher @ step).sqrt()
-    return size * step / length if length > 0 else step
+    return torch.linalg.solve(fisher + ridge * eye, score.T @ gain / len(score))
