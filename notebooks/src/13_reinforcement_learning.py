@@ -77,7 +77,7 @@ LINEAR, LOGARITHMIC = 1.75, 1.4  # regret of a doubling of time against that of 
 BETTER = 0.01  # of the chance of a full play, that we call a difference
 WORSE = 1.1  # times the lowest error, that we call worse; and an error's part that makes it up:
 MOSTLY = 0.8
-EXACT, NEAR = 1e-6, 0.01  # of a chance, where theory gives it; after many steps of climbing
+EXACT, NEAR = 1e-9, 0.01  # of a chance, where theory gives it; after many steps of climbing
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The claims below are judged by these margins. They were set after small first trials, and before the runs shown here.
@@ -88,7 +88,7 @@ EXACT, NEAR = 1e-6, 0.01  # of a chance, where theory gives it; after many steps
 #
 # A log tells what came of the tracks that were played. A policy needs to know what *would have come* of the others.
 # Only an experiment tells that, or a world that we have made. So here we leave the log for the world that wrote it.
-# (If yours is another log, the default world takes part.)
+# (Its size is always that of the default world. If yours is a real log, the default world takes part.)
 #
 # Let 1,500 listeners listen for a hundred tracks. Then stop the clock. What would each of them do with each of
 # twenty tracks? That table of true chances is all we need for a while. The service sees the listener's *state*: its
@@ -96,7 +96,8 @@ EXACT, NEAR = 1e-6, 0.01  # of a chance, where theory gives it; after many steps
 #
 
 # %% slideshow={"slide_type": "fragment"}
-WORLD = log.world or WorldConfig()
+played = log.world or WorldConfig()
+WORLD = WorldConfig(seed=played.seed, without=played.without)
 env = RadioVectorEnv(WORLD, WORLD.n_listeners)
 rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
 catalogue = env.catalogue
@@ -293,7 +294,7 @@ pl.DataFrame(
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-at = {epsilon: int(np.flatnonzero(EPSILONS == epsilon)[0]) for epsilon in (0.0, 0.1, 0.5)}
+at = {epsilon: int(np.flatnonzero(epsilon == EPSILONS)[0]) for epsilon in (0.0, 0.1, 0.5)}
 claim(
     "Without exploration none of the better new tracks is found; with one play in ten most of them are",
     found[at[0.0]] == 0 and found[at[0.1]] > 0.5,
@@ -512,7 +513,7 @@ def reward_models(part: LoggedRewards, who: Tensor) -> dict[str, Tensor]:
 
 
 errors: dict[tuple[float, str, str], list[float]] = {}
-share = {kappa: 0.0 for kappa in KAPPAS}
+share = dict.fromkeys(KAPPAS, 0.0)
 for kappa in KAPPAS:
     for _ in range(LOGS):
         part, who = play_log(logging_policy(kappa), N)
@@ -564,12 +565,13 @@ claim(
     ", ".join(f"κ = {kappa:g}: {wrong:.3f}" for kappa, wrong in naive.items()) + f" of {value:.3f}",
 )
 cells = [(kappa, model) for kappa in KAPPAS for model in MODELS]
+fitted_cells = [cell for cell in cells if cell[1] != "truth"]
+lowest = {cell: min(rmse[*cell, name] for name in ESTIMATORS) for cell in cells}
 worst = {
-    name: max(rmse[*cell, name] / min(rmse[*cell, other] for other in ESTIMATORS) for cell in cells)
-    for name in ESTIMATORS
+    name: max(rmse[*cell, name] / lowest[cell] for cell in fitted_cells) for name in ESTIMATORS
 }
 claim(
-    "No estimator is always among the best: each has a cell in which another one's error is clearly lower",
+    "With models that were fitted no estimator is always among the best: each is somewhere clearly beaten",
     min(worst.values()) > WORSE,
     ", ".join(f"{name} up to × {ratio:.1f}" for name, ratio in worst.items()),
 )
@@ -996,7 +998,7 @@ worth = np.array([3, 5, 6, 5, 4, 3, 2])
 M = 80  # tracks of the radio
 KIND_OF_COUNT = np.array([0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6])  # of 0, 1, … 12 and more plays
 COUNTS = ["0", "1", "2", "3–4", "5–7", "8–11", "12 …"]
-crowd = replace(WORLD, n_listeners=max(WORLD.n_listeners, 4_000))
+crowd = replace(WORLD, n_listeners=4_000)
 radio = RadioVectorEnv(crowd, 192)
 weight = radio.catalogue.popularity * (radio.catalogue.release < 0)
 tracks = rng.choice(radio.catalogue.n_tracks, M, replace=False, p=weight / weight.sum())
@@ -1043,30 +1045,32 @@ class Diary:
 
 
 # %% slideshow={"slide_type": "fragment"}
-def play(
-    env: RadioVectorEnv,
-    theta: np.ndarray,
-    listeners: np.ndarray,
-    seed: int,
-    steps: int,
-    personal: bool = True,
-) -> dict[str, Tensor]:
-    """So many plays of B listeners under a policy: tensors (steps, B, …).
+def chances_of(theta: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(B, M) the policy: a softmax of linear scores."""
+    scores = features @ theta
+    chance = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return chance / chance.sum(axis=1, keepdims=True)
 
-    Not `personal`: the policy sees, of each listener, what is known of the one before.
-    """
+
+def play(
+    env: RadioVectorEnv, theta: np.ndarray, listeners: np.ndarray, seed: int, steps: int, **how: Any
+) -> dict[str, Tensor]:
+    """So many plays of B listeners under a policy: tensors (steps, B, …); see `live` for `how`."""
     observation, _ = env.reset(seed=seed, options={"listeners": listeners})
     diary, alive, kept = Diary(len(listeners)), np.ones(len(listeners), bool), []
-    draws = np.random.default_rng(seed)
+    draws, nobody = np.random.default_rng(seed), np.zeros(len(listeners), bool)
     for _ in range(steps):
         now = env.dynamics.now.copy()
         features = diary.features(observation, now)
-        scores = (features if personal else np.roll(features, 1, axis=0)) @ theta
-        pi = np.exp(scores - scores.max(axis=1, keepdims=True))
-        pi /= pi.sum(axis=1, keepdims=True)
-        place = (scores + draws.gumbel(size=scores.shape)).argmax(axis=1)  # a draw from π
+        pi = chances_of(theta, np.roll(features, 1, axis=0) if how.get("stranger") else features)
+        luck = draws.gumbel(size=pi.shape)
+        place = (np.log(pi + 1e-30) + luck).argmax(axis=1)  # a draw from π
         step = {"plays": diary.plays[diary.rows, place], "alive": alive, "time": now}
         step["score"] = features[diary.rows, place] - (pi[:, None] @ features)[:, 0]
+        if "beside" in how:
+            best = [tracks[(features @ one).argmax(axis=1)] for one in (how["beside"], theta)]
+            true = [env.dynamics.full_play_probability(one, nobody)[0] for one in best]
+            step["given up"] = true[0] - true[1]
         observation, step["reward"], over, _, _ = env.step(tracks[place])
         diary.note(place, step["reward"], now)
         kept.append(step)
@@ -1125,9 +1129,13 @@ LIFE = 400
 judge, lives = RadioVectorEnv(crowd, len(others)), {}
 
 
-def live(name: str, theta: np.ndarray, personal: bool = True) -> None:
-    """What becomes of the listeners under a policy: a number each."""
-    one = play(judge, theta, others, SEED, LIFE, personal)
+def live(name: str, theta: np.ndarray, **how: Any) -> None:
+    """What becomes of the listeners under a policy: a number each.
+
+    A `stranger` is met with what is known of the listener before. The policy `beside` is asked at
+    the same moments, and the world says how much more its first choice promised.
+    """
+    one = play(judge, theta, others, SEED, LIFE, **how)
     alive = one["alive"].double()
     lives[name] = {
         "return": (one["reward"] * alive).sum(dim=0),
@@ -1135,28 +1143,29 @@ def live(name: str, theta: np.ndarray, personal: bool = True) -> None:
         "satisfaction": torch.from_numpy(judge.dynamics.satisfaction),
         "tracks met": ((one["plays"] == 0) * alive).sum(dim=0),
         "heard before": (one["plays"] * alive).sum(dim=0) / alive.sum(dim=0),
-        "by week": (one["reward"] * alive).reshape(-1, 20, len(others)).sum(dim=(1, 2))
-        / alive.reshape(-1, 20, len(others)).sum(dim=(1, 2)),
-    }
+        "in time": [(one["reward"][k : k + 20] * alive[k : k + 20]).sum() / alive[k : k + 20].sum()
+                    for k in range(0, LIFE, 20)],
+        "given up": (one["given up"] * alive).sum(dim=0) / alive.sum(dim=0) if how.get("beside") is not None else None,
+    }  # fmt: skip
 
 
-for name, theta in policies.items():
-    live(name, theta)
-live("a stranger's state", policies["long-term"], personal=False)
-shown = ["return", "days for 200 plays", "satisfaction", "tracks met", "heard before"]
-pl.DataFrame(
-    [
-        {"policy": name, **{k: round(one[k].mean().item(), 2) for k in shown}}
-        for name, one in lives.items()
-    ]
-)
+live("random", policies["random"])
+live("myopic", policies["myopic"])
+live("long-term", policies["long-term"], beside=policies["myopic"])
+live("long-term, of a stranger", policies["long-term"], stranger=True)
+SHOWN = ["return", "days for 200 plays", "satisfaction", "tracks met", "heard before"]
+rows = [
+    {"policy": name, **{key: round(one[key].mean().item(), 2) for key in SHOWN}}
+    for name, one in lives.items()
+]
+pl.DataFrame(rows)
 
 # %% slideshow={"slide_type": "subslide"}
 SIDES = {"myopic": "linear", "long-term": "neural"}
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.4))
 for name, color in SIDES.items():
     color = plots.COLORS[color]
-    axes[0].plot(np.arange(1, LIFE // 20 + 1) * 20, lives[name]["by week"], color=color, label=name)
+    axes[0].plot(np.arange(1, LIFE // 20 + 1) * 20, lives[name]["in time"], color=color, label=name)
     table = policies[name][: len(COUNTS)]
     axes[1].plot(COUNTS, (table - table[0]) / np.abs(table - table[0]).max(), "o-", color=color)
 axes[0].set(xlabel="plays of a listener", ylabel="share finished")
@@ -1173,6 +1182,12 @@ claim(
     gap.positive,
     f"{gap} full plays; {long['return'].mean():.1f} against {short['return'].mean():.1f}",
 )
+gap = mean_difference(long["given up"], torch.zeros(len(others)).double())
+claim(
+    "On its way it gives up immediate reward: the myopic one's first choice at the same moments is likelier to be finished",
+    gap.positive,
+    f"{gap} of a chance, a play",
+)
 gap = mean_difference(short["days for 200 plays"], long["days for 200 plays"])
 claim(
     "Its listeners come back sooner: the first two hundred plays take fewer days",
@@ -1186,7 +1201,7 @@ claim(
     gap.positive,
     f"{gap} of {M}",
 )
-gap = mean_difference(long["return"], lives["a stranger's state"]["return"])
+gap = mean_difference(long["return"], lives["long-term, of a stranger"]["return"])
 claim(
     "It lives on the listener's state: given a stranger's, it earns less",
     gap.positive,
