@@ -1208,6 +1208,20 @@ claim(
     f"{gap} full plays",
 )
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The scores of the right figure are learned, nobody wrote them: both policies know that a track is best at its third
+# or fourth play. The long-term one is kinder to what is new. It makes an investment: first plays that the myopic one
+# avoids are the price of later ones. So its lead comes late. What is *given up* is compared at the moments that the
+# long-term policy meets, first choice against first choice, by the world's true chances.
+#
+# The days are noisier than the plays, and no reward pays for them here: the policy is trained for what is finished
+# *per play*. That listeners stay and come back is a gift of the world, in which satisfaction and full plays go together.
+# Where they do not, a reward must say what is wanted: an agent gives you what you pay for.
+#
+# An honest limit: this is a simulator, trained in and judged in. A service has one log and no second world; there, the
+# first part of this notebook is what is left.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
 #
