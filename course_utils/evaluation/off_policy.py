@@ -7,7 +7,6 @@ is known: π(a | x) for all A actions. Its value is the mean reward it would get
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -67,6 +66,19 @@ class LoggedRewards:
         """(n,) π(a | x) / β(a | x) of the logged actions."""
         return self.target.gather(1, self.action[:, None])[:, 0] / self.propensity
 
+    def fitting(self, reward_model: Tensor) -> Tensor:
+        """The reward model (n, A) as it is, if it has a reward for every action of every row.
+
+        Raises:
+            OffPolicyError: it has another shape.
+        """
+        if reward_model.shape != self.target.shape:
+            raise OffPolicyError(
+                f"the reward model has the shape {tuple(reward_model.shape)}, the target "
+                f"{tuple(self.target.shape)}; predict the reward of every action in every context"
+            )
+        return reward_model
+
 
 def first(wrong: Tensor) -> tuple[int, ...]:
     """Place of the first true entry, or () if there is none."""
@@ -125,7 +137,7 @@ def direct(log: LoggedRewards, reward_model: Tensor) -> Tensor:
 
     Source: Dudík et al. (2011), "Doubly robust policy evaluation and learning", ICML, section 2.1.
     """
-    return (log.target * _fitting(log, reward_model)).sum(dim=1).mean()
+    return (log.target * log.fitting(reward_model)).sum(dim=1).mean()
 
 
 def doubly_robust(log: LoggedRewards, reward_model: Tensor, clip: float | None = None) -> Tensor:
@@ -133,19 +145,10 @@ def doubly_robust(log: LoggedRewards, reward_model: Tensor, clip: float | None =
 
     Source: Dudík et al. (2011), section 2.2, equation 2.
     """
-    model = _fitting(log, reward_model)
+    model = log.fitting(reward_model)
     weights = log.weights if clip is None else log.weights.clamp(max=clip)
     residual = log.reward - model.gather(1, log.action[:, None])[:, 0]
     return ((log.target * model).sum(dim=1) + weights * residual).mean()
-
-
-def _fitting(log: LoggedRewards, reward_model: Tensor) -> Tensor:
-    if reward_model.shape != log.target.shape:
-        raise OffPolicyError(
-            f"the reward model has the shape {tuple(reward_model.shape)}, the target "
-            f"{tuple(log.target.shape)}; predict the reward of every action in every context"
-        )
-    return reward_model
 
 
 def effective_sample_size(weights: Tensor) -> Tensor:
@@ -173,7 +176,7 @@ def unsupported(target: Tensor, logging: Tensor) -> Tensor:
     return (target * (logging == 0)).sum(dim=1).mean()
 
 
-def estimate(log: LoggedRewards, reward_model: Tensor, clip: float = 10.0) -> Mapping[str, Tensor]:
+def estimate(log: LoggedRewards, reward_model: Tensor, clip: float = 10.0) -> dict[str, Tensor]:
     """() by name: all estimators of this module on one log."""
     return {
         "DM": direct(log, reward_model),

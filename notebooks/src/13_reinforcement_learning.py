@@ -37,6 +37,7 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -52,22 +53,15 @@ from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.sources.open_bandit import open_bandit, open_bandit_beliefs
 from course_utils.evaluation.intervals import Interval, mean_difference
-from course_utils.evaluation.off_policy import (
-    LoggedRewards,
-    doubly_robust,
-    effective_sample_size,
-    estimate,
-    unsupported,
-)
+from course_utils.evaluation.off_policy import LoggedRewards, OffPolicyError, effective_sample_size
 from course_utils.lesson import plots
 from course_utils.lesson.claims import Claims
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
-from course_utils.models.policies.reinforcement_learning import expected_gradient
 from course_utils.schema import LogError
 from course_utils.world.config import WorldConfig
-from course_utils.world.env import RadioVectorEnv, chances
 from course_utils.world.dynamics import Dynamics
+from course_utils.world.env import RadioVectorEnv, chances
 
 plots.use_style()
 SEED = train.seed_everything(13)
@@ -128,7 +122,7 @@ print(f"chance of a full play: any track {p.mean():.3f}, the best one for all {s
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.policies.bandits import UCB1, Bandit, EpsilonGreedy, Thompson
+from course_utils.models.policies.bandits import Bandit, EpsilonGreedy, Thompson, UCB1
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### By hand
@@ -433,7 +427,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.evaluation.off_policy import direct, doubly_robust, ips, snips
+from course_utils.evaluation.off_policy import direct, doubly_robust, estimate, ips, snips
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### By hand
@@ -512,6 +506,7 @@ def reward_models(part: LoggedRewards, who: Tensor) -> dict[str, Tensor]:
     }
 
 
+# %% slideshow={"slide_type": "skip"}
 errors: dict[tuple[float, str, str], list[float]] = {}
 share = dict.fromkeys(KAPPAS, 0.0)
 for kappa in KAPPAS:
@@ -786,7 +781,11 @@ if shop_log is not None:
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
-from course_utils.models.policies.reinforcement_learning import OffPolicyReinforce, top_k_weight
+from course_utils.models.policies.reinforcement_learning import (
+    OffPolicyReinforce,
+    expected_gradient,
+    top_k_weight,
+)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The paper's own simulation
@@ -909,25 +908,27 @@ def judged_by(places: int) -> train.Loss:
     return criterion
 
 
-learned, rows = {}, []
+def values_of(pi: Tensor) -> dict[str, Tensor]:
+    """(listeners,) true values of a policy: of one draw, of five, and of its five largest chances."""
+    largest = p.gather(1, pi.topk(PLACES, dim=1).indices).sum(dim=1)
+    drawn = (list_value(pi, PLACES) * p).sum(dim=1)
+    return {"one draw": (pi * p).sum(dim=1), "five draws": drawn, "the five largest": largest}
+
+
+# %% slideshow={"slide_type": "fragment"}
+learned = {"the log's own": values_of(by_popularity)}
 for name, loss in LOSSES.items():
     policy = StatePolicy()
     train.fit(policy, logged, held_out, loss=loss, criterion=judged_by(loss.k), epochs=30,
               batch_size=256, patience=4, seed=SEED)  # fmt: skip
     pi = train.predict(policy, {"x": x.float()}).double().softmax(dim=1)
-    shown = p.gather(1, pi.topk(PLACES, dim=1).indices).sum(dim=1)
-    learned[name] = {"one draw": (pi * p).sum(dim=1), "five draws": (list_value(pi, PLACES) * p).sum(dim=1),
-                     "the five largest": shown}  # fmt: skip
-    rows.append(
-        {"policy": name, **{kind: round(v.mean().item(), 3) for kind, v in learned[name].items()}}
-    )
-by_log = {"one draw": (by_popularity * p).sum(1), "five draws": (list_value(by_popularity, 5) * p).sum(1),
-          "the five largest": p.gather(1, by_popularity.topk(5, dim=1).indices).sum(1)}  # fmt: skip
-rows.insert(
-    0,
-    {"policy": "the log's own", **{kind: round(v.mean().item(), 3) for kind, v in by_log.items()}},
+    learned[name] = values_of(pi)
+pl.DataFrame(
+    [
+        {"policy": name, **{kind: round(one.mean().item(), 3) for kind, one in values.items()}}
+        for name, values in learned.items()
+    ]
 )
-pl.DataFrame(rows)
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -1012,6 +1013,7 @@ regular = rng.permutation(
 known, others = regular[: len(regular) // 3], regular[len(regular) // 3 :][:500]
 
 
+# %% slideshow={"slide_type": "fragment"}
 class Diary:
     """What the service knows of each of B listeners and M tracks: (B, M) arrays."""
 
@@ -1037,6 +1039,13 @@ class Diary:
         self.last[self.rows, place] = now
 
 
+def chances_of(theta: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(B, M) the policy: a softmax of linear scores."""
+    scores = features @ theta
+    chance = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return chance / chance.sum(axis=1, keepdims=True)
+
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # (Listeners who come a few times a week. A third of them is there to train with, others to judge by.) One loop plays
 # the radio, for both. For a linear score the gradient of $\log \pi$ is the chosen track's features less their mean
@@ -1045,13 +1054,6 @@ class Diary:
 
 
 # %% slideshow={"slide_type": "fragment"}
-def chances_of(theta: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """(B, M) the policy: a softmax of linear scores."""
-    scores = features @ theta
-    chance = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return chance / chance.sum(axis=1, keepdims=True)
-
-
 def play(
     env: RadioVectorEnv, theta: np.ndarray, listeners: np.ndarray, seed: int, steps: int, **how: Any
 ) -> dict[str, Tensor]:
@@ -1149,6 +1151,7 @@ def live(name: str, theta: np.ndarray, **how: Any) -> None:
     }  # fmt: skip
 
 
+# %% slideshow={"slide_type": "fragment"}
 live("random", policies["random"])
 live("myopic", policies["myopic"])
 live("long-term", policies["long-term"], beside=policies["myopic"])
@@ -1188,6 +1191,8 @@ claim(
     gap.positive,
     f"{gap} of a chance, a play",
 )
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 gap = mean_difference(short["days for 200 plays"], long["days for 200 plays"])
 claim(
     "Its listeners come back sooner: the first two hundred plays take fewer days",
