@@ -1170,10 +1170,13 @@ for name, color in SIDES.items():
     color = plots.COLORS[color]
     axes[0].plot(np.arange(1, LIFE // 20 + 1) * 20, lives[name]["in time"], color=color, label=name)
     table = policies[name][: len(COUNTS)]
-    axes[1].plot(COUNTS, (table - table[0]) / np.abs(table - table[0]).max(), "o-", color=color)
+    axes[1].plot(COUNTS, (table - table[0]) / policies[name][-4], "o-", color=color)
 axes[0].set(xlabel="plays of a listener", ylabel="share finished")
 axes[0].legend()
-axes[1].set(xlabel="times the listener has heard the track", ylabel="score, scaled; 0: a new track")
+axes[1].set(
+    xlabel="times the listener has heard the track",
+    ylabel="score more than a new one's,\nin units of the profile's fit",
+)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1214,9 +1217,9 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The scores of the right figure are learned, nobody wrote them: both policies know that a track is best at its third
-# or fourth play. The long-term one is kinder to what is new. It makes an investment: first plays that the myopic one
-# avoids are the price of later ones. So its lead comes late. What is *given up* is compared at the moments that the
+# The scores of the right figure are learned, nobody wrote them: both policies prefer what was heard a few times. The
+# long-term one holds less against what is new. It makes an investment: first plays that the myopic one avoids are the
+# price of later ones. So its lead comes late. What is *given up* is compared at the moments that the
 # long-term policy meets, first choice against first choice, by the world's true chances.
 #
 # The days are noisier than the plays, and no reward pays for them here: the policy is trained for what is finished
