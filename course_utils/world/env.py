@@ -98,6 +98,116 @@ class RadioEnv(gym.Env):
         return np.concatenate([state.profile[0], rest]).astype(np.float32)
 
 
+class RadioVectorEnv(gym.vector.VectorEnv):
+    """The radio of many listeners at once; each hears what `RadioEnv` would play, a step a track.
+
+    Observations, rewards and what ends an episode are those of `RadioEnv`, with a leading axis of
+    B listeners. A listener whose horizon is over stays over: rewards are 0 and `terminated` is
+    true until the next `reset`, which begins all episodes anew.
+
+    Args:
+        config: the world. num_envs: B, listeners that are followed.
+
+    Raises:
+        WorldError: B is no positive number.
+    """
+
+    metadata = {"autoreset_mode": gym.vector.AutoresetMode.DISABLED}  # noqa: RUF012
+
+    def __init__(self, config: WorldConfig | None = None, num_envs: int = 64) -> None:
+        if num_envs < 1:
+            raise WorldError(f"num_envs must be at least 1, not {num_envs}")
+        self.config, self.num_envs = config or WorldConfig(), num_envs
+        self.catalogue: Catalogue = build_catalogue(self.config)
+        self.everyone: Listeners = build_listeners(self.config, self.catalogue)
+        self.single_action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
+        width = self.config.latent_dim + 5
+        self.single_observation_space = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
+        self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
+        self.observation_space = gym.vector.utils.batch_space(
+            self.single_observation_space, num_envs
+        )
+        self._dynamics: Dynamics | None = None
+        self._began = np.ones(num_envs, bool)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """The state of the listeners.
+
+        Raises:
+            WorldError: there is none before `reset()`.
+        """
+        if self._dynamics is None:
+            raise WorldError("call reset() before step()")
+        return self._dynamics
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict | None = None
+    ) -> tuple[np.ndarray, dict]:
+        """Meet B listeners: `options={"listeners": (B,)}` chooses them, else they are drawn."""
+        if isinstance(seed, list):
+            raise WorldError("give one seed: all listeners share one generator")
+        super().reset(seed=seed)
+        numbers = (options or {}).get("listeners")
+        if numbers is None:
+            numbers = self.np_random.integers(len(self.everyone), size=self.num_envs)
+        numbers = np.asarray(numbers)
+        if numbers.shape != (self.num_envs,):
+            raise WorldError(f"need {self.num_envs} listeners, got the shape {numbers.shape}")
+        if ((numbers < 0) | (numbers >= len(self.everyone))).any():
+            raise WorldError(f"listeners must lie in 0 … {len(self.everyone) - 1}")
+        people = self.everyone.take(numbers)
+        self._dynamics = Dynamics(self.config, self.catalogue, people, self.np_random)
+        self._began = np.ones(self.num_envs, bool)
+        return self._observation(), {"listeners": numbers, "time": self._dynamics.now.copy()}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Play a track (B,) to each listener.
+
+        Raises:
+            WorldError: an action is no track, or a track that is not out yet.
+        """
+        dynamics = self.dynamics
+        track = np.asarray(actions)
+        if not self.action_space.contains(track):
+            raise WorldError(
+                f"actions must be {self.num_envs} whole numbers in 0 … "
+                f"{self.catalogue.n_tracks - 1}, one a listener"
+            )
+        over = dynamics.now >= dynamics.horizon
+        early = ~over & (self.catalogue.release[track] > dynamics.now)
+        if early.any():
+            raise WorldError(f"track {track[early][0]} is not out yet; choose among those released")
+        response = dynamics.react(track, organic=np.zeros(self.num_envs, bool))
+        self._began = response["ended"]
+        info = {
+            "probability": np.where(over, 0.0, response["probability"]),
+            "time": response["time"],
+            "ended": self._began,
+        }
+        reward = (response["full"] & ~over).astype(np.float64)
+        ended = dynamics.now >= dynamics.horizon
+        return self._observation(), reward, ended, np.zeros(self.num_envs, bool), info
+
+    def _observation(self) -> np.ndarray:
+        state = self.dynamics
+        angle = 2 * np.pi * (state.now % SECONDS_PER_DAY) / (24 * HOUR)
+        rest = [np.sin(angle), np.cos(angle), state.skipping, self._began]
+        done = np.minimum(state.now / state.horizon, 1.5)
+        return np.column_stack([state.profile, *rest, done]).astype(np.float32)
+
+
+def chances(dynamics: Dynamics, tracks: np.ndarray) -> np.ndarray:
+    """(B, K) true chances that each listener would play each of `tracks` (K,) to the end now."""
+    radio = np.zeros(len(dynamics), bool)
+    columns = [
+        dynamics.full_play_probability(np.full(len(dynamics), track), radio)[0] for track in tracks
+    ]
+    return np.stack(columns, axis=1)
+
+
 Policy = Callable[[np.ndarray, RadioEnv], int]
 
 

@@ -1,0 +1,1 @@
+"""Policies: bandits, and policy gradients from a log or from an environment."""
