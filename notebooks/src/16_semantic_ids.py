@@ -1042,10 +1042,10 @@ if COLD:
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A new track shares its codes with known neighbours, and what the model has learned of them is true of it, too. Only the extra
-# code says nothing: a new track's is a higher number than its neighbours have, and high numbers are rare in training. So in one
-# list with the known tracks the new ones stand behind them, and few are found. On a shelf of their own they compete with their
-# like. Content alone does not care who is known: of new tracks it finds as many in either list as it does, of *known* tracks
-# it finds far less than the model.
+# code says nothing: a new track's is a higher number than its neighbours have, and high numbers are rare in training. That is a
+# likely reason why in one list with the known tracks none of the new ones is found. On a shelf of their own they compete with
+# their like, and then the model finds six times what chance finds. Content alone does not care who is known: of new tracks it
+# finds more than the model in either list. Of *known* tracks it finds far less.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1234,7 +1234,7 @@ if RANKS:
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Which tracks share a row is all that differs from random hashing. Sharing it with tracks that sound alike is better in every
 # group, and a track that nobody has heard gets a row that means something. A row for each track is the better choice where
-# there is enough to learn from: it can know what is particular about a hit. For rare and new tracks its tens of thousands
+# there is enough to learn from (not with every training seed): it can know what is particular about a hit. For rare and new tracks its tens of thousands
 # of rows bring nothing more than 192 do.
 #
 # The codes did better than the content vector from which they come. That is one linear layer's vector: a deeper network on
