@@ -51,12 +51,13 @@ class BagEncoder(nn.Module):
     In training each track of the bag is left out with chance `dropout`, after the scaling.
 
     Args:
-        n_tracks: N, the unknown one (0) included. hidden: width of the tanh layer. out: of the last.
+        n_tracks: N, the unknown one (0) included. hidden: width of the tanh layer.
+        out: width of the linear one.
 
     Shapes: history (B, L), plays (B, L) → (B, out). An empty bag is a zero vector, not 0/0.
 
     Source: Liang et al. (2018), "Variational autoencoders for collaborative filtering", WWW,
-    section 2.1; the scaling and the dropout are in section 4.3.
+    section 2.2; scaling and dropout as in the authors' code.
     """
 
     def __init__(self, n_tracks: int, hidden: int, out: int, dropout: float = 0.5) -> None:
@@ -80,8 +81,8 @@ class MultDAE(nn.Module):
     track, and the course's retrieval protocol can search with it.
 
     Args:
-        n_tracks: N, the unknown one (0) included. dim: d, of the code z. hidden: the encoder's.
-        dropout: the noise.
+        n_tracks: N, the unknown one (0) included. dim: d, of the code z. hidden: width of the
+            encoder's tanh layer. dropout: the noise. heads: how many times d the encoder gives.
 
     Shapes: history (B, L), plays (B, L) → (B, d + 1), the code and a 1 for the tracks' biases.
 
@@ -92,6 +93,7 @@ class MultDAE(nn.Module):
         self, n_tracks: int, dim: int = 32, hidden: int = 64, dropout: float = 0.5, heads: int = 1
     ) -> None:
         super().__init__()
+        self.noise = dropout
         self.encoder = BagEncoder(n_tracks, hidden, heads * dim, dropout)
         self.decoder = nn.Embedding(n_tracks, dim)
         nn.init.normal_(self.decoder.weight, std=dim**-0.5)
@@ -114,13 +116,33 @@ class MultDAE(nn.Module):
         return z @ self.decoder.weight.T + self.bias
 
 
+def drawn(mu: Tensor, log_var: Tensor) -> Tensor:
+    """A code from N(μ, diag σ²), as μ + σ ε, so that gradients reach both: (B, d), (B, d) → (B, d).
+
+    Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", ICLR, section 2.4.
+    """
+    return mu + (log_var / 2).exp() * torch.randn_like(mu)
+
+
+def kl_to_standard(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(μ, diag σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − log σ²), in nats: (B, d), (B, d) → (B,).
+
+    >>> kl_to_standard(torch.tensor([[2.0]]), torch.tensor([[0.0]]))
+    tensor([2.])
+
+    Source: Kingma & Welling (2014), appendix B.
+    """
+    return (mu.square() + log_var.exp() - 1 - log_var).sum(dim=1) / 2
+
+
 class MultVAE(MultDAE):
     """A variational autoencoder: of each bag a distribution over codes, N(μ, diag σ²).
 
     A code is drawn in training; the mean μ serves.
 
     Args:
-        as `MultDAE`. beta: weight of the KL in the loss, to be moved between epochs.
+        n_tracks, dim, hidden, dropout: as of `MultDAE`.
+        beta: β, weight of the KL in the loss; it may be moved between epochs.
 
     Source: Liang et al. (2018), section 2.2.
     """
@@ -137,34 +159,16 @@ class MultVAE(MultDAE):
         self.beta = beta
 
     def posterior(self, history: Tensor, plays: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and log σ², (B, d) each, of q(z|x)."""
+        """μ and log σ² of q(z|x), (B, d) each."""
         mu, log_var = self.encoder(history, plays).chunk(2, dim=1)
         return mu, log_var
 
     def code(self, history: Tensor, plays: Tensor) -> Tensor:
         return self.posterior(history, plays)[0]
 
-
-def drawn(mu: Tensor, log_var: Tensor) -> Tensor:
-    """A code from N(μ, σ²), so that gradients reach both: μ + σ ε (Kingma & Welling 2014)."""
-    return mu + (log_var / 2).exp() * torch.randn_like(mu)
-
-
-def kl_to_standard(mu: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(μ, diag σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − log σ²), in nats: (B, d), (B, d) → (B,).
-
-    >>> kl_to_standard(torch.tensor([[2.0]]), torch.tensor([[0.0]]))
-    tensor([2.])
-
-    Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", ICLR, appendix B.
-    """
-    return (mu.square() + log_var.exp() - 1 - log_var).sum(dim=1) / 2
-
-
-def log_normal(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
-    """log N(z; μ, diag σ²): (B, d) three times → (B,)."""
-    squares = (z - mu).square() / log_var.exp() + log_var + math.log(2 * math.pi)
-    return -squares.sum(dim=1) / 2
+    def kl(self, z: Tensor, mu: Tensor, log_var: Tensor, batch: Batch) -> Tensor:
+        """KL(q(z|x) ‖ p(z)) of each bag, (B,), z being a draw from q."""
+        return kl_to_standard(mu, log_var)
 
 
 class Multinomial:
@@ -177,7 +181,7 @@ class Multinomial:
     Args:
         log_q: (N,) log Q of the sampler. n: draws; None for the whole sum.
 
-    Source: Liang et al. (2018), equation 2.
+    Source: Liang et al. (2018), section 2.1.
     """
 
     def __init__(self, log_q: Tensor | None = None, n: int | None = None) -> None:
@@ -192,10 +196,11 @@ class Multinomial:
         own = torch.einsum("bd,bld->bl", z, table[history]) + bias[history]
         number = torch.multinomial(log_q.exp(), self.n, replacement=True)
         others = z @ table[number].T + bias[number] - math.log(self.n) - log_q[number]
-        in_bag = plays > 0
-        known = ((number == history.unsqueeze(2)) & in_bag.unsqueeze(2)).any(dim=1)
-        terms = [own.masked_fill(~in_bag, -torch.inf), others.masked_fill(known, -torch.inf)]
-        total = torch.cat(terms, dim=1).logsumexp(dim=1, keepdim=True)
+        in_bag = torch.zeros(len(z), len(bias), dtype=torch.bool, device=z.device)
+        in_bag.scatter_(1, history, plays > 0)
+        others = others.masked_fill(in_bag[:, number], -torch.inf)
+        own_terms = own.masked_fill(plays == 0, -torch.inf)
+        total = torch.cat([own_terms, others], dim=1).logsumexp(dim=1, keepdim=True)
         return (plays * (total - own)).sum(dim=1)
 
 
@@ -205,7 +210,7 @@ class Gaussian:
     c is 1 where nothing was played, and `confidence` where something was. The sum over all tracks
     needs no score: Σ_i f_i² = uᵀ (Σ_i v_i v_iᵀ) u.
 
-    Source: Liang et al. (2018), equation 3.
+    Source: Liang et al. (2018), section 2.1.
     """
 
     def __init__(self, confidence: float = 1.0) -> None:
@@ -234,13 +239,11 @@ class NegativeELBO:
     """The mean of −log p(x|z) + β KL(q(z|x) ‖ p(z)), z drawn from q: with β = 1 minus the ELBO.
 
     Args:
-        likelihood: −log p(x|z). per_play: γ of RecVAE, whose β of a bag is γ times its plays; by
-            default β is the model's `beta`, for all bags the same.
+        likelihood: −log p(x|z). per_play: γ, if β of a bag is to be γ times its plays; by default β
+            is the model's `beta`, the same for all bags.
 
-    With a model that has a prior of its own (`RecVAE`) the KL is estimated from the drawn z.
-
-    Source: Liang et al. (2018), equation 7; Shenbin et al. (2020), "RecVAE: a new variational
-    autoencoder for top-N recommendations with implicit feedback", WSDM, section 3.3, for γ.
+    Source: Liang et al. (2018), section 2.2; for γ Shenbin et al. (2020), "RecVAE: a new variational
+    autoencoder for top-N recommendations with implicit feedback", WSDM, section 3.3.
     """
 
     def __init__(self, likelihood: Likelihood, per_play: float | None = None) -> None:
@@ -249,24 +252,26 @@ class NegativeELBO:
     def __call__(self, model: Any, batch: Batch) -> Tensor:
         mu, log_var = model.posterior(**batch)
         z = drawn(mu, log_var)
-        if isinstance(model, RecVAE):
-            kl = log_normal(z, mu, log_var) - model.log_prior(z, batch)
-        else:
-            kl = kl_to_standard(mu, log_var)
         beta = model.beta if self.per_play is None else self.per_play * batch["plays"].sum(dim=1)
-        return (self.likelihood(model, z, batch) + beta * kl).mean()
+        return (self.likelihood(model, z, batch) + beta * model.kl(z, mu, log_var, batch)).mean()
+
+
+def log_normal(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+    """log N(z; μ, diag σ²): (B, d) three times → (B,)."""
+    squares = (z - mu).square() / log_var.exp()
+    return -(squares + log_var + math.log(2 * math.pi)).sum(dim=1) / 2
 
 
 class RecVAE(MultVAE):
-    """Mult-VAE with a composite prior: what a bag's code is held to is also its own code of before.
+    """Mult-VAE with a composite prior: a bag's code is held to its own code of before, too.
 
-    p(z|x) = w₁ N(0, I) + w₂ q_old(z|x) + w₃ N(0, e¹⁰ I), q_old the encoder as it was when
-    `remember` was called last. RecVAE's other two changes are a matter of training: β in proportion
-    to the plays of a bag (`NegativeELBO`), and turns for encoder and decoder (`take_turns`).
+    p(z|x) = w₁ N(0, I) + w₂ q_old(z|x) + w₃ N(0, e¹⁰ I), q_old being the encoder as it was when
+    `remember` was last called. RecVAE's other two changes are a matter of training: a β in
+    proportion to a bag's plays (`NegativeELBO`), and turns of encoder and decoder (`take_turns`).
+    Its encoder here is that of `MultVAE`; the paper's is deeper.
 
-    The encoder is that of `MultVAE`; the paper's is deeper.
-
-    Source: Shenbin et al. (2020), section 3.2; weights and the wide part are the authors' code's.
+    Source: Shenbin et al. (2020), section 3.2; the weights and the wide part are from the authors'
+    code, which mixes each component of z by itself, while here, as in the paper, whole codes are.
     """
 
     WEIGHTS = (3 / 20, 3 / 4, 1 / 10)
@@ -279,11 +284,11 @@ class RecVAE(MultVAE):
         self.old.dropout = 0.0
 
     def remember(self) -> None:
-        """Make the present encoder the old one."""
+        """Make the encoder of now the old one."""
         self.old.load_state_dict(self.encoder.state_dict())
 
     def log_prior(self, z: Tensor, batch: Batch) -> Tensor:
-        """log p(z|x): codes (B, d) and their bags → (B,)."""
+        """log p(z|x) of codes (B, d) and their bags, (B,)."""
         zero = torch.zeros_like(z)
         mu, log_var = self.old(**batch).chunk(2, dim=1)
         parts = ((zero, zero), (mu, log_var), (zero, zero + self.WIDE))
@@ -293,25 +298,29 @@ class RecVAE(MultVAE):
         ]
         return torch.stack(logs).logsumexp(dim=0)
 
+    def kl(self, z: Tensor, mu: Tensor, log_var: Tensor, batch: Batch) -> Tensor:
+        """KL(q(z|x) ‖ p(z|x)), estimated from the one draw z."""
+        return log_normal(z, mu, log_var) - self.log_prior(z, batch)
 
-def take_turns(model: nn.Module, epoch: int) -> None:
-    """Before an epoch: let the encoder learn in three of four, alone, and the decoder in the fourth.
 
-    While the decoder learns, nothing is dropped out of the bags.
+def take_turns(model: MultDAE, epoch: int) -> None:
+    """Before an epoch: in three of four the encoder alone learns, in the fourth the decoder alone.
 
-    Source: Shenbin et al. (2020), section 3.4; three to one is the authors' code's.
+    While the decoder learns nothing is dropped out of the bags.
+
+    Source: Shenbin et al. (2020), section 3.4; three to one is from the authors' code.
     """
-    decoder_learns = epoch % 4 == 3
-    for name, parameter in model.named_parameters():
-        if not name.startswith("old."):
-            parameter.requires_grad_(name.startswith("encoder.") != decoder_learns)
-    model.encoder.dropout = 0.0 if decoder_learns else model.noise
+    decoder = epoch % 4 == 3
+    model.encoder.requires_grad_(not decoder)
+    model.decoder.requires_grad_(decoder)
+    model.bias.requires_grad_(decoder)
+    model.encoder.dropout = 0.0 if decoder else model.noise
 
 
 def active_units(mu: Tensor, least: float = 0.01) -> Tensor:
-    """Which components of a code differ between bags: posterior means (B, d) → (d,) bool.
+    """Which components of the code tell bags apart: posterior means (B, d) → (d,) bool.
 
     Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders", ICLR, section
-    5.2: the variance over the data of the posterior's mean exceeds 0.01.
+    5: the variance over the data of the posterior mean exceeds 0.01.
     """
     return mu.var(dim=0) > least
