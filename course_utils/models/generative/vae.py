@@ -242,8 +242,8 @@ class NegativeELBO:
         likelihood: −log p(x|z). per_play: γ, if β of a bag is to be γ times its plays; by default β
             is the model's `beta`, the same for all bags.
 
-    Source: Liang et al. (2018), section 2.2; for γ Shenbin et al. (2020), "RecVAE: a new variational
-    autoencoder for top-N recommendations with implicit feedback", WSDM, section 3.3.
+    Source: Liang et al. (2018), section 2.2; for γ Shenbin et al. (2020), "RecVAE: a new
+    variational autoencoder for top-N recommendations with implicit feedback", WSDM, section 3.3.
     """
 
     def __init__(self, likelihood: Likelihood, per_play: float | None = None) -> None:
