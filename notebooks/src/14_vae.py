@@ -75,6 +75,7 @@ MARGIN = 0.01  # of Recall@100, that we call a difference
 MOSTLY = 0.9  # of the code's components: active, and of the pairs of listeners
 NO_DETOUR, NO_BLOW = 1.5, 0.5  # length of a way ÷ the straight one; one step's share of it, at most
 WINDOW, DRAWS = 20, 1_024  # plays of a bag, and tracks that stand for the others
+CONFIDENCE = 10.0  # of the Gaussian likelihood in a play
 EPOCHS, BATCH, PATIENCE, WARM = 16, 256, 3, 5
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -535,7 +536,9 @@ order = torch.argsort(listener * 2 + late + torch.where(late, 0, noise * 0.9), s
 mixed = replace(past, item=past.item[order]).last(full, WINDOW)
 shuffled = {**inputs, "train": bags(mixed["item"], mixed["mask"])}
 counted = windows(counted=True)
-contest.enter("shuffled plays", lambda: MultDAE(N), Reconstruction(multinomial), shuffled, **options)
+contest.enter(
+    "shuffled plays", lambda: MultDAE(N), Reconstruction(multinomial), shuffled, **options
+)
 contest.enter("counts", lambda: MultDAE(N), Reconstruction(multinomial), counted, **options)
 
 # %% slideshow={"slide_type": "fragment"}
@@ -620,3 +623,270 @@ for name, told in (
     claim(told, gaps[name].positive, f"ΔRecall@100 {gaps[name]}", expected=None)
 gap = contest.gap("RecVAE, all three", "EASE")
 claim("RecVAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+
+# %% slideshow={"slide_type": "skip"}
+contest.trials()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## From one listener to another
+#
+# Two listeners, their codes $\mu_a$ and $\mu_b$, and the points $(1 - t)\,\mu_a + t\,\mu_b$ between them. Decode each
+# point into its twenty best tracks. Do the genres move smoothly, or do they break?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+STEPS, LIST = 21, min(20, N - 1)
+number, genres = torch.zeros(N, dtype=torch.int64), ["unknown"]
+if log.texts is not None:
+    named = log.texts.select("item_id", genre=pl.col("text").str.extract(r"(\S+) track")).collect()
+    if named["genre"].null_count() < len(named) / 2:
+        named = named.drop_nulls()
+        genres += named["genre"].unique().sort().to_list()
+        place = number_ids(
+            torch.from_numpy(named["item_id"].cast(pl.Int64).to_numpy().copy()), task.tracks
+        )
+        number[place] = torch.tensor([genres.index(one) for one in named["genre"]])
+known = len(genres) > 1
+people = task.batches["test"]["listener"].numpy()
+enough = torch.from_numpy(np.unique(people, return_index=True)[1])  # one request of each listener
+enough = enough[inputs["test"]["plays"][enough].sum(dim=1) >= 5]
+
+
+def shares(scores: Tensor) -> Tensor:
+    """(…, N) scores → (…, genres) shares in the lists of the best."""
+    listed = scores.index_fill(-1, torch.tensor([0]), -torch.inf).topk(LIST, dim=-1).indices
+    return nn.functional.one_hot(number[listed], len(genres)).double().mean(dim=-2)
+
+
+def ways(a: Tensor, b: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+    """(P, n) starts and (P, n) ends → (P, STEPS, genres) shares of the lists on the way."""
+    t = torch.linspace(0, 1, STEPS)
+    return torch.stack([shares(decode((1 - s) * a + s * b)) for s in t], dim=1)
+
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Of 100 pairs of listeners: how long is the way that the genres' shares go, step by step, against the straight
+# distance between both ends, and how large is the largest of its twenty steps? (Distance: half the sum of absolute
+# differences.) A rival beside it: mix EASE's scores of both listeners in the same proportions. That needs no latent
+# space at all.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+if known:
+    pairs = enough[torch.randperm(len(enough))[: 2 * min(100, len(enough) // 2)]].view(2, -1)
+    mu = codes["sum, β grows to .2"]
+    linear = EASE(plays)(task.profiles("test", pairs.flatten(), WINDOW)).view(2, len(pairs[0]), -1)
+    found = {
+        "Mult-VAE, codes": ways(mu[pairs[0]], mu[pairs[1]], vae.logits),
+        "EASE, scores": ways(linear[0], linear[1], lambda scores: scores),
+    }
+    rows, smooth = [], {}
+    for name, share in found.items():
+        steps = share.diff(dim=1).abs().sum(dim=2) / 2
+        straight = (share[:, -1] - share[:, 0]).abs().sum(dim=1) / 2
+        far = straight >= 0.5
+        detour, blow = (steps.sum(dim=1) / straight)[far], (steps.amax(dim=1) / straight)[far]
+        smooth[name] = (detour.median().item(), (blow <= NO_BLOW).double().mean().item())
+        rows.append({"": name, "pairs far apart": int(far.sum()), "way ÷ straight, median": round(smooth[name][0], 2),
+                     "largest step ÷ straight, median": round(blow.median().item(), 2)})  # fmt: skip
+    display(pl.DataFrame(rows))
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if known:
+    told = {
+        name: f"way {a:.2f} times the straight one, no blow in {b:.0%}"
+        for name, (a, b) in smooth.items()
+    }
+    a, b = smooth["Mult-VAE, codes"]
+    claim(
+        "Between two listeners the genres of the lists move smoothly: no long detour, and no single step that does half",
+        a < NO_DETOUR and b >= MOSTLY,
+        told["Mult-VAE, codes"],
+    )
+    a, b = smooth["EASE, scores"]
+    claim(
+        "So they do without a latent space, when EASE's scores are mixed",
+        a < NO_DETOUR and b >= MOSTLY,
+        told["EASE, scores"],
+        expected=None,
+    )
+
+# %% slideshow={"slide_type": "subslide"}
+if known:
+    share = found["Mult-VAE, codes"]
+    one = int((share[:, -1] - share[:, 0]).abs().sum(dim=1).argmax())  # the pair farthest apart
+    parts = share[one]
+    top = parts.sum(dim=0).topk(min(5, len(genres))).indices.tolist()
+    t = torch.linspace(0, 1, STEPS)
+    figure, ax = plt.subplots(figsize=(8.5, 4.4))
+    bottom = torch.zeros(STEPS, dtype=torch.float64)
+    for genre, color in zip(top, plots.PALETTE, strict=False):
+        ax.fill_between(t, bottom, bottom + parts[:, genre], color=color, alpha=0.85, linewidth=0)
+        at = int(parts[:, genre].argmax())
+        ax.annotate(genres[genre], (t[at], bottom[at] + parts[at, genre] / 2), ha="center", va="center", fontsize=13,
+                    xytext=(24 if at == 0 else -24 if at == STEPS - 1 else 0, 0), textcoords="offset points")  # fmt: skip
+        bottom = bottom + parts[:, genre]
+    ax.fill_between(t, bottom, 1, color=plots.COLORS["random"], alpha=0.5, linewidth=0)
+    ax.set(
+        xlabel="t, from one listener to the other",
+        ylabel=f"share of the {LIST} best tracks",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    plt.show()
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Read out loud
+#
+
+# %% slideshow={"slide_type": "fragment"}
+titles: dict[int, str] = {}
+if log.texts is not None:
+    names = [c for c in ("title", "artist") if c in log.texts.collect_schema().names()]
+    for item, *words in log.texts.select("item_id", *names).collect().iter_rows():
+        titles[item] = " · ".join(map(str, words))
+ends = pairs[:, one] if known else enough[:2]
+
+
+def read(percent: int) -> None:
+    """The ten best tracks at a point between the two listeners."""
+    with torch.no_grad():
+        mu = vae.code(**{name: bag_of[name][ends] for name in bag_of})
+        scores = vae.logits((1 - percent / 100) * mu[0] + percent / 100 * mu[-1])
+    scores[0] = -torch.inf
+    lines = []
+    for track in scores.topk(min(10, N - 1)).indices.tolist():
+        item = int(task.tracks[track - 1])
+        genre = f" ({genres[number[track]]})" if known else ""
+        lines.append(f"{titles.get(item, f'track {item}')}{genre}")
+    display(Markdown(f"**{percent} %** of the way: " + "; ".join(lines)))
+
+
+for percent in (0, 25, 50, 75, 100):
+    read(percent)
+
+# %% slideshow={"slide_type": "skip"}
+interactive(read, percent=(0, 100, 5))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Our decoder is linear, so the scores in the middle are the mean of both ends' scores: a track stands high there that
+# both would take. READING
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · The KL (easy)
+#
+# The encoder gives `mu` and `log_var` (B, d), the mean and $\log \sigma^2$ of each component. Return
+# $\mathrm{KL}(N(\mu, \sigma^2) \,\|\, N(0, 1))$ of each bag, summed over the components, (B,).
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """(B, d), (B, d) → (B,) KL to the standard normal distribution, in nats."""
+    ### BEGIN SOLUTION
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(dim=1)
+    ### END SOLUTION
+
+
+kl(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.vae import check_kl
+
+check_kl(kl)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · Serve (medium)
+#
+# A trained Mult-VAE serves B listeners. Their encodings are `mu` and `log_var` (B, d), the decoder is `weight` (N, d)
+# and `bias` (N,), and `seen` (B, N) bool tells what each has played. Return the log-chances of all tracks for each
+# listener, (B, N), with −∞ where a track was played.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def serve(mu: Tensor, log_var: Tensor, weight: Tensor, bias: Tensor, seen: Tensor) -> Tensor:
+    """→ (B, N) log-chances, −∞ for what was played."""
+    ### BEGIN SOLUTION
+    log_chances = (mu @ weight.T + bias).log_softmax(dim=1)
+    return log_chances.masked_fill(seen, -torch.inf)
+    ### END SOLUTION
+
+
+serve(
+    torch.zeros(1, 2),
+    torch.zeros(1, 2),
+    torch.ones(3, 2),
+    torch.zeros(3),
+    torch.tensor([[True, False, False]]),
+)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.vae import check_serve
+
+check_serve(serve)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · EASE (medium)
+#
+# `x` (listeners, N) holds zeros and ones, `decay` is λ. Return EASE's matrix $B$, (N, N): a listener's scores are
+# $x B$, so column $j$ tells how the other tracks speak for track $j$.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def ease(x: Tensor, decay: float) -> Tensor:
+    """(listeners, N) → (N, N) with an empty diagonal."""
+    ### BEGIN SOLUTION
+    inverse = (x.T @ x + decay * torch.eye(x.shape[1])).inverse()
+    weights = -inverse / inverse.diagonal()
+    return weights.fill_diagonal_(0)
+    ### END SOLUTION
+
+
+ease(torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), 1.0)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.vae import check_ease
+
+check_ease(ease)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Free bits (open)
+#
+# Another cure of the collapse: a component pays only for what it remembers beyond λ nats, $\sum_j \max(\lambda,
+# \mathrm{KL}_j)$ with the KL averaged over the batch (*Kingma et al. 2016*). Write it as a loss with β = 1, give it
+# trials of its own, and compare active units and recall with the annealed β. Does it find more?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - D. Liang, R. Krishnan, M. Hoffman, T. Jebara (2018). *Variational Autoencoders for Collaborative Filtering.* WWW.
+# - I. Shenbin, A. Alekseev, E. Tutubalina, V. Malykh, S. Nikolenko (2020). *RecVAE: A New Variational Autoencoder for
+#   Top-N Recommendations with Implicit Feedback.* WSDM.
+# - H. Steck (2019). *Embarrassingly Shallow Autoencoders for Sparse Data.* WWW.
+# - D. Kingma, M. Welling (2014). *Auto-Encoding Variational Bayes.* ICLR.
+# - Y. Burda, R. Grosse, R. Salakhutdinov (2016). *Importance Weighted Autoencoders.* ICLR.
+# - D. Kingma et al. (2016). *Improved Variational Inference with Inverse Autoregressive Flow.* NeurIPS.
+#
