@@ -55,7 +55,7 @@ def _sum(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def check_serve(serve: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
-    """`serve(mu, log_var, weight, bias, seen)`: log-chances of μ, −∞ where seen, (B, N)."""
+    """`serve(mu, log_var, weight, bias, seen)`: chances by μ, 0 where seen, (B, N)."""
     seen = torch.tensor([[True, False, False, False], [False, False, True, True]])
     case = {
         "mu": drawn(2, 3),
@@ -68,45 +68,43 @@ def check_serve(serve: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor
     same = all(torch.equal(one, answers[0]) for one in answers)
     require(same, "asked twice, it gives two answers: nothing is drawn when a model serves, z is μ")
     batch = "the tracks compete for one listener: softmax over the tracks, not over the batch"
-    known = "what was played is not recommended: −∞ where `seen` is true"
-    logs = "log-chances are wanted: log_softmax"
+    known = "what was played is not recommended: 0 where `seen` is true"
 
     def right(m: Tensor, v: Tensor, w: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.where(s, -torch.inf, (m @ w.T + b).log_softmax(dim=1))
+        scores = (m @ w.T + b).double().exp()
+        return ~s * scores / scores.sum(dim=1, keepdim=True)
 
     judge(
         serve,
         right,
         cases=[
-            (case, f"μ through the decoder, the softmax over tracks; {known}"),
+            (case, f"μ through the decoder, a softmax over the tracks; {known}"),
             (
                 {**case, "seen": torch.zeros_like(seen)},
                 "nothing was played: each row's chances add up to 1",
             ),
         ],
         mistakes=[
-            (lambda m, v, w, b, s: (m @ w.T + b).log_softmax(dim=1), known),
-            (lambda m, v, w, b, s: right(m, v, w, b, ~s), "−∞ where a track *was* played"),
+            (lambda m, v, w, b, s: right(m, v, w, b, torch.zeros_like(s)), known),
+            (lambda m, v, w, b, s: right(m, v, w, b, ~s), "0 where a track *was* played"),
+            (lambda m, v, w, b, s: ~s * (m @ w.T + b).softmax(dim=0), batch),
+            (lambda m, v, w, b, s: (m @ w.T + b).softmax(dim=0), f"{batch}; {known}"),
             (
-                lambda m, v, w, b, s: (m @ w.T + b).log_softmax(dim=0).masked_fill(s, -torch.inf),
-                batch,
-            ),
-            (lambda m, v, w, b, s: (m @ w.T + b).log_softmax(dim=0), f"{batch}; {known}"),
-            (
-                lambda m, v, w, b, s: (m @ w.T + b).masked_fill(s, -torch.inf).log_softmax(dim=1),
-                "the chances are those over all tracks: softmax first, then −∞",
+                lambda m, v, w, b, s: (m @ w.T + b).masked_fill(s, -torch.inf).softmax(dim=1),
+                "the chances are those among all tracks: softmax first, then take out",
             ),
             (
-                lambda m, v, w, b, s: (m @ w.T).log_softmax(dim=1).masked_fill(s, -torch.inf),
-                "the decoder has a bias, too",
+                lambda m, v, w, b, s: (~s * (m @ w.T + b)).softmax(dim=1),
+                "a score of 0 is no chance of 0: softmax first, then take out",
             ),
-            (lambda m, v, w, b, s: (m @ w.T + b).masked_fill(s, -torch.inf), logs),
+            (lambda m, v, w, b, s: right(m, v, w, 0 * b, s), "the decoder has a bias, too"),
+            (lambda m, v, w, b, s: ~s * (m @ w.T + b), "chances are wanted: a softmax of them"),
             (
-                lambda m, v, w, b, s: (m @ w.T + b).softmax(dim=1).masked_fill(s, -torch.inf),
-                logs,
+                lambda m, v, w, b, s: ~s * (m @ w.T + b).sigmoid(),
+                f"a sigmoid lets every track have its own chance; {batch}",
             ),
             (
-                lambda m, v, w, b, s: right(m + v.exp(), v, w, b, s),
+                lambda m, v, w, b, s: right(m + (v / 2).exp(), v, w, b, s),
                 "the spread plays no part when a model serves: z is μ",
             ),
         ],
@@ -115,7 +113,7 @@ def check_serve(serve: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor
 
 def check_ease(ease: Callable[[Tensor, float], Tensor]) -> None:
     """`ease(x, decay)`: −P_ij / P_jj, 0 on the diagonal, (N, N)."""
-    column = "column j speaks for track j and is divided by P_jj: −P / diagonal, not −P / diagonal[:, None]"
+    column = "column j speaks for track j and is divided by P_jj: the diagonal as a row"
     sign = "two tracks that are played together speak for each other: the minus sign"
     own = "no track explains itself: the diagonal is 0"
     gram = "P is the inverse of XᵀX + λI, (N, N)"
@@ -141,7 +139,7 @@ def check_ease(ease: Callable[[Tensor, float], Tensor]) -> None:
             (lambda x, decay: -_ease(x, decay).T, f"{sign}; {column}"),
             (lambda x, decay: _ease(x, decay) - torch.eye(x.shape[1]), own),
             (lambda x, decay: _ease(x, decay) + torch.eye(x.shape[1]), own),
-            (lambda x, decay: _ease(x, 0.0) if decay == 0.5 else _ease(x, decay), "λ is missing"),
+            (lambda x, decay: _ease(x, decay**2), "λ as it is, not its square"),
             (
                 lambda x, decay: _off(-_inverse(x, decay)),
                 "each column is divided by its own diagonal entry",
@@ -164,17 +162,17 @@ def check_ease(ease: Callable[[Tensor, float], Tensor]) -> None:
 
 def _ease(x: Tensor, decay: float) -> Tensor:
     """Column by column, the ridge regression of a track on all others."""
-    n = x.shape[1]
-    weights = torch.zeros(n, n)
+    x, n = x.double(), x.shape[1]
+    weights = torch.zeros(n, n, dtype=torch.float64)
     for j in range(n):
         rest = [i for i in range(n) if i != j]
-        gram = x[:, rest].T @ x[:, rest] + decay * torch.eye(n - 1)
+        gram = x[:, rest].T @ x[:, rest] + decay * torch.eye(n - 1, dtype=torch.float64)
         weights[rest, j] = torch.linalg.solve(gram, x[:, rest].T @ x[:, j])
     return weights
 
 
 def _inverse(x: Tensor, decay: float) -> Tensor:
-    return (x.T @ x + decay * torch.eye(x.shape[1])).inverse()
+    return ((x.T @ x).double() + decay * torch.eye(x.shape[1], dtype=torch.float64)).inverse()
 
 
 def _off(matrix: Tensor) -> Tensor:

@@ -562,8 +562,8 @@ claim(
 #
 # *Shenbin et al. (2020)* change three things:
 #
-# 1. **β by bag**: $\beta_u = \gamma\,|X_u|$. Who has played more may have a code further from the prior's middle: no,
-#    the other way round, who has played more pays more, in proportion to the likelihood, which has more terms, too;
+# 1. **β by bag**: $\beta_u = \gamma\,|X_u|$. The likelihood of a long bag has many terms, so its KL must weigh as much
+#    more, or the prior means nothing to it;
 # 2. **a composite prior**: the code must stay near $N(0, I)$ *or near where it was*, so that what was learned is not
 #    forgotten;
 # 3. **turns**: the encoder learns three epochs, with noise, then the decoder one, without.
@@ -806,8 +806,8 @@ check_kl(kl)
 # ### 2 · Serve (medium)
 #
 # A trained Mult-VAE serves B listeners. Their encodings are `mu` and `log_var` (B, d), the decoder is `weight` (N, d)
-# and `bias` (N,), and `seen` (B, N) bool tells what each has played. Return the log-chances of all tracks for each
-# listener, (B, N), with −∞ where a track was played.
+# and `bias` (N,), and `seen` (B, N) bool tells what each has played. Return the chances of all tracks for each
+# listener, (B, N), and take out (0) what was played.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -816,20 +816,13 @@ from torch import Tensor
 
 
 def serve(mu: Tensor, log_var: Tensor, weight: Tensor, bias: Tensor, seen: Tensor) -> Tensor:
-    """→ (B, N) log-chances, −∞ for what was played."""
+    """→ (B, N) chances, 0 for what was played."""
     ### BEGIN SOLUTION
-    log_chances = (mu @ weight.T + bias).log_softmax(dim=1)
-    return log_chances.masked_fill(seen, -torch.inf)
+    return (mu @ weight.T + bias).softmax(dim=1).masked_fill(seen, 0)
     ### END SOLUTION
 
 
-serve(
-    torch.zeros(1, 2),
-    torch.zeros(1, 2),
-    torch.ones(3, 2),
-    torch.zeros(3),
-    torch.tensor([[True, False, False]]),
-)
+serve(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(3, 2), torch.zeros(3), torch.tensor([[True, False, False]]))  # fmt: skip
 
 # %% slideshow={"slide_type": "skip"}
 from course_utils.checks.vae import check_serve

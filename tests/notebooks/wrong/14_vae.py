@@ -28,22 +28,22 @@ def kl(mu, log_var):
 # %% hint="nothing is drawn when a model serves"
 def serve(mu, log_var, weight, bias, seen):
     z = mu + (log_var / 2).exp() * torch.randn_like(mu)
-    return (z @ weight.T + bias).log_softmax(dim=1).masked_fill(seen, -torch.inf)
+    return (z @ weight.T + bias).softmax(dim=1).masked_fill(seen, 0)
 
 
 # %% hint="not over the batch"
 def serve(mu, log_var, weight, bias, seen):
-    return (mu @ weight.T + bias).log_softmax(dim=0).masked_fill(seen, -torch.inf)
+    return (mu @ weight.T + bias).softmax(dim=0).masked_fill(seen, 0)
 
 
 # %% hint="what was played is not recommended"
 def serve(mu, log_var, weight, bias, seen):
-    return (mu @ weight.T + bias).log_softmax(dim=1)
+    return (mu @ weight.T + bias).softmax(dim=1)
 
 
-# %% hint="softmax first, then −∞"
+# %% hint="softmax first, then take out"
 def serve(mu, log_var, weight, bias, seen):
-    return (mu @ weight.T + bias).masked_fill(seen, -torch.inf).log_softmax(dim=1)
+    return (mu @ weight.T + bias).masked_fill(seen, -torch.inf).softmax(dim=1)
 
 
 # %% hint="divided by P_jj"
