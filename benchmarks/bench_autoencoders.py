@@ -1,7 +1,7 @@
 """Autoencoders: Recall@20, Recall@50, NDCG@100 and seconds; ours beside Cornac's.
 
-    python benchmarks/bench_autoencoders.py [--log movielens] [--epochs 60] [--dim 64] [--hidden 128]
-        [--held-out 0.1] [--all] [--known]
+    python benchmarks/bench_autoencoders.py [--log movielens] [--epochs 60] [--dim 64]
+        [--hidden 128] [--held-out 0.1] [--all] [--known]
 
 Strong generalisation (Liang et al. 2018, section 4.1): a tenth of the listeners is validation and a
 tenth the test; models are trained on the others alone. Of each held-out listener four fifths of the

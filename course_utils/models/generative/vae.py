@@ -90,7 +90,7 @@ class MultDAE(nn.Module):
     """
 
     def __init__(
-        self, n_tracks: int, dim: int = 32, hidden: int = 64, dropout: float = 0.5, heads: int = 1
+        self, n_tracks: int, dim: int = 32, hidden: int = 32, dropout: float = 0.5, heads: int = 1
     ) -> None:
         super().__init__()
         self.noise = dropout
@@ -151,7 +151,7 @@ class MultVAE(MultDAE):
         self,
         n_tracks: int,
         dim: int = 32,
-        hidden: int = 64,
+        hidden: int = 32,
         dropout: float = 0.5,
         beta: float = 0.0,
     ) -> None:
