@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,40 +85,37 @@ def split_of(log: Log, held_out: float, everything: bool, seed: int = 0) -> Spli
     wanted = pl.col("event_type") == "listen"
     if not everything:
         wanted &= pl.col("played_ratio_pct") >= FINISHED_PCT
-    pairs = log.events.filter(wanted).select("uid", "item_id").unique().sort("uid", "item_id")
-    pairs = pairs.filter(pl.len().over("uid") >= LEAST).collect()
+    events = log.events.filter(wanted).select("uid", "item_id").unique().sort("uid", "item_id")
+    pairs = events.filter(pl.len().over("uid") >= LEAST).collect()
     rng = np.random.default_rng(seed)
     people = rng.permutation(pairs["uid"].unique().sort().to_numpy())
-    n = int(held_out * len(people))
-    valid, test = set(people[:n].tolist()), set(people[n : 2 * n].tolist())
-    part = pairs["uid"].map_elements(
-        lambda uid: 1 if uid in valid else 2 if uid in test else 0, return_dtype=pl.Int64
-    )
-    pairs = pairs.with_columns(part=part)
+    n, uid = int(held_out * len(people)), pl.col("uid")
+    part = pl.when(uid.is_in(people[:n].tolist())).then(1)
+    part = part.when(uid.is_in(people[n : 2 * n].tolist())).then(2)
+    pairs = pairs.with_columns(part=part.otherwise(0), drawn=pl.Series(rng.random(len(pairs))))
     tracks = vocabulary(pairs.filter(pl.col("part") == 0)["item_id"])
-    number = number_ids(tensor(pairs["item_id"]), tracks).numpy()
-    drawn = pl.Series(rng.random(len(pairs)))
-    pairs = pairs.with_columns(track=pl.Series(number), drawn=drawn).filter(pl.col("track") > 0)
-    place = (pl.col("drawn").rank("ordinal") / pl.len()).over("uid")
     pairs = pairs.with_columns(
-        given=place <= GIVEN, row=pl.col("uid").rank("dense").over("part") - 1
+        track=pl.Series(number_ids(tensor(pairs["item_id"]), tracks).numpy())
+    ).filter(pl.col("track") > 0)
+    pairs = pairs.with_columns(
+        given=(pl.col("drawn").rank("ordinal") / pl.len()).over("uid") <= GIVEN,
+        row=uid.rank("dense").over("part") - 1,
     )
 
     def matrix(rows: pl.DataFrame, height: int) -> csr_matrix:
-        ones = np.ones(len(rows), np.float32)
         where = (rows["row"].to_numpy().astype(np.int64), rows["track"].to_numpy())
-        return csr_matrix((ones, where), (height, len(tracks) + 1))
+        return csr_matrix((np.ones(len(rows), np.float32), where), (height, len(tracks) + 1))
 
     def held(part: int) -> Part:
         rows = pairs.filter(pl.col("part") == part)
-        height = int(rows["row"].max()) + 1
+        height = rows["uid"].n_unique()
         known = matrix(rows.filter(pl.col("given")), height)
         hidden = matrix(rows.filter(~pl.col("given")), height)
         asked = np.flatnonzero(hidden.getnnz(axis=1))
         return Part(known[asked], hidden[asked])
 
     own = pairs.filter(pl.col("part") == 0)
-    return Split(matrix(own, int(own["row"].max()) + 1), held(1), held(2))
+    return Split(matrix(own, own["uid"].n_unique()), held(1), held(2))
 
 
 def as_bags(x: csr_matrix) -> Batch:
@@ -152,8 +150,8 @@ def classics(split: Split) -> None:
     popularity = torch.from_numpy(np.asarray(split.train.sum(axis=0))[0])
     families: dict[str, list[tuple[str, Callable[[], Any]]]] = {
         "popular": [("", lambda: Popular(popularity))],
-        "item kNN": [(f"K {k}", lambda k=k: ItemKNN(split.train, k)) for k in NEIGHBOURS],
-        "EASE": [(f"λ {decay:g}", lambda d=decay: EASE(split.train, d)) for decay in DECAYS],
+        "item kNN": [(f"K {k}", partial(ItemKNN, split.train, k)) for k in NEIGHBOURS],
+        "EASE": [(f"λ {decay:g}", partial(EASE, split.train, decay)) for decay in DECAYS],
     }
     for name, makes in families.items():
         tried = []
