@@ -90,9 +90,9 @@ def split_of(log: Log, held_out: float, everything: bool, seed: int = 0) -> Spli
     rng = np.random.default_rng(seed)
     people = rng.permutation(pairs["uid"].unique().sort().to_numpy())
     n, uid = int(held_out * len(people)), pl.col("uid")
-    part = pl.when(uid.is_in(people[:n].tolist())).then(1)
-    part = part.when(uid.is_in(people[n : 2 * n].tolist())).then(2)
-    pairs = pairs.with_columns(part=part.otherwise(0), drawn=pl.Series(rng.random(len(pairs))))
+    valid, test = (uid.is_in(some.tolist()) for some in (people[:n], people[n : 2 * n]))
+    part = pl.when(valid).then(1).when(test).then(2).otherwise(0)
+    pairs = pairs.with_columns(part=part, drawn=pl.Series(rng.random(len(pairs))))
     tracks = vocabulary(pairs.filter(pl.col("part") == 0)["item_id"])
     pairs = pairs.with_columns(
         track=pl.Series(number_ids(tensor(pairs["item_id"]), tracks).numpy())
