@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from course_utils.checks import _answers
 from course_utils.checks._answers import CheckFailed, drawn, judge
 
 
@@ -118,11 +121,12 @@ def check_code_loss(loss: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     sides += "side that must stay, `.detach()` in PyTorch"
     total = "the squared *length* of the difference: a sum over d, and a mean over the B rows"
 
-    @functools.wraps(loss)
-    def gradients(residual: Tensor, code: Tensor, beta: float) -> tuple[Tensor, ...]:
+    def gradients(residual: Tensor, code: Tensor, beta: float) -> Any:
         r, e = (x.detach().clone().requires_grad_() for x in (residual, code))
         value = loss(r, e, beta)
-        if not isinstance(value, Tensor) or value.numel() != 1:
+        if not isinstance(value, Tensor):
+            return value
+        if value.numel() != 1:
             raise CheckFailed("return one number, a tensor that `backward()` can be called on")
         if not value.requires_grad:
             raise CheckFailed(f"nothing would be learned from this: all is detached; {sides}")
@@ -130,8 +134,10 @@ def check_code_loss(loss: Callable[[Tensor, Tensor, float], Tensor]) -> None:
         grads = [torch.zeros_like(r) if g is None else g for g in found]
         return value.detach().reshape(()), *grads
 
-    judge(
-        gradients if callable(loss) else loss,
+    if inspect.isfunction(loss):
+        functools.update_wrapper(gradients, loss)
+    _answers.judge(  # not an answer as it is: its gradients are judged, too
+        gradients if inspect.isfunction(loss) and not inspect.isgeneratorfunction(loss) else loss,
         lambda r, e, beta: _code_loss(r, e, beta, 1.0),
         cases=[
             (

@@ -154,6 +154,7 @@ def doubly_robust(log: LoggedRewards, reward_model: Tensor, clip: float | None =
 def effective_sample_size(weights: Tensor) -> Tensor:
     """() = (Σ w)² / Σ w²: as many equally weighted rows say as much. 0 if all weights are 0.
 
+    >>> import torch
     >>> effective_sample_size(torch.tensor([1.0, 1.0, 0.0, 0.0]))
     tensor(2.)
 

@@ -154,8 +154,8 @@ class TwoVectors(nn.Module):
     def forward(self, listener):
         return self.user[listener]
 
-    def tracks(self):
-        return self.table
+    def tracks(self, numbers=None):
+        return self.table if numbers is None else self.table[numbers]
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
