@@ -14,7 +14,40 @@ from course_utils.world.dynamics import HOUR, Dynamics
 from course_utils.world.listeners import Listeners, build_listeners
 
 
-class RadioEnv(gym.Env):
+class _Radio:
+    """What the radio of one listener and that of many share: the world, its state, what is seen."""
+
+    def _open(self, config: WorldConfig | None) -> tuple[gym.spaces.Discrete, gym.spaces.Box]:
+        """Build the world; the spaces of one listener's action and observation."""
+        self.config = config or WorldConfig()
+        self.catalogue: Catalogue = build_catalogue(self.config)
+        self.everyone: Listeners = build_listeners(self.config, self.catalogue)
+        self._dynamics: Dynamics | None = None
+        width = self.config.latent_dim + 5
+        seen = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
+        return gym.spaces.Discrete(self.catalogue.n_tracks), seen
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """The state of the listeners.
+
+        Raises:
+            WorldError: there is none before `reset()`.
+        """
+        if self._dynamics is None:
+            raise WorldError("call reset() before step()")
+        return self._dynamics
+
+    def _seen(self, began: np.ndarray | bool, done: np.ndarray) -> np.ndarray:
+        """(B, d + 5) observations; whether the session has just begun, share that is over (B,)."""
+        state = self.dynamics
+        angle = 2 * np.pi * (state.now % SECONDS_PER_DAY) / (24 * HOUR)
+        begun = np.broadcast_to(began, len(state))
+        rest = [np.sin(angle), np.cos(angle), state.skipping, begun, done]
+        return np.column_stack([state.profile, *rest]).astype(np.float32)
+
+
+class RadioEnv(_Radio, gym.Env):
     """Choose the next track for one listener, session after session, until the horizon.
 
     * action: index of a track, 0 … n_tracks − 1 (a track before its release is refused with a
@@ -34,25 +67,8 @@ class RadioEnv(gym.Env):
     metadata = {"render_modes": []}  # noqa: RUF012 (gymnasium's own convention)
 
     def __init__(self, config: WorldConfig | None = None) -> None:
-        self.config = config or WorldConfig()
-        self.catalogue: Catalogue = build_catalogue(self.config)
-        self.everyone: Listeners = build_listeners(self.config, self.catalogue)
-        self.action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
-        width = self.config.latent_dim + 5
-        self.observation_space = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
-        self._dynamics: Dynamics | None = None
+        self.action_space, self.observation_space = self._open(config)
         self._began = True
-
-    @property
-    def dynamics(self) -> Dynamics:
-        """The state of the listener.
-
-        Raises:
-            WorldError: there is none before `reset()`.
-        """
-        if self._dynamics is None:
-            raise WorldError("call reset() before step()")
-        return self._dynamics
 
     def reset(
         self, *, seed: int | None = None, options: dict | None = None
@@ -91,14 +107,10 @@ class RadioEnv(gym.Env):
         return self._observation(), float(response["full"][0]), over, False, info
 
     def _observation(self) -> np.ndarray:
-        state = self.dynamics
-        now = state.now[0]
-        angle = 2 * np.pi * (now % SECONDS_PER_DAY) / (24 * HOUR)
-        rest = [np.sin(angle), np.cos(angle), state.skipping[0], self._began, now / state.horizon]
-        return np.concatenate([state.profile[0], rest]).astype(np.float32)
+        return self._seen(self._began, self.dynamics.now / self.dynamics.horizon)[0]
 
 
-class RadioVectorEnv(gym.vector.VectorEnv):
+class RadioVectorEnv(_Radio, gym.vector.VectorEnv):
     """The radio of many listeners at once; each hears what `RadioEnv` would play, a step a track.
 
     Observations, rewards and what ends an episode are those of `RadioEnv`, with a leading axis of
@@ -117,29 +129,13 @@ class RadioVectorEnv(gym.vector.VectorEnv):
     def __init__(self, config: WorldConfig | None = None, num_envs: int = 64) -> None:
         if num_envs < 1:
             raise WorldError(f"num_envs must be at least 1, not {num_envs}")
-        self.config, self.num_envs = config or WorldConfig(), num_envs
-        self.catalogue: Catalogue = build_catalogue(self.config)
-        self.everyone: Listeners = build_listeners(self.config, self.catalogue)
-        self.single_action_space = gym.spaces.Discrete(self.catalogue.n_tracks)
-        width = self.config.latent_dim + 5
-        self.single_observation_space = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
+        self.num_envs = num_envs
+        self.single_action_space, self.single_observation_space = self._open(config)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
         self.observation_space = gym.vector.utils.batch_space(
             self.single_observation_space, num_envs
         )
-        self._dynamics: Dynamics | None = None
         self._began = np.ones(num_envs, bool)
-
-    @property
-    def dynamics(self) -> Dynamics:
-        """The state of the listeners.
-
-        Raises:
-            WorldError: there is none before `reset()`.
-        """
-        if self._dynamics is None:
-            raise WorldError("call reset() before step()")
-        return self._dynamics
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict | None = None
@@ -193,10 +189,7 @@ class RadioVectorEnv(gym.vector.VectorEnv):
 
     def _observation(self) -> np.ndarray:
         state = self.dynamics
-        angle = 2 * np.pi * (state.now % SECONDS_PER_DAY) / (24 * HOUR)
-        rest = [np.sin(angle), np.cos(angle), state.skipping, self._began]
-        done = np.minimum(state.now / state.horizon, 1.5)
-        return np.column_stack([state.profile, *rest, done]).astype(np.float32)
+        return self._seen(self._began, np.minimum(state.now / state.horizon, 1.5))
 
 
 def chances(dynamics: Dynamics, tracks: np.ndarray) -> np.ndarray:
