@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 
 from course_utils.authoring import readme
-from course_utils.authoring.execute import ONE_THREAD
+from course_utils.authoring.execute import CELL_SECONDS, ONE_THREAD
 from course_utils.authoring.source import PublishError
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import DEFAULT_LOG, HEADLESS, NOTEBOOKS, ROOT
 
-CELL_SECONDS = 900
 SANITIZE = ROOT / "tests" / "notebooks" / "sanitize.cfg"
 """What nbval leaves out of a comparison: the values behind a claim that does not hold."""
 
