@@ -65,8 +65,8 @@ class Places:
         findable = (target > 0) & (own[:, 0] > -torch.inf)
         best = scores.topk(min(k, scores.shape[1]), dim=1) if k else scores[:, :0].topk(0)
         return Places(
-            above=(scores > own).sum(dim=1),
-            tied=(scores == own).sum(dim=1) * findable,
+            above=(scores > own).sum(dim=1, dtype=torch.int32).long(),  # in int64: half as fast
+            tied=(scores == own).sum(dim=1, dtype=torch.int32).long() * findable,
             lists=best.indices.masked_fill(best.values == -torch.inf, -1),
         )
 
@@ -130,7 +130,7 @@ class RetrievalContest(Rivals):
         batches: dict[str, train.Batch] | None = None,
         like: str | None = None,
         quiet: bool = False,
-        scores: Callable[[nn.Module, str], Score] | None = None,
+        scores: Callable[[nn.Module, str], Score] = lambda model, part: dot_scores(model),
         **options: Any,
     ) -> nn.Module:
         """Train a model as `Rivals.fit` does, and rank the catalogue for every test example.
@@ -139,20 +139,19 @@ class RetrievalContest(Rivals):
             name: of the model. make: builds it. loss: of a training batch.
             batches: other tensors than the task's, with the same rows in validation and test.
             like, quiet, options: of `Rivals.fit`.
-            scores: from the model and the name of a part, if it is no model of two vectors.
+            scores: from the model and the name of a part; by default of a model of two vectors.
         """
         batches = batches or self.task.batches
         valid = batches["validation"]
         valid = {**valid, ROW: torch.arange(len(valid["target"]))}
 
         def missed(model: nn.Module, batch: train.Batch) -> Tensor:
-            score = scores(model, "validation") if scores else dot_scores(model)
-            ranked = self._rank("validation", score, batch, 0)
+            ranked = self._rank("validation", scores(model, "validation"), batch, 0)
             return 1 - ranked.recall(self.k).mean()
 
         parts = {"train": batches["train"], "validation": valid}
         model = self.fit(name, make, parts, like, quiet, loss=loss, criterion=missed, **options)
-        self.judge(name, scores(model, "test") if scores else dot_scores(model), batches["test"])
+        self.judge(name, scores(model, "test"), batches["test"])
         return model
 
     def judge(self, name: str, score: Score, batch: train.Batch | None = None) -> None:

@@ -17,10 +17,8 @@ from course_utils.data.tasks.retrieval import (
     RetrievalTask,
     at_most,
     examples_of,
-    in_order_of_past,
     known_past,
     listens_of,
-    satisfied,
     tensor,
 )
 from course_utils.schema import LogError
@@ -95,16 +93,15 @@ def next_item_task(
     split = split_for(rows["timestamp"])
     positions = examples_of(log, rows, split, repeats, organic)
     past = known_past(rows, split, history)
-    held, sorted_rows = past["held"], in_order_of_past(rows)
-    order = tensor(sorted_rows["row"])[satisfied(past["kept"], sorted_rows)]
+    held, order = past.held, past.order
     place = torch.zeros(len(rows), dtype=torch.int64)  # of each row among the listens of `held`
     place[order] = torch.arange(len(order))
     in_training = order < int((rows["timestamp"] < split.train_end).sum())
     positions["train"] = order[_last_targets(held.start[order[in_training]], length)].sort().values
     positions = at_most(positions, most, judged, seed)
     number = {
-        "listener": number_ids(tensor(rows["uid"]), past["listeners"]),
-        "track": number_ids(tensor(rows["item_id"]), past["tracks"]),
+        "listener": number_ids(tensor(rows["uid"]), past.listeners),
+        "track": number_ids(tensor(rows["item_id"]), past.tracks),
     }
     excluded = ~pl.lit(repeats) & pl.col("repeat") | pl.lit(organic) & (pl.col("is_organic") == 0)
     judged_row = ~torch.from_numpy(rows.select(excluded).to_series().to_numpy().copy())
@@ -138,7 +135,7 @@ def next_item_task(
     return NextItemTask(
         log=log.name, repeats=repeats, rows=rows, split=split, positions=positions, batches=batches,
         ties=int(rows.select(pl.len().over("uid", "timestamp") > 1).to_series().sum()),
-        padding=padding, **past,
+        padding=padding, **vars(past),
     )  # fmt: skip
 
 

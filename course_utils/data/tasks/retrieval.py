@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,7 +19,27 @@ from course_utils.schema import SECONDS_PER_DAY, LogError
 
 
 @dataclass(frozen=True)
-class RetrievalTask:
+class Past:
+    """What training knows by number, and what every listener had played before each listen.
+
+    Attributes:
+        n_values: how many `listener` and `track` numbers there are, the unknown one included.
+        listeners, tracks: (n,) public ids of the numbered ones.
+        past: the listens of each listener in the order of time, tracks numbered; asked by the
+            numbers of `rows`.
+        held: those of them that the histories hold. order: their numbers in `rows`.
+    """
+
+    n_values: dict[str, int]
+    listeners: Tensor
+    tracks: Tensor
+    past: Histories
+    held: Histories
+    order: Tensor
+
+
+@dataclass(frozen=True)
+class RetrievalTask(Past):
     """Examples, split in time: what a listener played before → the track played next.
 
     An example is a listen. Its inputs are strictly earlier: listens at the same moment do not see
@@ -37,11 +56,6 @@ class RetrievalTask:
         positions: of each part `train`, `validation`, `test`: its examples' numbers in `rows`.
         batches: tensors of each part: `listener` (N,), `history` (N, L) tracks, latest first,
             `mask` (N, L), true where there is a listen, and `target` (N,), the track played next.
-        n_values: how many `listener` and `track` numbers there are, the unknown one included.
-        listeners, tracks: (n,) public ids of the numbered ones.
-        past: the listens of each listener in the order of time, tracks numbered; asked by the
-            numbers of `rows`.
-        held: those of them that the histories hold. kept: which ones these are, an expression.
     """
 
     log: str
@@ -50,12 +64,6 @@ class RetrievalTask:
     split: TimeSplit
     positions: dict[str, Tensor]
     batches: Batches
-    n_values: dict[str, int]
-    listeners: Tensor
-    tracks: Tensor
-    past: Histories
-    held: Histories
-    kept: pl.Expr
 
     def inputs(self, *names: str) -> Batches:
         """Of each part these tensors, and what is to be learned: all that a model is given."""
@@ -119,7 +127,7 @@ class RetrievalTask:
 
     def plays(self) -> csr_matrix:
         """(listeners + 1, tracks + 1) how often histories held each track in training."""
-        kept = self.rows.filter(self.kept, pl.col("timestamp") < self.split.train_end)
+        kept = self.rows[self.order.numpy()].filter(pl.col("timestamp") < self.split.train_end)
         listener = number_ids(tensor(kept["uid"]), self.listeners)
         track = number_ids(tensor(kept["item_id"]), self.tracks)
         shape = (self.n_values["listener"], self.n_values["track"])
@@ -165,16 +173,16 @@ def retrieval_task(
     past = known_past(rows, split, history)
     batches = {}
     for part, position in positions.items():
-        frame, seen = rows[position.numpy()], past["held"].last(position, length)
+        frame, seen = rows[position.numpy()], past.held.last(position, length)
         batches[part] = {
-            "listener": number_ids(tensor(frame["uid"]), past["listeners"]),
+            "listener": number_ids(tensor(frame["uid"]), past.listeners),
             "history": seen["item"],
             "mask": seen["mask"],
-            "target": number_ids(tensor(frame["item_id"]), past["tracks"]),
+            "target": number_ids(tensor(frame["item_id"]), past.tracks),
         }
     return RetrievalTask(
         log=log.name, repeats=repeats, rows=rows, split=split, positions=positions, batches=batches,
-        **past,
+        **vars(past),
     )  # fmt: skip
 
 
@@ -249,23 +257,25 @@ def at_most(
     return out
 
 
-def known_past(rows: pl.DataFrame, split: TimeSplit, history: pl.Expr | None) -> dict[str, Any]:
-    """What both tasks know of the past: attributes of `RetrievalTask`, by name.
+def known_past(rows: pl.DataFrame, split: TimeSplit, history: pl.Expr | None) -> Past:
+    """What both tasks know of the past.
 
-    They are `listeners`, `tracks` and `n_values`, of training; `past`, `held` and `kept`.
+    Args:
+        rows: `listens_of` a log. split: of them. history: as in `retrieval_task`.
     """
     training = rows.filter(pl.col("timestamp") < split.train_end)
-    ids = {"listener": vocabulary(training["uid"]), "track": vocabulary(training["item_id"])}
-    past = numbered_past(rows, ids["track"])
-    kept = pl.lit(True) if history is None else history
-    return {
-        "listeners": ids["listener"],
-        "tracks": ids["track"],
-        "n_values": {name: len(known) + 1 for name, known in ids.items()},
-        "past": past,
-        "held": past.only(satisfied(kept, in_order_of_past(rows))),
-        "kept": kept,
-    }
+    listeners, tracks = vocabulary(training["uid"]), vocabulary(training["item_id"])
+    past = numbered_past(rows, tracks)
+    in_order = in_order_of_past(rows)
+    held = satisfied(pl.lit(True) if history is None else history, in_order)
+    return Past(
+        n_values={"listener": len(listeners) + 1, "track": len(tracks) + 1},
+        listeners=listeners,
+        tracks=tracks,
+        past=past,
+        held=past.only(held),
+        order=tensor(in_order["row"])[held],
+    )
 
 
 def numbered_past(rows: pl.DataFrame, tracks: Tensor) -> Histories:
