@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     log = command("log", _log, "open a log, generating or downloading it if needed")
     log.add_argument("source", nargs="?")
     _add_adopt(command("adopt", _adopt, "make a log of your own out of a file of any columns"))
+    counters = command("counters", _counters, "write every listen with its counters, as Parquet")
+    counters.add_argument("--log", help="default: COURSE_LOG, else sim")
+    counters.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    counters.add_argument("--partitions", type=int, help="default: one a half million events")
+    counters.add_argument("--engine", choices=["polars", "ray"], default="polars")
     command("lab", _lab, "open JupyterLab at the first notebook")
     publish = command("publish", _publish, "build notebooks from their sources")
     publish.add_argument("names", nargs="*")
@@ -168,6 +173,14 @@ def _adopt(args: argparse.Namespace) -> None:
     report = adopt(args.files, options, args.preset, args.into, args.replace)
     print(report)
     print(f"Open it with COURSE_LOG={shlex.quote(str(report.folder))}, or open_log(…) in Python")
+
+
+def _counters(args: argparse.Namespace) -> None:
+    from course_utils.data.log import open_log
+    from course_utils.scale.partitions import write_counters
+
+    rows = write_counters(open_log(args.log), args.to, args.partitions, args.engine)
+    print(f"{args.to}: {rows:,} listens with their counters")
 
 
 def _lab(args: argparse.Namespace) -> None:
@@ -296,9 +309,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.update(absolute_variables())  # relative paths count from here
         args.action(args)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in AUTHORS_TOOLS:
+        extra = EXTRA_WITH.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        print(f"error: {args.command} needs {error.name}: {INSTALL}", file=sys.stderr)
+        install = f"pip install -e '.[{extra}]' -c constraints.txt"
+        print(f"error: {args.command} needs {error.name}: {install}", file=sys.stderr)
         return 1
     except (ValueError, RuntimeError) as error:
         if not type(error).__module__.startswith("course_utils"):
@@ -308,8 +323,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-AUTHORS_TOOLS = {"jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "traitlets"}
-INSTALL = "pip install -e '.[authoring]' -c constraints.txt"
+EXTRA_WITH = {
+    **dict.fromkeys(
+        ("jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "traitlets"), "authoring"
+    ),
+    "ray": "scale",
+}
+"""What installs a package that not every command needs."""
 
 
 if __name__ == "__main__":

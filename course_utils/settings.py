@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -160,6 +162,25 @@ def make_folder(folder: Path) -> Path:
             "name one where you may write: COURSE_DATA=…"
         ) from error
     return folder
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `target` only if the block ends well.
+
+    Raises:
+        SettingsError: the folder cannot be made.
+    """
+    make_folder(target.parent)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted process left behind
+    try:
+        yield make_folder(partial)
+        if exists(target):
+            shutil.rmtree(target)
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def log_stem(name: str) -> str:

@@ -21,6 +21,7 @@ sorts.
 from __future__ import annotations
 
 import polars as pl
+import polars.selectors as cs
 
 from course_utils.schema import (
     EVENT_SCHEMA,
@@ -232,18 +233,32 @@ def _user_artist_features(base: pl.DataFrame) -> pl.LazyFrame:
     )
 
 
-def _base(events: pl.LazyFrame, artists: pl.LazyFrame | None) -> pl.DataFrame:
-    """Events with the small integer columns that every sum needs."""
+def numbered(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """Events with their number in the log, `_row`, and the `artist_id` of their track.
+
+    Args:
+        events: the log, sorted by time (schema of `course_utils.schema`).
+        artists: pairs `artist_id`, `item_id`. A track of several artists counts for the one with
+            the smallest id; a track without one counts for "no artist", null. Without this table
+            there is no such column.
+    """
+    rows = events.with_row_index("_row")
+    if artists is None:
+        return rows
+    first_artist = artists.group_by("item_id").agg(pl.col("artist_id").min())
+    return rows.join(first_artist, on="item_id", how="left", maintain_order="left")
+
+
+def _base(rows: pl.LazyFrame) -> pl.DataFrame:
+    """`numbered` events with the small integer columns that every sum needs."""
     listen = pl.col("event_type") == "listen"
     ratio = pl.when(listen).then(pl.col("played_ratio_pct")).fill_null(0)
     skip = listen & (ratio < SKIPPED_PCT)
     radio = listen & (pl.col("is_organic") == 0)
     length = pl.col("track_length_seconds")
-    base = events.with_row_index("_row").select(
-        "_row",
-        "uid",
-        "timestamp",
-        "item_id",
+    return rows.select(
+        cs.by_name("_row", "uid", "timestamp", "item_id"),
+        cs.by_name("artist_id", require_all=False),
         one=pl.lit(1, dtype=pl.Int8),
         listen=listen,
         ratio=ratio.cast(pl.Int32),
@@ -256,21 +271,50 @@ def _base(events: pl.LazyFrame, artists: pl.LazyFrame | None) -> pl.DataFrame:
         .then(ratio.cast(pl.Int64) * length.fill_null(0))
         .otherwise(0),
         unknown_time=listen & (ratio > 0) & length.is_null(),
+    ).collect()
+
+
+def _of_catalogue(base: pl.DataFrame) -> list[pl.LazyFrame]:
+    """The families of counters whose keys are a track or an artist."""
+    families = [_popularity_features("item", ["item_id"], base)]
+    if "artist_id" in base.columns:
+        families.append(_popularity_features("artist", ["artist_id"], base))
+    return families
+
+
+def _of_listeners(base: pl.DataFrame) -> list[pl.LazyFrame]:
+    """The families of counters whose keys hold the listener."""
+    families = [_user_features(base), _user_item_features(base)]
+    if "artist_id" in base.columns:
+        families.append(_user_artist_features(base))
+    return families
+
+
+def _listens(base: pl.DataFrame, families: list[pl.LazyFrame]) -> pl.DataFrame:
+    """The listens in the order of the log, with the counters of some families beside them."""
+    result = base.filter("listen").select(
+        "_row", "uid", "item_id", pl.col("finished").cast(pl.Int8).alias(TARGET), "timestamp"
     )
-    if artists is not None:
-        first_artist = artists.group_by("item_id").agg(pl.col("artist_id").min())
-        base = base.join(first_artist, on="item_id", how="left", maintain_order="left")
-    return base.collect()
+    for family in families:
+        rows = family.filter("listen").drop("listen").sort("_row").drop("_row").collect()
+        result = result.hstack(rows)
+    return result
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `add_counters` in their order."""
+    return rows.select(
+        cs.by_name("_row", require_all=False),
+        cs.by_name("uid", "item_id", TARGET, *SEMINAR_COUNTERS),
+        cs.by_name(*ARTIST_COUNTERS, require_all=False),
+    )
 
 
 def add_counters(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> pl.DataFrame:
     """All counters of every listen.
 
     Args:
-        events: the log, sorted by time (schema of `course_utils.schema`).
-        artists: pairs `artist_id`, `item_id`. A track of several artists counts for the one with
-            the smallest id; a track without one counts for "no artist". Without this table the
-            six artist counters are left out.
+        events, artists: as for `numbered`. Without artists the six artist counters are left out.
 
     Returns:
         One row a listen in the order of the log: `uid`, `item_id`, `target_full_play` (Int8, 1 if
@@ -278,23 +322,39 @@ def add_counters(events: pl.LazyFrame, artists: pl.LazyFrame | None = None) -> p
         fractions from 0 to 1, `user_hist_skip_frequency_before` in skips per day since the
         listener's first event; then `ARTIST_COUNTERS`.
     """
-    base = _base(events, artists)
-    families = [
-        _user_features(base),
-        _popularity_features("item", ["item_id"], base),
-        _user_item_features(base),
-    ]
-    if artists is not None:
-        families.append(_popularity_features("artist", ["artist_id"], base))
-        families.append(_user_artist_features(base))
-    result = base.filter("listen").select(
-        "uid", "item_id", pl.col("finished").cast(pl.Int8).alias(TARGET), "timestamp"
+    base = _base(numbered(events, artists))
+    return _named(_listens(base, _of_catalogue(base) + _of_listeners(base)).drop("_row"))
+
+
+def count_catalogue(rows: pl.DataFrame) -> pl.DataFrame:
+    """The counters of tracks and artists, for a part of a log.
+
+    Args:
+        rows: of `numbered`, in their order: all events of some artists, or, without artists, of
+            some tracks.
+
+    Returns:
+        These rows with the counters beside them.
+    """
+    for family in _of_catalogue(_base(rows.lazy())):
+        rows = rows.hstack(family.sort("_row").drop("_row", "listen").collect())
+    return rows
+
+
+def count_listeners(rows: pl.DataFrame) -> pl.DataFrame:
+    """The other counters, for a part of a log.
+
+    Args:
+        rows: of `count_catalogue`, in the order of the log: all events of some listeners.
+
+    Returns:
+        Their listens as `add_counters` has them, and `_row`, where they stand in the log.
+    """
+    base = _base(rows.lazy())
+    known = rows.filter(pl.col("event_type") == "listen").select(
+        cs.by_name(*ITEM_COUNTERS, *ARTIST_COUNTERS, require_all=False)
     )
-    for family in families:
-        rows = family.filter("listen").drop("listen").sort("_row").drop("_row").collect()
-        result = result.hstack(rows)
-    names = SEMINAR_COUNTERS + (ARTIST_COUNTERS if artists is not None else ())
-    return result.select("uid", "item_id", TARGET, *names)
+    return _named(_listens(base, _of_listeners(base)).hstack(known))
 
 
 def counters_of_pairs(
@@ -331,9 +391,8 @@ def counters_of_pairs(
             "listen in this log; take both from one source"
         )
     base, places = _with_pairs(events, pairs, artists)
-    families = [_popularity_features("item", ["item_id"], base)]
+    families = _of_catalogue(base)
     if artists is not None:
-        families.append(_popularity_features("artist", ["artist_id"], base))
         families.append(_user_artist_features(base))
     result = known.hstack(_of_pairs(places, families))
     # a pair has a time, and times are counters of this family: a request gets a past of its own
@@ -354,7 +413,7 @@ def _with_pairs(
     both = pl.concat([events, asked.lazy().with_row_index("pair")], how="diagonal")
     both = both.sort("timestamp", maintain_order=True).collect().lazy()
     places = both.select("pair").with_row_index("_row").drop_nulls().collect()
-    return _base(both, artists), places
+    return _base(numbered(both, artists)), places
 
 
 def _of_pairs(places: pl.DataFrame, families: list[pl.LazyFrame]) -> pl.DataFrame:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +23,14 @@ from course_utils.data.adopt.writing import known_items, of_items, write_items, 
 from course_utils.data.complaints import answer, bad_rows, first_line
 from course_utils.data.sources.files import open_path, read_table
 from course_utils.schema import EVENT_SCHEMA, LogError
-from course_utils.settings import data_folder, exists, log_stem, make_folder, polars_path
+from course_utils.settings import (
+    data_folder,
+    exists,
+    log_stem,
+    make_folder,
+    polars_path,
+    written_whole,
+)
 
 REPORT, RECORD = "report.txt", "adopted.json"
 _MOST_LOST = 0.1
@@ -64,7 +69,8 @@ def adopt(
             raise LogError(f"say which column is the {role}: --{role} COL, or use a --preset")
     target = into or data_folder() / "adopted" / log_stem(reading.stem(files[0]).lower())
     report = Report(target, [str(path) for path in files])
-    with _written_whole(target, anew) as folder:
+    _need_room(target, anew)
+    with written_whole(target) as folder:
         work = make_folder(folder / "work")
         try:
             _write(files, options, known, report, folder, work)
@@ -104,29 +110,14 @@ def _unreadable(files: list[Path], error: BaseException) -> str:
     return f"{', '.join(map(str, files[:3]))}: cannot be read to the end ({said}); {what}"
 
 
-@contextmanager
-def _written_whole(target: Path, anew: bool) -> Iterator[Path]:
-    """Yield an empty folder that becomes `target` only if the block ends well.
-
-    Raises:
-        LogError: there is something already that may not be replaced.
-    """
+def _need_room(target: Path, anew: bool) -> None:
+    """Complain of a folder that is there already and may not be replaced."""
     mine = exists(target / RECORD)
     if exists(target) and not (anew and mine) and not (target.is_dir() and _is_empty(target)):
         raise LogError(
             f"{target}: this folder is there already; name another with --into"
             + (", or write it anew with --replace" if mine else "")
         )
-    make_folder(target.parent)
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        yield make_folder(partial)
-        if exists(target):
-            shutil.rmtree(target)
-        partial.replace(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from course_utils.data.log import Log
 from course_utils.data.sources.files import read_folder, read_table
 from course_utils.schema import LogError
-from course_utils.settings import data_folder, exists, make_folder
+from course_utils.settings import data_folder, exists, make_folder, written_whole
 from course_utils.world.config import WORLD_VERSION, WorldConfig, WorldError
 from course_utils.world.simulate import write_world
 
@@ -57,27 +56,20 @@ def sim_folder(config: WorldConfig) -> Path:
 
 
 @contextmanager
-def _written_whole(target: Path) -> Iterator[Path | None]:
-    """Yield an empty folder that becomes `target` only if the block ends well.
+def _written_once(target: Path) -> Iterator[Path | None]:
+    """`written_whole`, for one of several processes that ask for the same folder; None for others.
 
-    Processes that ask for the same target wait for each other; what an interrupted one left
-    behind is removed by the next.
+    They wait for each other.
     """
     from filelock import FileLock
 
     make_folder(target.parent)
-    partial = target.with_name(f".{target.name}.partial")
     with FileLock(target.with_name(f".{target.name}.lock")):
         if exists(target):
             yield None
             return
-        shutil.rmtree(partial, ignore_errors=True)
-        make_folder(partial)
-        try:
+        with written_whole(target) as partial:
             yield partial
-            partial.replace(target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def open_sim(name: str, options: str) -> Log:
@@ -93,7 +85,7 @@ def open_sim(name: str, options: str) -> Log:
     folder = sim_folder(config)
     if not exists(folder):
         try:
-            with _written_whole(folder) as partial:
+            with _written_once(folder) as partial:
                 if partial is not None:
                     write_world(config, partial)
         except WorldError as error:

@@ -1,0 +1,1 @@
+"""More than one machine: the course's own functions, a partition at a time."""

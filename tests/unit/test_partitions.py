@@ -1,0 +1,145 @@
+"""Counters a partition at a time: the same rows as at once, whoever deals them out."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import polars as pl
+import psutil
+import pytest
+import ray
+
+from course_utils import __main__ as command_line
+from course_utils.data.counters import add_counters
+from course_utils.data.log import Log, open_log
+from course_utils.scale.partitions import dealt_out, write_counters
+from course_utils.schema import LogError
+
+
+def written(folder) -> pl.DataFrame:
+    rows = pl.read_parquet(folder / "part-*.parquet").sort("_row")
+    return rows.drop("_row")
+
+
+def test_the_parts_are_the_whole(tmp_path, tiny_log):
+    whole = add_counters(tiny_log.events, tiny_log.artists)
+    for n_partitions in (1, 3, 400):
+        target = tmp_path / str(n_partitions)
+        assert write_counters(tiny_log, target, n_partitions) == len(whole)
+        assert written(target).equals(whole)
+    files = list((tmp_path / "400").iterdir())
+    assert len(files) <= tiny_log.events.select(pl.col("uid").n_unique()).collect().item()
+
+
+def test_without_artists_the_tracks_are_dealt_out(tmp_path, tiny_log):
+    bare = Log("bare", tiny_log.events)
+    write_counters(bare, tmp_path / "counters", 5)
+    assert written(tmp_path / "counters").equals(add_counters(bare.events))
+
+
+def test_tracks_without_an_artist_stay_together(tmp_path, tiny_log):
+    some = tiny_log.artists.filter(pl.col("artist_id") % 3 > 0)
+    log = Log("some", tiny_log.events, artists=some)
+    write_counters(log, tmp_path / "counters", 7)
+    assert written(tmp_path / "counters").equals(add_counters(log.events, some))
+
+
+def test_listeners_who_never_listen_have_no_rows(tmp_path, tiny_log):
+    likes = tiny_log.events.filter((pl.col("event_type") != "listen") | (pl.col("uid") % 2 == 0))
+    log = Log("likes", likes)
+    assert write_counters(log, tmp_path / "counters", 50) == len(add_counters(likes))
+    assert written(tmp_path / "counters").equals(add_counters(likes))
+
+
+def test_rows_keep_their_order_and_their_company():
+    rows = pl.DataFrame({"uid": [3, None, 3, 5, None, 7], "n": range(6)})
+    parts = [part for _, part in dealt_out(rows, "uid", 4)]
+    assert sum(map(len, parts)) == len(rows)
+    assert all(part["n"].is_sorted() for part in parts)
+    assert all(
+        part.filter(pl.col("uid").eq_missing(uid)).height in (0, rows["uid"].eq_missing(uid).sum())
+        for part in parts
+        for uid in (3, 5, 7, None)
+    )
+
+
+def test_what_cannot_be_is_said(tmp_path, tiny_log):
+    with pytest.raises(LogError, match="at least 1 partition, not 0"):
+        write_counters(tiny_log, tmp_path / "counters", 0)
+    (tmp_path / "full").mkdir()
+    with pytest.raises(LogError, match="name a folder that is not"):
+        write_counters(tiny_log, tmp_path / "full")
+    assert list(tmp_path.iterdir()) == [tmp_path / "full"]
+
+
+def test_nothing_appears_before_all_is_written(tmp_path, tiny_log, monkeypatch):
+    def fails(rows):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("course_utils.scale.partitions.count_listeners", fails)
+    with pytest.raises(OSError, match="no space left"):
+        write_counters(tiny_log, tmp_path / "counters", 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line(tmp_path, capsys):
+    asked = ["counters", "--log", "movielens", "--to", str(tmp_path / "counters")]
+    assert command_line.main(asked) == 0
+    log = open_log("movielens")
+    assert f"{len(add_counters(log.events)):,} listens" in capsys.readouterr().out
+    assert command_line.main(asked) == 1
+    assert "this is there already" in capsys.readouterr().err
+
+
+def test_without_ray_the_command_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.delitem(__import__("sys").modules, "course_utils.scale.with_ray", raising=False)
+    asked = ["counters", "--log", "movielens", "--to", str(tmp_path / "counters")]
+    assert command_line.main([*asked, "--engine", "ray"]) == 1
+    assert "pip install -e '.[scale]'" in capsys.readouterr().err
+
+
+# Ray
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_ray_deals_out_what_polars_does(tmp_path, tiny_log):
+    whole = add_counters(tiny_log.events, tiny_log.artists)
+    assert write_counters(tiny_log, tmp_path / "counters", 3, engine="ray") == len(whole)
+    assert written(tmp_path / "counters").equals(whole)
+    assert {path.suffix for path in (tmp_path / "counters").iterdir()} == {".parquet"}
+
+
+def kill_one(during: str, ended: threading.Event, killed: list[str]) -> None:
+    """Kill the first worker of Ray that is seen at a task of this name."""
+    while not (killed or ended.is_set()):
+        for process in psutil.process_iter(["name", "cmdline"]):
+            title = " ".join(process.info["cmdline"] or [])
+            if title.startswith("ray::") and during in title:
+                process.kill()
+                killed.append(title)
+                break
+        time.sleep(0.005)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("during", ["catalogue", "listeners"])
+def test_a_worker_that_dies_costs_time_and_no_rows(tmp_path, tiny_log, during):
+    ended, killed = threading.Event(), []
+    killer = threading.Thread(target=kill_one, args=(during, ended, killed))
+    killer.start()
+    try:
+        write_counters(tiny_log, tmp_path / "counters", 3, engine="ray")
+    finally:
+        ended.set()
+        killer.join()
+    assert killed
+    assert written(tmp_path / "counters").equals(add_counters(tiny_log.events, tiny_log.artists))
