@@ -59,10 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("source", nargs="?")
     _add_adopt(command("adopt", _adopt, "make a log of your own out of a file of any columns"))
     counters = command("counters", _counters, "write every listen with its counters, as Parquet")
-    counters.add_argument("--log", help="default: COURSE_LOG, else sim")
+    counters.add_argument("source", nargs="?", help="of the log; default: COURSE_LOG, else sim")
     counters.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     counters.add_argument("--partitions", type=int, help="default: one a half million events")
     counters.add_argument("--engine", choices=["polars", "ray"], default="polars")
+    training = command("train", _train, "train the seminar's network; under torchrun, on many")
+    training.add_argument("source", nargs="?", help="of the log; default: COURSE_LOG, else sim")
+    training.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    training.add_argument("--epochs", type=int, default=1)
+    training.add_argument("--batch-size", type=int, default=2_048, help="of all processes together")
+    training.add_argument("--every", type=int, default=200, help="steps between checkpoints")
     command("lab", _lab, "open JupyterLab at the first notebook")
     publish = command("publish", _publish, "build notebooks from their sources")
     publish.add_argument("names", nargs="*")
@@ -179,8 +185,30 @@ def _counters(args: argparse.Namespace) -> None:
     from course_utils.data.log import open_log
     from course_utils.scale.partitions import write_counters
 
-    rows = write_counters(open_log(args.log), args.to, args.partitions, args.engine)
+    rows = write_counters(open_log(args.source), args.to, args.partitions, args.engine)
     print(f"{args.to}: {rows:,} listens with their counters")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from course_utils import train
+    from course_utils.data.log import open_log
+    from course_utils.data.tasks.ranking import ranking_task
+    from course_utils.evaluation.pointwise import log_loss
+    from course_utils.lesson.ladder import rungs
+    from course_utils.scale import training
+
+    parts = (task := ranking_task(open_log(args.source))).batches
+    options = {"epochs": args.epochs, "batch_size": args.batch_size, "every": args.every}
+    seed = train.seed_everything(0)
+    model = rungs(task)["DCN-v2, unified"]()
+    with training.processes() as number:
+        training.deal_out(model)
+        losses = training.fit(model, parts["train"], args.to, seed=seed, **options)
+        later = log_loss(
+            training.predict(model, parts["validation"]), parts["validation"]["target"]
+        )
+    if number == 0:
+        print(f"{args.to}: {len(losses):,} steps; log loss on validation {later:.4f}")
 
 
 def _lab(args: argparse.Namespace) -> None:

@@ -201,7 +201,7 @@ def fit(
     judge = loss if criterion is None else criterion
     where = device()
     model.to(where)
-    optimizer = _optimizer(model, lr, weight_decay, embedding_decay)
+    optimizer = adamw(model, lr, weight_decay, embedding_decay)
     steps = -(-n_rows(train) // batch_size)
     rate = _rate(optimizer, schedule, lr, epochs * steps)
     average = _Average(model) if schedule == "averaged" else None
@@ -318,7 +318,7 @@ def embedding_tables(model: nn.Module) -> list[Tensor]:
     return [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
 
 
-def _optimizer(
+def adamw(
     model: nn.Module, lr: float, weight_decay: float, embedding_decay: float
 ) -> torch.optim.Optimizer:
     """AdamW with a weight decay of their own for embedding tables."""

@@ -84,7 +84,7 @@ def test_nothing_appears_before_all_is_written(tmp_path, tiny_log, monkeypatch):
 
 
 def test_the_command_line(tmp_path, capsys):
-    asked = ["counters", "--log", "movielens", "--to", str(tmp_path / "counters")]
+    asked = ["counters", "movielens", "--to", str(tmp_path / "counters")]
     assert command_line.main(asked) == 0
     log = open_log("movielens")
     assert f"{len(add_counters(log.events)):,} listens" in capsys.readouterr().out
@@ -95,7 +95,7 @@ def test_the_command_line(tmp_path, capsys):
 def test_without_ray_the_command_says_what_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     monkeypatch.delitem(__import__("sys").modules, "course_utils.scale.with_ray", raising=False)
-    asked = ["counters", "--log", "movielens", "--to", str(tmp_path / "counters")]
+    asked = ["counters", "movielens", "--to", str(tmp_path / "counters")]
     assert command_line.main([*asked, "--engine", "ray"]) == 1
     assert "pip install -e '.[scale]'" in capsys.readouterr().err
 
