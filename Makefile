@@ -10,7 +10,7 @@ LOG ?=
 export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run tune claims ladder bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run site tune claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ ladder: $(VENV)/.installed ## train every ranker of the track on sim and moviele
 
 bench: $(VENV)/.installed ## speed and memory, side by side with what you would use instead
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
+
+site: $(VENV)/.installed ## the built notebooks as a static site in build/site
+	$(RUN) site
 
 doctor: $(VENV)/.installed ## is this machine ready?
 	$(RUN) doctor

@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("name")
     preview.add_argument("--to", type=Path, default=Path("build"))
     preview.add_argument("--no-open", action="store_true", help="do not open a browser")
+    site = command("site", _site, "the built notebooks as a static site")
+    site.add_argument("--to", type=Path, default=Path("build") / "site")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
     tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
     tune.add_argument("name")
@@ -272,6 +274,12 @@ def _preview(args: argparse.Namespace) -> None:
     print(f"written: {preview(args.name, args.to, show=not args.no_open)}")
 
 
+def _site(args: argparse.Namespace) -> None:
+    from course_utils.authoring import site
+
+    print(site.build(args.to))
+
+
 def _ladder(args: argparse.Namespace) -> None:
     from course_utils.authoring import readme
     from course_utils.authoring.freshness import code_hash
@@ -356,6 +364,7 @@ EXTRA_WITH = {
         ("jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "traitlets"), "authoring"
     ),
     "ray": "scale",
+    **dict.fromkeys(("furo", "myst_nb", "sphinx", "sphinx_copybutton"), "site"),
 }
 """What installs a package that not every command needs."""
 

@@ -19,15 +19,19 @@ def written() -> list[str]:
     return [lesson.name for lesson in read_syllabus().lessons if lesson.state == "written"]
 
 
-def results_table() -> str:
-    """Markdown table of all claims: what was measured, and how it went with other seeds."""
+def results_table(folder: str = "notebooks/") -> str:
+    """Markdown table of all claims: what was measured, and how it went with other seeds.
+
+    Args:
+        folder: of the notebooks, as the table's links name it.
+    """
     rows = ["| notebook | claim | | measured | other seeds |", "|---|---|---|---|---|"]
     for name in written():
         built = publish.read_built(name)
         kept = seeds.kept_of(name, seeds.measured_by(source.read_source(name)))
         for c in seeds.claims_of(built):
             sign = mark(c["holds"], c.get("open", False))
-            link = f"[{name.split('_')[0]}](notebooks/{name}.ipynb)"
+            link = f"[{name.split('_')[0]}]({folder}{name}.ipynb)"
             claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
             others = cell_of_table(seeds.told(c, kept.get(c["claim"], {})))
             rows.append(f"| {link} | {claim} | {sign} | {measured} | {others} |")

@@ -1,0 +1,81 @@
+"""The site in a browser, as wide as a laptop and as wide as a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from test_widgets import CHROMIUM
+
+from course_utils.authoring import readme, site
+
+WIDE = """
+() => [...document.querySelectorAll('body *')]
+    .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+    .filter(e => {
+        for (let p = e.parentElement; p; p = p.parentElement)
+            if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false;
+        return true;
+    })
+    .map(e => `${e.tagName}.${e.className}`)
+"""
+"""What stands out of the window and is not in something that scrolls by itself."""
+MATHEMATICS = """
+() => ['span.math, div.math', 'mjx-container', 'mjx-merror']
+    .map(found => document.querySelectorAll(found).length)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return site.build(tmp_path_factory.mktemp("site") / "made").parent
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser, folder: Path, name: str, width: int) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((folder / f"{name}.html").as_uri())
+    page.wait_for_function(f"() => {{ const [a, b] = ({MATHEMATICS})(); return a === b }}")
+    return page
+
+
+@pytest.mark.parametrize("width", [1_280, 390])
+@pytest.mark.parametrize("name", ["index", "results", *readme.written()])
+def test_a_page_is_whole_and_no_wider_than_the_window(browser, folder, name, width):
+    asked: list[str] = []
+    page = opened(browser, folder, name, width)
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.wait_for_function(f"() => {{ const [a, b] = ({MATHEMATICS})(); return a === b }}")
+    assert page.evaluate(MATHEMATICS)[2] == 0
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(WIDE) == []
+    assert all(address.startswith(("file:", "data:")) for address in asked)
+    page.close()
+
+
+def test_a_figure_grows_and_shrinks(browser, folder):
+    page = opened(browser, folder, "08_ple", 1_280)
+    figure = page.locator("div.cell_output img").first
+    before = figure.bounding_box()["width"]
+    figure.click()
+    shown = page.locator("dialog.figure img")
+    assert shown.bounding_box()["width"] > 1.3 * before
+    shown.click()
+    assert page.locator("dialog.figure").count() == 0
+    page.close()
+
+
+def test_the_search_finds_a_word(browser, folder):
+    page = browser.new_page()
+    page.goto((folder / "search.html").as_uri() + "?q=satiation")
+    page.wait_for_selector("ul.search li a")
+    page.close()
