@@ -87,7 +87,8 @@ FAR_MORE = 2.0  # times the collisions of random codes, that we call far more
 MARGIN = 0.002  # of AUC, that we call no worse, as in notebook 11
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# These margins stood there before any result, all but `MARGIN`, which came with its claim. Of differences between models the whole interval must lie above zero.
+# These margins stood there before any result, all but `MARGIN`, which came with its claim. Of differences between models the
+# whole interval must lie above zero; of a second and a third training seed the sign counts.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -188,7 +189,7 @@ def left_over(x: Tensor, chosen: Tensor) -> list[float]:
 
 left = {"tracks of training": left_over(vectors[KNOWN], chosen[KNOWN])}
 if len(tracks) > N - 1:
-    left["tracks that came later"] = left_over(vectors[N - 1 :], chosen[N - 1 :])
+    left["tracks not in training"] = left_over(vectors[N - 1 :], chosen[N - 1 :])
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8, 4.2))
@@ -363,9 +364,9 @@ for cure in CURES:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Each cure is enough against the collapse. But use is not all: look at what is left of the vectors. With the averaged error
-# the codes are well used and the decoder rebuilds less, since rebuilding hardly counts. The formula's sum is no cure among
-# others, it is the right loss; start and revival help it to more codes.
+# Each cure is enough against the collapse. But use is not all: look at what is left of the vectors. Revival alone uses nearly
+# all codes and rebuilds worst of the cured; the sum alone rebuilds best and uses fewer codes. These are eight short epochs:
+# small differences mean nothing. (The sum is the loss of the formula, the average is the slip.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -414,7 +415,7 @@ for name in BETAS:
         f"An {name}, rebuilds the vectors of training better than residual k-means with as many codes",
         lost[name] < lost["residual k-means"],
         f"left {lost[name]:.1%} against {lost['residual k-means']:.1%}",
-        expected=False if BETAS[name] < 1 else None,
+        expected=None,
     )
 more = {name: counted[name][1] / max(1, counted["random codes"][1]) for name in rows}
 claim(
@@ -428,7 +429,7 @@ claim(
 # many tracks sound alike, many get one name. That is the price of names that mean something, and no better training takes
 # it away. From here on the codes are those of residual k-means: they take a second, and the table shows little reason for
 # the network. (These vectors are 64 numbers that come out of a network already. With larger and rawer ones an encoder has
-# more to do. Its width, its depth and its rate were not tuned here.)
+# more to do. It was given twenty epochs here; its length, its width, its depth and its rate were not tuned.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -468,7 +469,7 @@ claim(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Mind what the extra code is: a number by the order of the catalogue. It means nothing, and if the catalogue is sorted
 # otherwise, it changes. Here the tracks of training come first, so that no later track renames an earlier one. Whoever
-# leaves it out and counts a hit when the three codes are right counts more than a dozen tracks as one.
+# leaves it out and counts a hit when the three codes are right may count more than a dozen tracks as one.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -608,7 +609,7 @@ walk(FIRST, 1)
 interactive(walk, first=(0, CODES - 1), branch=(0, 12))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The first code often holds one genre, or two that are neighbours; below the second one nearly everything is of one style.
+# The first code often holds one genre, or two that are neighbours; below the second one nearly everything is of one genre.
 # No code means "jazz" by itself: the codes of one depth are numbered at random. And the second code has no meaning without
 # the first: it says where a track lies *within* its region, as street numbers do.
 #
@@ -678,7 +679,7 @@ claim(
 # The blocks are those of notebook 09. A play is read as the sum of the vectors of its tokens, and SASRec's blocks make a
 # state of the plays. The state is then the first word of a very short sequence, the tokens of the next track are the others,
 # and one more block guesses each of them from those before it. Reading tracks as sums and spelling in blocks of their own is
-# Lee et al. (2022, section 3.2); TIGER's transformer reads all tokens one by one, four times as many.
+# after Lee et al. (2022, section 3.2); TIGER's transformer reads all tokens one by one, four times as many.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -687,7 +688,8 @@ from course_utils.models.generative.semantic_ids import GenerativeRetriever, spe
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `generate` is the beam search: it keeps the best prefixes, all of one listener side by side. Three rules make it honest. The
 # softmax comes before the mask. There are at least as many beams as places in the list. And what the listener has played
-# already is left out *inside* the search, so that it does not take the place of others.
+# already is left out before the last choice, so that others end in its place. (Its beginnings have held beams until then:
+# a hundred beams fill some ninety places.)
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -798,45 +800,41 @@ def nearest_sound(batch: train.Batch, n_tracks: int = N) -> Tensor:
     return normal(mean, dim=1) @ normal(sound[:n_tracks], dim=1).T
 
 
-contest.judge(f"… with {WIDE} beams", spelt_by(trie, WIDE)(speller, "test"), plays["test"])
+tries = {name: Trie.of(some[KNOWN], torch.arange(1, N), n) for name, (some, n) in NAMED.items()}
+for name in NAMED:
+    wider = spelt_by(tries[name], WIDE)(contest.models[name], "test")
+    contest.judge(f"{name}, {WIDE} beams", wider, plays["test"])
 contest.judge("content alone", nearest_sound, plays["test"])
 popular = task.popularity(7.0).float()
 contest.judge("popular this week", lambda batch: popular.expand(len(batch["target"]), -1))
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = [
-    "SASRec",
-    f"… with {WIDE} beams",
-    "semantic speller",
-    "random speller",
-    "popular this week",
-]
-shown.append("content alone")
-colors = [plots.COLORS[c] for c in ("history", "neural", "neural", "muted", "popular", "knn")]
-recall = contest.intervals(shown)
-figure, ax = plt.subplots(figsize=(9, 4.4))
-rows = {name.replace("…", "semantic speller"): recall[name] for name in shown}
-plots.interval_plot(ax, rows, colors)
+spellers = [f"{name}{wider}" for name in NAMED for wider in (f", {WIDE} beams", "")]
+shown = ["SASRec", *spellers, "popular this week", "content alone"]
+colors = ["history", "neural", "neural", "muted", "muted", "popular", "knn"]
+figure, ax = plt.subplots(figsize=(9, 4.8))
+plots.interval_plot(ax, contest.intervals(shown), [plots.COLORS[name] for name in colors])
 ax.set(xlabel=f"Recall@{K}, with 95 % intervals over listeners", xlim=(0, None))
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-gap = contest.gap("semantic speller", "random speller")
+WIDELY = f"semantic speller, {WIDE} beams"
+gap = contest.gap(WIDELY, f"random speller, {WIDE} beams")
 claim(
     "Spelt in semantic IDs the retriever finds more than spelt in random codes of the same shape",
     gap.positive,
-    f"ΔRecall@{K} {gap}",
+    f"ΔRecall@{K} {gap}, both with {WIDE} beams",
 )
-gap = contest.gap("SASRec", f"… with {WIDE} beams")
+gap = contest.gap("SASRec", WIDELY)
 claim(
     "With as many steps SASRec finds more than the retriever that spells, with three times as many beams as places",
     gap.positive,
     f"ΔRecall@{K} {gap}",
     expected=None,
 )
-gap = contest.gap("SASRec", f"… with {WIDE} beams", k=10)
+gap = contest.gap("SASRec", WIDELY, k=10)
 claim("It does so in the first ten places, too", gap.positive, f"ΔRecall@10 {gap}", expected=None)
 gap = contest.gap("semantic speller", "content alone")
 claim(
@@ -853,22 +851,26 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Look at the two rows of the speller first: the same model, but with a hundred beams a part of what it likes is never looked at
-# (more on that below). Searched well, it comes near SASRec, with a tenth of its parameters: the blocks are the same, and
-# where SASRec has a vector for each track the speller has two hundred words for all. TIGER's authors report that it finds
+# (more on that below). Searched more widely, it comes nearer to SASRec, with a tenth of its parameters: the blocks are the same,
+# and where SASRec has a vector for each track the speller has two hundred words for all. TIGER's authors report that it finds
 # more than SASRec; that does not come out here.
 #
-# What was equal: sequences, steps, trials, the blocks that read the plays. What was not: the parameters. With vectors of 64
-# numbers (165,000 parameters, tried once, outside this notebook, not tuned) it found .01 more. It chose the highest rate
-# that was tried, and longer training was not tried.
+# What was equal: sequences, steps, trials, the blocks that read the plays. What was not: the parameters, the loss (sampled
+# against full), the block that spells, and what each knows of the sound. With vectors of 64 numbers (165,000 parameters,
+# tried once, outside this notebook, not tuned) the speller found .01 more. Both chose the highest rate that was tried, and
+# SASRec, too, was still improving at its last epoch: longer training was not tried. And no row of this table can find a
+# target that training never saw: one in ten.
 #
-# "Content alone" finds less than the popular list: which tracks sound alike says little about *which* of many such tracks is
-# played.
+# Spelt in random codes the retriever finds less than the popular list, with three hundred beams, too: a beginning that
+# unrelated tracks share tells little of any of them. "Content alone" finds less still: which tracks sound alike says little
+# about *which* of many such tracks is played.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What it would spell without the trie
 #
-# Let the model spell freely: draw each token by its probability, over the whole vocabulary. How many tuples are a track?
+# Let the model spell freely: draw each token by its probability, over the whole vocabulary. How many tuples are a
+# track of training? (These are draws, not the best of a search.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -882,8 +884,11 @@ with torch.no_grad():
         freely.append(torch.multinomial(speller.logits(x)[:, 0].softmax(dim=1), 1))
         x = speller.word(freely[-1], depth) if depth <= DEPTH else x
 free = trie.find(torch.cat(freely, dim=1).cpu())
-listed = contest.places["semantic speller"].lists
-real = bool(((listed >= -1) & (listed < N) & (listed != 0)).all())
+asked = torch.arange(300)
+seen = [pair.to(where) for pair in task.played("test", asked)]
+with torch.no_grad():
+    listed, log_p = speller.generate(state[:300], trie.to(where), K, seen)
+real = torch.equal(listed > 0, log_p > -torch.inf) and bool((listed < N).all())
 twice = any(len(set(row)) < len(row) for row in [[t for t in r if t > 0] for r in listed.tolist()])
 
 # %% slideshow={"slide_type": "fragment"}
@@ -891,10 +896,10 @@ twice = any(len(set(row)) < len(row) for row in [[t for t in r if t > 0] for r i
 claim(
     "Through the trie every tuple that the search lists is a track, and none is listed twice",
     real and not twice,
-    f"{int((listed > 0).sum()):,} tuples",
+    f"{int((listed > 0).sum()):,} tuples of {len(listed)} lists",
 )
 claim(
-    "Without the trie a good part of the tuples that the model spells is no track",
+    "Without the trie a good part of the tuples that the model spells is no track of training",
     (free < 0).float().mean().item() > 0.05,
     f"{(free < 0).float().mean():.1%} of {len(free):,} drawn tuples",
 )
@@ -903,24 +908,26 @@ claim(
 # ### How many beams?
 #
 # With fewer beams than places in the list, Recall@100 measures the search, not the model. And as many beams as places are
-# not enough either: the hundred best tracks lie behind more than a hundred beginnings of two codes.
+# not enough either: the beginnings of the hundred best tracks are not the hundred likeliest beginnings, and a beam that ends
+# in tracks already played is lost.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 BEAMS = [K // 10, K // 3, K, WIDE]
-some = {name: values[:500] for name, values in plays["test"].items()}
-some[ROW] = torch.arange(len(some["target"]))
+drawn = torch.randperm(len(plays["test"]["target"]), generator=torch.Generator().manual_seed(SEED))
+drawn = drawn[:500].sort().values
+some = {name: values[drawn] for name, values in plays["test"].items()} | {ROW: drawn}
 by_beams = {}
 for beams in BEAMS:
     with torch.no_grad():
         scores = spelt_by(trie, beams)(speller, "test")(some).cpu()
     places = Places.of(scores, some["target"], K)
-    by_beams[beams] = {k: places.recall(k).mean().item() for k in (10, K)}
+    by_beams[beams] = {k: places.recall(k) for k in (10, K)}
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8, 4.2))
 for k, color in ((K, "neural"), (10, "linear")):
-    values = [by_beams[beams][k] for beams in BEAMS]
+    values = [by_beams[beams][k].mean() for beams in BEAMS]
     ax.plot(BEAMS, values, "o-", color=plots.COLORS[color])
     ax.annotate(f"Recall@{k}", (BEAMS[-1], values[-1]), xytext=(8, -4), textcoords="offset points",
                 color=plots.COLORS[color], fontsize=13)  # fmt: skip
@@ -932,13 +939,15 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-told = ", ".join(f"{by_beams[beams][K]:.3f} with {beams}" for beams in BEAMS)
+few, many = (Mean(by_beams[beams][10]) for beams in (BEAMS[0], K))
+pair = ("many", "few")
+gap = bootstrap({"few": few, "many": many}, contest.groups[drawn.numpy()], [pair])[pair]
 claim(
-    "With a tenth as many beams as places Recall@100 is less than half of what it is with as many",
-    2 * by_beams[BEAMS[0]][K] < by_beams[K][K],
-    told,
+    "With ten beams even the first ten places hold fewer targets than with a hundred",
+    gap.positive,
+    f"ΔRecall@10 {gap}",
 )
-gap = contest.gap(f"… with {WIDE} beams", "semantic speller")
+gap = contest.gap(WIDELY, "semantic speller")
 claim(
     "With three times as many beams as places the same model finds more than with as many",
     gap.positive,
@@ -946,12 +955,13 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Tracks that came out today
+# ## Tracks that nobody has played yet
 #
-# SASRec has no vector for a track that training never saw, and cannot list it. A new track with a content vector has codes at
-# once. It is put into the trie, next to its neighbours, and can be spelt. Two lists: one of **all** tracks, the known ones and
-# those new ones that were played in the test period; and one of the **new** ones alone, a shelf of their own. (TIGER's authors,
-# too, reserve a share of the list for new tracks.)
+# SASRec has no vector for a track that training never saw, and cannot list it. Such a *new* track with a content vector has
+# codes at once. It is put into the trie, next to its neighbours, and can be spelt. Two lists: one of **all** tracks, the known ones and
+# those new ones that were played in the test period; and one of the **new** ones alone, a shelf of their own. (TIGER's authors
+# cap the share of new tracks in the list. A third of these targets came out in the test period; most of the shelf is older
+# and had not been played.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1041,9 +1051,10 @@ if COLD:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A new track shares its codes with known neighbours, and what the model has learned of them is true of it, too. Only the extra
-# code says nothing: a new track's is a higher number than its neighbours have, and high numbers are rare in training. That is a
-# likely reason why in one list with the known tracks none of the new ones is found. On a shelf of their own they compete with
+# A new track shares its first two codes with known neighbours, nearly always, and what the model has learned of them is true of
+# it, too. Its third code is another matter: four in five new tracks have a triple that no track of training has, and a model
+# that has learned which codes follow which gives it little chance, though such a track's extra code is 0, the commonest.
+# That is a likely reason why in one list with the known tracks not one of the new ones is found. On a shelf of their own they compete with
 # their like, and then the model finds six times what chance finds. Content alone does not care who is known: of new tracks it
 # finds more than the model in either list. Of *known* tracks it finds far less.
 #
@@ -1184,6 +1195,7 @@ if RANKS:
     ax.axvline(0, color=plots.COLORS["muted"], linestyle=":")
     ax.set_yticks(range(len(groups)), groups)
     ax.set(xlabel="ROC AUC minus that of random hashing", ylabel="track's listens in training")
+    ax.xaxis.set_major_locator(plt.MaxNLocator(5))
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
@@ -1216,7 +1228,7 @@ if RANKS:
         ]
         claim(
             f"On {PLACES[group]} semantic IDs rank better than random hashing, with each of three seeds",
-            all(gap.value > 0 for gap in gaps),
+            gaps[0].positive and all(gap.value > 0 for gap in gaps),
             f"ΔAUC {gaps[0]}; other seeds {gaps[1].value:+.4f}, {gaps[2].value:+.4f}",
         )
         gap = rankers.gap("semantic IDs", "a row for each track", groups[group])
@@ -1233,11 +1245,12 @@ if RANKS:
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Which tracks share a row is all that differs from random hashing. Sharing it with tracks that sound alike is better in every
-# group, and a track that nobody has heard gets a row that means something. A row for each track is the better choice where
+# group. But on tracks that nobody has heard more than half of the advantage is that random hashing does *harm*: a row that
+# was never trained, which says nothing, beats it too. A row for each track is the better choice where
 # there is enough to learn from (not with every training seed): it can know what is particular about a hit. For rare and new tracks its tens of thousands
 # of rows bring nothing more than 192 do.
 #
-# The codes did better than the content vector from which they come. That is one linear layer's vector: a deeper network on
+# With this one seed the codes did better than the content vector from which they come. That is one linear layer's vector: a deeper network on
 # it was not tried. And mind the world: here the sound and what listeners like in a track come from the same hidden numbers.
 # In life the sound says less.
 #
