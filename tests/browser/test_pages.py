@@ -10,6 +10,8 @@ from test_widgets import CHROMIUM
 
 from course_utils.authoring import readme, site
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API")  # myst-parser's
+
 WIDE = """
 () => [...document.querySelectorAll('body *')]
     .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
