@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m course_utils
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SEEDS ?= 0..4
 NB ?=
 LOG ?=
@@ -18,57 +19,61 @@ help: ## list the targets
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 ...") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,real]' -c constraints.txt
+	$(PIP) torch -c constraints.txt
+	$(PIP) -e '.[real]' -c constraints.txt
+	@touch $@
+
+$(VENV)/.equipped: $(VENV)/.installed # what builds and tests the course; who reads it needs none of it
+	$(PIP) -e '.[test,real]' -c constraints.txt
 	@touch $@
 
 lab: $(VENV)/.installed ## set up, generate the default log, open JupyterLab at the first notebook
 	$(RUN) lab
 
-lint: $(VENV)/.installed ## ruff and the type checker
+lint: $(VENV)/.equipped ## ruff and the type checker
 	$(RUN) lint
 
-format: $(VENV)/.installed ## let ruff format and mend what it can
+format: $(VENV)/.equipped ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-typecheck: $(VENV)/.installed ## the type checker alone
+typecheck: $(VENV)/.equipped ## the type checker alone
 	$(RUN) typecheck
 
-test: $(VENV)/.installed ## lint, unit tests, reference checks, and every notebook from top to bottom
+test: $(VENV)/.equipped ## lint, unit tests, reference checks, and every notebook from top to bottom
 	$(RUN) test
 
-test-browser: $(VENV)/.installed ## move every widget in a live JupyterLab; needs Chromium
+test-browser: $(VENV)/.equipped ## move every widget in a live JupyterLab; needs Chromium
 	$(BIN)/python -m pytest -q -s tests/browser
 
-notebooks: $(VENV)/.installed ## build the notebooks whose sources changed, and the README's tables
+notebooks: $(VENV)/.equipped ## build the notebooks whose sources changed, and the README's tables
 	$(RUN) publish $(NB)
 
-preview: $(VENV)/.installed ## execute a notebook on a tiny log and open its page: make preview NB=07_dcn_v2
+preview: $(VENV)/.equipped ## execute a notebook on a tiny log and open its page: make preview NB=07_dcn_v2
 	$(RUN) preview "$$NB"
 
-pull: $(VENV)/.installed ## carry edits of a built notebook into its source: make pull NB=01_introduction
+pull: $(VENV)/.equipped ## carry edits of a built notebook into its source: make pull NB=01_introduction
 	$(RUN) pull "$$NB"
 
-new: $(VENV)/.installed ## start a notebook: source, checks, planted wrong answers: make new NB=03_youtube_dnn
+new: $(VENV)/.equipped ## start a notebook: source, checks, planted wrong answers: make new NB=03_youtube_dnn
 	$(RUN) new "$$NB"
 
-run: $(VENV)/.installed ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
+run: $(VENV)/.equipped ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
 	$(RUN) run "$$NB" $(if $(LOG),--log "$$LOG")
 
-tune: $(VENV)/.installed ## run the trials of a notebook's models: make tune NB=07_dcn_v2
+tune: $(VENV)/.equipped ## run the trials of a notebook's models: make tune NB=07_dcn_v2
 	$(RUN) tune "$$NB" $(if $(LOG),--log "$$LOG")
 
-claims: $(VENV)/.installed ## run notebooks with several seeds: make claims SEEDS=0..4 NB=07_dcn_v2
+claims: $(VENV)/.equipped ## run notebooks with several seeds: make claims SEEDS=0..4 NB=07_dcn_v2
 	$(RUN) claims --seeds $(SEEDS) $(if $(NB),--names $(NB))
 
-ladder: $(VENV)/.installed ## train every ranker of the track on sim and movielens, for the table in README
+ladder: $(VENV)/.equipped ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder
 
-bench: $(VENV)/.installed ## speed and memory, side by side with what you would use instead
+bench: $(VENV)/.equipped ## speed and memory, side by side with what you would use instead
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
 
-site: $(VENV)/.installed ## the built notebooks as a static site in build/site
+site: $(VENV)/.equipped ## the built notebooks as a static site in build/site
 	$(RUN) site
 
 doctor: $(VENV)/.installed ## is this machine ready?
