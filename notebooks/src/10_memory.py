@@ -507,8 +507,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Grey: longer than anything in training. Thin line: chance. Bands: three seeds. At a gap of eight the memory has 94
-# to 100, the GRU with 16 numbers 22 to 29, and shown the play again 51 or 52. "GRUs forget" would be the natural
-# reading, had the GRU with 64 numbers not 88 to 92. Attention has all, even at 32.
+# to 100, the GRU with 16 numbers 22 to 29, and shown the play again 51 or 52. "GRUs forget" is the natural reading,
+# but the GRU with 64 numbers has 88 to 92. Attention has all, even at 32.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -606,8 +606,8 @@ counts = torch.bincount(inputs["train"]["target"][learned], minlength=N)
 print(f"{int(learned.sum()):,} training examples in {len(learned):,} sequences, {N - 1:,} tracks")
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Before you run the next cell:** after that experiment, write down by how much Recall@100 the memory is ahead of
-# the GRU on the log.
+# **Before you run the next cell:** after that experiment, write down how far the memory is ahead of the GRU on the
+# log, in Recall@100, or behind it.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -623,7 +623,7 @@ contest.table()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # It is not ahead: .286, and the GRU .309. Who has just seen the memory keep what a small GRU lost must expect more.
-# But these listeners are asked for a new track, not for the one that they once preferred.
+# But these listeners are asked for a new track, not for the one that they once preferred: our guess at the reason.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -832,8 +832,8 @@ claim(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **8 minutes.** Facts without a rule: nothing to generalise, so only room and search count. Ask: *which of the rows
 # get a gradient in a step?* (Those that were read; so a dead slot stays dead until a query or a sub-key moves.) Rooms
-# see 1.0 against .211 and forget the third line: a dense network of equal parameters knows .997, at forty times the
-# multiplications. End with batch norm: in a sequence "the others of the batch" are the future.
+# see 1.0 against .211 and forget the second line of the table: a dense network of equal parameters knows .997, at
+# forty times the multiplications. End with batch norm: in a sequence "the others of the batch" are the future.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
