@@ -22,6 +22,13 @@
 # without looking at most of them.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Draw two towers that do not touch, and a dot product above them. Everything in this lecture follows
+# from that gap. Ask: *what can a ranker know that two towers cannot?* (For one, how often this listener has played
+# this very artist.) Rooms take the gap for a defect. Say that it is bought on purpose, and that the index is what it
+# buys.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -36,6 +43,8 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The correction is one line of code and fills half of the lecture: a well-known library shipped
 # it with the wrong sign. Let the room vote on the sign before you show anything. About ninety minutes.
+#
+# The minutes in the notes below add up to seventy-five; the rest is for the votes and for questions.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -98,6 +107,12 @@ LENGTH, EPOCHS, BATCH = 10, 12, 512
 # catalogue, from the last ten choices.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** The task is old, the negatives are new: say only that. Ask: *99,814 examples and 19,470 tracks: how
+# many examples has a track on average, and why does the average mislead?* (Five, and most plays belong to few
+# tracks.) Rooms forget that tracks which the listener has played already are left out of the ranking.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
@@ -114,6 +129,13 @@ print(f"{len(inputs['train']['target']):,} training examples, {N - 1:,} tracks")
 #
 # With vectors of length $d$ the table of all scores, listeners × tracks, has rank $d$ at most. A ranker that lets
 # listener and track meet early has no such limit, but it must be run once for every pair.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** Do the three by three table on the board: one component leaves two thirds of the squares out, two
+# leave one third, three nothing. Ask: *are two components enough to put each listener's favourite first?* They are:
+# three directions at 120°. Rooms hear "rank" and think of the order. A table can be approximated badly and still be
+# ordered right.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -143,6 +165,13 @@ dict(zip((1, 2, 3), left_out, strict=True))
 # popularity $Q$ says. So the popularity must be put back. Where?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **13 minutes.** This is the heart of the lecture. Ask: *how often is a track that everybody plays somebody's
+# negative?* As often as it is played, and so the loss pushes it down. Then the vote on the three forms, and only then
+# the figure. Rooms go wrong at the positive: it was given, not drawn, so nothing has to be made up for. And they
+# forget the $n$: then each negative weighs $n$ times too much.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three forms of one correction
 #
@@ -165,6 +194,12 @@ dict(zip((1, 2, 3), left_out, strict=True))
 # rest is spread by Q times a factor of the listener's own taste. Hand each form the *true* logits, $\log P$, and ask
 # what chance it makes of them: a form without bias answers .5, whatever the number of negatives. (That is the bias of
 # a training step taken at the truth. It does not say where training ends.)
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** the truth is one half, the negatives are 32 to 512. Write down for each form
+# whether it will say too much, too little, or one half: nothing, log Q from all, log Q from the negatives, log nQ
+# from the negatives.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -215,6 +250,12 @@ ax.set_xticks(DRAWS, [str(n) for n in DRAWS])
 ax.set_xlim(right=DRAWS[-1] * 5)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Only log nQ from the negatives stays at one half. Taken from all, the chance is far too large: .98 with 32
+# negatives, .75 with 512. It was a good guess all the same: to treat all logits alike looks fair, and it was
+# published so. Without a correction the answer falls from .50 to .06. That it starts right is chance.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 bias = {form: [abs(value - 0.5) for value in values] for form, values in answers.items()}
@@ -257,6 +298,19 @@ from course_utils.models.retrieval.losses import InBatchSoftmax
 # The same two towers, the same batches, three forms. Seven trials each.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **8 minutes.** Before you praise the correction, show the trials at the end: for the uncorrected towers validation
+# chose the lowest rate and the largest decay that were tried. Ask: *the two corrected forms were so different on the
+# toy; how can they find equally much here?* (A chance can be wrong and the order right. It was not tried which it
+# is.) Rooms want the law "the correction costs coverage". Here it did not, and the ✘ stays.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cell:** the popular list covers 3 % of the tracks at a hundred places. Write down who
+# covers more, towers with the correction or without. And what is left of the corrected towers' recall if log Q is
+# taken away from their scores once more when they serve?
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def ids(**options: Any) -> TwoTower:
@@ -288,6 +342,13 @@ contest.judge("popular", lambda batch: log_q.expand(len(batch["target"]), -1))
 if log.world is not None and OWN:
     contest.judge("oracle", NextChoice(log.world, task))
 contest.table()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With the correction .325 is found and 19 % covered, without it .167 and 5 %. One would expect the reverse for the
+# coverage: the correction gives popularity back, and in the literature coverage falls. Serving with log Q taken away
+# again leaves .026, far below the popular list. It looks consistent with training. But it turns the score back into
+# what uncorrected towers learn: how much likelier a track is than its popularity says.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -356,6 +417,10 @@ ax.scatter(counts[seen], norms[seen], s=10, alpha=0.4, color=plots.COLORS["neura
 ax.set(xscale="log", xlabel="training examples of the track", ylabel="length of its vector")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Vectors of tracks with few examples have all lengths. From a hundred examples on, all are longer than .7.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
@@ -371,6 +436,13 @@ claim(
 # largest chance that a softmax can then give to any of them is
 #
 # $$P_{\max} = \frac{e}{e + (N - 1)\, e^{-1}} = \frac{e^2}{e^2 + N - 1}$$
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **7 minutes.** Let the room put 19,470 tracks into the formula before the next line is run; people expect per cents,
+# and it is .04 %. Ask: *does the temperature change the order of one listener's list?* It does not. Rooms conclude
+# that it does not matter then. It matters while the towers learn: it says how sure they can be, and so what a step
+# teaches. The learned one is .147.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -432,6 +504,11 @@ for ax, temperature in zip(axes, (1.0, 0.1, 0.03), strict=True):
 axes[0].set_ylabel("chance")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Three times the same order, on three scales. The best track gets .01 % at τ = 1, some 2 % at τ = .1 and 13 % at τ =
+# .03.
+#
+
 
 # %% slideshow={"slide_type": "skip"}
 def turn(temperature: float) -> None:
@@ -458,6 +535,12 @@ interactive(turn, temperature=(0.02, 1.0, 0.02))
 # correction, and true negatives! But such a loss never compares a track with one that was *not* played. Tracks of
 # quite another kind may end up next to each other, since nothing holds them apart. This is called *folding* (Xin et
 # al. 2017).
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** Sell the idea before you test it: no sampling, no correction, and listeners who really skipped. Ask:
+# *which two tracks does this loss never compare?* (A played one and one that nobody played.) Rooms call the whole
+# loss, .080 against .325, folding. It may be, but the label changed as well, and the two were not told apart.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -500,6 +583,12 @@ claim(
 # the first day.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 minutes.** Two tests on one slide: known tracks, then new ones. Ask: *where would a new track's vector come from
+# in each of the three towers?* Rooms think that a sum of id and content has the best of both. Of known tracks it
+# finds no less than ids. Of 265 new targets it finds none. Let the room look for the reason; ours is a guess, too.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.two_tower import ContentTower, SumTower
 
@@ -534,6 +623,11 @@ if log.vectors is not None:
 #
 # Now let the catalogue hold the new tracks as well: those of the test period that training never saw and that have a
 # content vector. Who finds them? For the tower of ids every new track is the unknown one; it can only shuffle them.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** the content tower alone, or ids and content together: who finds more of the new
+# tracks? Write it down, with a reason.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -581,6 +675,11 @@ if log.vectors is not None and contest.can_judge(is_new):
         expected=None,
     )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Content alone finds .053 of them, chance .0046, and ids and content together find none. One would have said that the
+# sum knows all that content knows. But known tracks have a part that the new ones lack, and both stand in one list.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The catalogue holds known and new tracks, and the new ones must stand up to the known ones (here even to those that
 # the listener has played already). Where ids and content are added, the new tracks lack the id's part, and the claim
@@ -599,6 +698,13 @@ contest.trials()
 #
 # - **IVF** cuts the space into cells and looks into those nearest to the query;
 # - **HNSW** links each vector with its neighbours and walks from one to the next.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 minutes.** Draw IVF as a map with districts and HNSW as a walk from friend to friend. Ask: *which share of the
+# catalogue must be looked at to find 95 % of the exact hundred?* Collect numbers before the figure. Rooms go wrong by
+# reading the curve as milliseconds. With twenty thousand tracks exact search is quick anyway; notebook 12 has a
+# million.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -642,6 +748,11 @@ ax.set(
     xlim=(0, None),
 )
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# HNSW starts where IVF ends up: 99.9 % found, 6 % looked at. IVF with a single cell finds little more than half, and
+# at 7 % about 98 %.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -687,6 +798,13 @@ interactive(look, cells=(1, CELLS))
 # the track is played to the end.
 #
 # What does each stage keep, and what does it cost? And do the two want the same?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **16 minutes.** Three questions, about five minutes each: what is found, what it costs, who is right. Keep apart
+# what each stage was asked: *which* track is chosen, and *whether* a played track is finished. Ask: *if the ranker
+# knows so much more than the towers, why should its list hold fewer of the choices?* Rooms conclude that the ranker
+# is bad. At its own task its AUC is .842, and in the true chances below its list is the better one.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -821,6 +939,8 @@ if seminar is not None:
 # By the towers, by the ranker, by popularity, and any order at all. At the right end of the figure all have found what
 # the towers' 300 hold. What counts is how much of it comes first.
 #
+# **Before you run the next cells:** write down the order of the four at the twentieth place.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 orders = {
@@ -858,6 +978,11 @@ ax.set_xticks(lengths, [str(k) for k in lengths])
 ax.minorticks_off()
 ax.legend(title="ordered by")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# At twenty places the towers hold .137 of the choices, popularity .081, the ranker .073, chance .032. The ranker
+# reads more than any other of the four, so it was natural to put it first. It answers another question.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -989,6 +1114,9 @@ if seminar is not None:
 # fewer of the choices. A log cannot tell: nobody knows what would have become of tracks that were not played. The
 # simulated world does.
 #
+# Write down your guess: if the ranker may take its ten tracks from the whole catalogue instead of the 300, how much
+# more often will they be played to the end?
+#
 
 # %% slideshow={"slide_type": "fragment"}
 world_tells = log.world is not None and OWN and seminar is not None
@@ -1029,6 +1157,11 @@ if world_tells:
     print(
         f"promised by the ranker: {promised.mean():.3f} of 300, {promised_widest.mean():.3f} of all"
     )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# For the same requests .774 against .776: no more often. A wider choice cannot hurt, one would say, and that is true
+# of a chooser who knows the truth. The ranker's *promise* rose, from .837 to .870; what the world keeps did not.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -1084,6 +1217,13 @@ if world_tells and enough:
 #
 # `cosine` (B, n) are cosines of listeners and negatives that were drawn from Q with chances `q` (n,), `temperature`
 # is τ. Return the logits of the negatives, (B, n), corrected so that each stands for its $1/(nQ)$ tracks.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Exercise 1 is the line of code that the lecture was about: do it in the room, five minutes more. 2
+# and 3 are for pairs. Ask before the first: *of what do you take the logarithm, and whose logit does it change?*
+# Rooms forget in exercise 2 that a listener's own track may stand in the batch twice. 4 is open: ask for the guess in
+# writing first.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1169,6 +1309,12 @@ check_mixture(mixture)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** Let the room choose the one line that it would not have believed this morning. Ask: *which lines are
+# arithmetic, which are about this log?* Rooms skip the ✘; read these aloud, with their numbers. Of the references
+# read Khrylchenko et al. (2025) beside Yi et al. (2019): the same loss, six years apart.
 #
 
 # %% slideshow={"slide_type": "fragment"}

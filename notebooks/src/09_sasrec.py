@@ -21,6 +21,12 @@
 # it and decides which of them matter *now*.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** Tell the story slowly: a week of one kind of music, then one evening of another. The evening is all
+# that counts, and an average of the week hides it. Ask: *which of the models that we have met could notice the
+# change?* The average of the last plays is a good answer. Do not talk it down: it comes back below as a strong rival.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -35,6 +41,8 @@
 # **For the speaker.** Begin with the mask on the blackboard, three plays, nine cells: which may see which? Half of the
 # bugs in sequence recommenders are in these nine cells. The comparison of losses is the part that changes what people do
 # on Monday. About eighty minutes.
+#
+# The minutes in the notes below add up to seventy-five; the rest is for questions.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -100,6 +108,13 @@ NEAR = 0.02  # of Recall@100, that we call as good
 # last play.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 minutes.** In notebook 03 an example was one question. Here one sequence asks up to thirty. Ask: *place 3 has
+# the input 12805; what is its target, and where does that number stand once more?* (11333, the input of place 4.)
+# Rooms go wrong with the filled-up places: they have no target and must stay out of the loss. The three traps stand
+# below the slide; say each in one sentence.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
@@ -156,6 +171,15 @@ print(
 # (*Vaswani et al. 2017, section 3.2*). Three plays: a lullaby, a metal track, a lullaby. Keys and questions are the
 # same here, and the values are the numbers 1, 8, 3. What does the last play hear?
 #
+# Write down your number before you run the next cell.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **9 minutes.** Collect three guesses, then do the sum on the board: $9/\sqrt 2$ for a lullaby, 0 for the metal
+# track, and the softmax of these. Then the nine cells of the mask. Ask: *who may look at the last play, and whom may
+# the first play look at?* Rooms go wrong by masking *after* the softmax: then the weights no longer sum to one, and
+# the future still stands in the denominator.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -168,6 +192,8 @@ weights = fit.softmax(dim=0)
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Half from the first lullaby, half from itself, next to nothing from the metal between them. An average would have
 # taken a third of each, and heard 4.
+#
+# Who guessed 4 gave each play the same weight, as an average does.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -189,12 +215,24 @@ ax.set(xlabel="is seen", ylabel="play that looks")
 ax.grid(visible=False)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Read a row: play 3 sees 1, 2 and 3, and never 4. No play sees the two filled-up places at the start, and these see
+# themselves alone.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The model
 #
 # A vector for each track, and one for each place. Then blocks: attention, and a small network at each place. Both are
 # *added* to what they read, and a layer norm stands before each (*pre-norm*). The output is compared with the same
 # vectors that the input came from: the table is *tied*.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **9 minutes.** A block only *adds* to what it reads; say that twice, it is why blocks can be stacked. The code of
+# the two classes is for reading at home: show the line with the mask and go on. Ask: *how would you test that a model
+# cannot see the future?* Take answers before you show the test. Rooms go wrong by trusting a mask because the code
+# looks right. The twin without a mask shows that the test can fail.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -246,6 +284,12 @@ claim("Without the mask it changes them", leaks, told)
 # attention over sequences affordable.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** Thirty questions for one pass is the whole economy of these models. Ask: *two sequences of thirty
+# places, and only 18 states: why?* (Places without a target do not count.) Rooms go wrong by thinking that the thirty
+# questions of a sequence see each other's answers. That is what the mask forbids, and what was tested a minute ago.
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def at_every_place(model: NextTrack, batch: train.Batch) -> tuple[Tensor, Tensor]:
@@ -280,6 +324,12 @@ sasrec = contest.enter("SASRec", lambda: SASRec(N, length=LENGTH), loss, plays, 
 # All have the same table of tracks. What stands above it has about the same size.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **10 minutes.** Let everybody write down an order before the table comes, and keep the paper. Ask: *why do all three
+# networks get the same table of tracks, and some 26,000 numbers above it?* Rooms go wrong by reading four numbers in
+# a column as a ranking. The three claims below the table are paired comparisons, and the interval of each holds zero.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.sasrec import GRU, AveragePooling, sum_of_latest
 
@@ -299,6 +349,11 @@ print(f"{table:,} numbers in the table of tracks; above it: {size}")
 # settings as there. It reads the whole history of such tracks, some 165 on average; the networks read the last thirty.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cell:** SASRec, a GRU, an average of ten plays, and EASE, a linear model that knows no
+# order and reads the whole history. Write down who comes first, who last, and how far apart they are in Recall@100.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 counted = task.plays()
 ridge = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10), (2_000, 20), (500, 20)]
@@ -308,6 +363,12 @@ contest.choose(
 if log.world is not None and OWN:
     contest.judge("oracle", NextChoice(log.world, task), plays["test"])
 contest.table()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# EASE has .331, SASRec .319, the GRU .310 and the average .309; the oracle has .505. Attention was a sensible guess
+# for the first place, since it can weigh the plays and an average cannot. But here nothing lies clearly ahead of it
+# or behind it, and the model that knows no order has the largest number.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -349,6 +410,13 @@ claim("It finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=N
 # plays do not look at each other, or they would find out who came first. Shuffle its history, and it says the same.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **9 minutes.** Two different questions: what does a trained model lose when we lie to it, and how good can a model
+# become that was never told? Ask: *what else did the set give up, besides the order?* (Its plays do not look at each
+# other, and the last play does not ask.) Rooms go wrong by giving the whole difference of .073 to the order: the
+# average of ten knows only which plays are recent, and it has .309.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.sasrec import Unordered
 
@@ -388,6 +456,11 @@ timed = contest.enter(
     **options,
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you draw the next figure:** SASRec finds .319. Write down what is left when the histories of the test are
+# shuffled. And does the set, which never knew an order, find more than that, or less?
+#
+
 # %% slideshow={"slide_type": "subslide"}
 shown = [
     "SASRec with times",
@@ -406,6 +479,12 @@ figure, ax = plt.subplots(figsize=(9, 5.2))
 plots.interval_plot(ax, {name: recall[name] for name in shown}, [plots.COLORS[c] for c in colors])
 ax.set(xlabel="Recall@100, with 95 % intervals over listeners", xlim=(0, None))
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Shuffled, SASRec is left with .262. The set has .246. One would expect that who never relied on the order copes
+# better than who is lied to. It does not here, and the set is poorer in more than the order. Times instead of places
+# reach .331, the number that EASE has too.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -458,6 +537,12 @@ claim(
 # - the same with **log Q**.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **11 minutes.** Do not run the full softmax in the lecture: it took 729 seconds, the sampled one 81. Let everybody
+# write down the best and the worst before the figure. Ask: *what do the five good losses have in common, and which of
+# it does each of the two poor ones lack?* Rooms go wrong by taking home "gBCE does nothing": it was tried with 32
+# negatives and for six passes. What was measured is that the number of negatives mattered, and its exponent did not.
+#
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.losses import UniformBCE
@@ -500,6 +585,11 @@ for name in losses:
     if name != "full softmax":
         enter(name)
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you draw the next figure:** seven losses for one architecture, and four architectures with one loss. Write
+# down the best and the worst of the seven. Which of the two groups is spread more widely?
+#
+
 # %% slideshow={"slide_type": "subslide"}
 by_loss = [
     "full softmax",
@@ -522,6 +612,12 @@ for ax, names, color, title in (
     ax.set_title(title)
 axes[1].set(xlabel="Recall@100, with 95 % intervals over listeners", xlim=(0, None))
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Five losses lie within .007 of each other. In-batch negatives without the correction have .231, BCE with one
+# negative .177: each loses more than the worst of the four architectures does. That the exact softmax wins and the
+# loss is a detail was the natural guess. The exact one has .315, no more than the sampled one.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -584,6 +680,13 @@ claim("In-batch negatives need the correction", gap.positive, f"ΔRecall@100 {ga
 # when it serves: what was played between these two?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** It is the same block without the causal mask, and with another question. Ask: *when it serves, what
+# stands on the right of the hidden play?* Rooms go wrong in both directions: "it sees more, so it must be better",
+# and after the claim, "it is bad". A pass asks it three tenths of the questions; the claim says so in its name, and
+# says no more.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.sasrec import BERT4Rec
 
@@ -613,6 +716,13 @@ claim(
 # One listener of the test, the last twelve plays. A row is a play that looks, a column a play that is seen. White
 # lines part *sittings*: more than half an hour between two of these tracks. (What was replayed or recommended between
 # them is not seen, so some lines part one real sitting.) Each panel has a scale of its own.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **7 minutes.** Read one row of the map aloud as a sentence, then let a student read another one. Ask: *if the last
+# play looks at one play very brightly, did that play cause the list?* (Not so: the second block reads what the first
+# has mixed.) Rooms love the map and believe it. So go on to the count over all listeners, and to the curve of times,
+# which is the real finding of this slide.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -663,6 +773,11 @@ def look(example: int) -> None:
 
 if len(examples):
     look(0)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# In block 1 the plays of the last hour look at each other and hardly at those of weeks ago. In block 2 the last four
+# rows all look at one play, that of 34 minutes ago.
+#
 
 # %% slideshow={"slide_type": "skip"}
 if len(examples):
@@ -722,6 +837,12 @@ if both.any():
 # has learned about time itself, the bias of its two heads.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you draw the next figure:** each head may add to a play's logit a number that depends on how old the play
+# is, from a second to months. Write down the curve that it will learn: a slope, a step, something else? Where does it
+# bend?
+#
+
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
 for head, color in enumerate(("neural", "catboost")):
@@ -732,6 +853,12 @@ marks = {1: "1 s", 6: "½ min", 10: "10 min", 12: "1 h", 17: "1 d", 22: "1 month
 ax.set_xticks(list(marks), list(marks.values()))
 ax.set(xlabel="how long before the request", ylabel="added to the attention's logit")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# A step. Plays of the last hour or two are pulled in, older ones pushed away, and a day or a month make little
+# difference. Forgetting is often drawn as a gentle slope, so a slope was a fair guess. But this world has sittings,
+# most of half an hour or an hour, and nobody told the model of them.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nobody told the model what a sitting is. The bias is a step: plays of the last hour or two are pulled in, older ones are
@@ -750,6 +877,12 @@ display(contest.trials(), contest.chosen())
 #
 # `mask` (B, L) is true where there is a play. Return (B, L, L) bool: entry (b, i, j) says whether place i may look at
 # place j. A place looks at plays up to its own, and in any case at itself.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 minute.** Exercises 1 and 2 are for pairs in the room, ten minutes each if there is a seminar; 3 and 4 go home.
+# Ask before the first: *what is the row of a place that is filled up?* Rooms forget the diagonal, and then that row
+# is empty. Exercise 4 needs a new world and two trainings: ask for the guess before, in writing.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -841,6 +974,13 @@ check_place(place)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Go through the lines and let the room say of each: about the method, about six passes, or about this
+# world? Ask: *which line would you expect to fall in a world without moods?* Rooms like to remember the lines with ✔
+# only; the open ones are the news of this notebook. Of the references read Kang & McAuley first, then Petrov &
+# Macdonald on both losses and patience.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -21,6 +21,13 @@
 # each question reads a few. Reading and writing are made of products and softmaxes, so gradients pass through.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** Draw a line from "one state, all of it rewritten" to "every play kept, all of them read", and put the
+# memory between. Ask: *if you could keep eight numbers of a friend's taste in music, which?* Rooms name genres: those
+# are slots. Say that the model has to find its slots itself, and that this is why reading and writing must pass
+# gradients.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -33,6 +40,8 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The heart is the recall experiment: ask the room for everything *but* the memory that could have
 # made the memory win, and then run the suspects one by one. Three of them are guilty in part. About seventy minutes.
+#
+# The minutes in the notes below add up to seventy.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -87,6 +96,12 @@ LEARNED, LOST = 0.9, 0.5  # share of facts that a layer knows
 # That is attention, with the temperature τ written out.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **11 minutes.** Do the two slots on the board, at τ = 1 and τ = ½. Ask: *why not take the nearest slot and be done?*
+# (No gradient in "nearest".) Then the costs of cold. Rooms conclude that the gradient vanishes and stop there. It
+# does so for most queries. Where two slots are nearly tied it explodes: it comes rarely and violently.
+#
+
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
 from course_utils.models.sequence.memory import soft_read
 
@@ -108,6 +123,12 @@ keys, values = torch.eye(2).double(), torch.tensor([[4.0], [8.0]]).double()
 #
 # Now 64 random slots and 500 random queries. At each temperature: how far is the read from the one value that a
 # dictionary would give? And how much gradient reaches the *other* slots, those that were not the nearest?
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** the temperature falls from 10 to below 0.1. Write down what becomes of the
+# gradient of the slots that were *not* the nearest: for a query in the middle of the field, and for the most extreme
+# one.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -147,6 +168,12 @@ for ax, curve, name in zip(axes, (distance, slope), told, strict=True):
     ax.set(xscale="log", yscale="log", xlabel="temperature", title=name, ylim=(1e-10, 20))
     ax.invert_xaxis()
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# In the middle it vanishes: 2.8e-07 at the end, 1.73 at a temperature of 1. Whoever guessed that was right about most
+# queries. But the upper edge of the band goes up, and the largest gradient of all is 164, against 9: two slots nearly
+# equal, and the answer jumps.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -196,6 +223,11 @@ axes[0, 0].set_ylabel("weight")
 axes[1, 0].set_ylabel("read ●, meant ○")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# One query, three temperatures. At τ = 10 all slots weigh about the same, and what is read is close to nothing. At τ
+# = 0.1 the nearest has nine tenths of the weight, and what is read lies on what was meant.
+#
+
 
 # %% slideshow={"slide_type": "skip"}
 def turn(power: float) -> None:
@@ -214,6 +246,13 @@ interactive(turn, power=(-1.2, 1.0, 0.1))
 # what to put there ($a$). *Erase first, then add* (Graves et al. 2014, section 3.2):
 #
 # $$M \leftarrow M \odot (1 - w\, e^\top) + w\, a^\top$$
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** One formula, one trap: the order. Let the room compute "add, then erase" for the first slot before
+# the cell runs. Ask: *a slot is meant by half and everything is to be erased: what stays of the old contents?*
+# (Half.) Rooms read $e$ as "erase the slot". It says for each number how much of it goes, and $w$ says for each slot
+# how much it is meant.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
@@ -245,6 +284,12 @@ print("by half:        ", write(memory, half, erase, add).tolist())
 #
 # After each play $x_t$: $w_t = \text{softmax}(K x_t)$, write with it, read with it, and hand what was read on together
 # with the play.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 minutes.** Say who owns what: the keys belong to all listeners, the contents to one. Ask: *where a play is
+# written, does that depend on what the memory holds already?* (No, on the play alone; so gradients reach far back.)
+# Rooms mix the two halves up and expect the keys to change with each play. Keys change in training only.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -280,6 +325,13 @@ torch.allclose(model(track, track > 0), torch.stack(by_hand))
 #
 # The *second* time that he comes to an artist, the model could know what follows the hit, if it has kept it. How many
 # others went by between? In training up to ten, rarely. In the test as many as we like.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **16 minutes.** Play the game once with two volunteers: a hit, a favourite, others between, the hit again. Ask:
+# *what else, besides the memory, could make the memory win?* Collect suspects on the board before you show who
+# competes: size of the state, parameters, seeing the play again, steps. Rooms go wrong in two ways: "GRUs forget",
+# though the large one does not, and "so the memory is better", though the task was cut to its shape.
 #
 
 # %% slideshow={"slide_type": "subslide"}
@@ -356,6 +408,12 @@ def kept(model: NextTrack) -> list[float]:
 # the play again. Attention keeps all plays and is the rival to reach. All see the
 # same plays, the hit included, for equally many steps, with three learning rates each, and a validation draw chooses.
 # Three seeds.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** eight visits to others lie between. Write down in how many of a hundred cases
+# each model still names the favourite (chance: 12 or 13): attention, the memory of 8 × 8, a GRU with 64 numbers of
+# state, a GRU with 16.
 #
 
 
@@ -447,6 +505,12 @@ for ax, (title, names) in zip(axes, PANELS.items(), strict=True):
 axes[0].set_ylabel("favourite comes first")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Grey: longer than anything in training. Thin line: chance. Bands: three seeds. At a gap of eight the memory has 94
+# to 100, the GRU with 16 numbers 22 to 29, and shown the play again 51 or 52. "GRUs forget" is the natural reading,
+# but the GRU with 64 numbers has 88 to 92. Attention has all, even at 32.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Grey: longer than anything in training. The thin line: chance. The bands: three seeds.
 #
@@ -520,6 +584,13 @@ claim(
 # he played them; the target is new to him, too. A memory of 16 slots against a GRU of equally many parameters.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **7 minutes.** Keep the mood of the toy until the table is there. Ask: *what would a listener have to do so that
+# slots pay?* (Come back to an interest, and be asked for something that only this interest tells.) Rooms go wrong by
+# now saying "the GRU wins": with another decay the two were level, see the text. And tell the trap with the scale of
+# the vectors; it is the story that people remember.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 LENGTH, LATE = 100, 20
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
@@ -534,6 +605,11 @@ learned = inputs["train"]["counts"]
 counts = torch.bincount(inputs["train"]["target"][learned], minlength=N)
 print(f"{int(learned.sum()):,} training examples in {len(learned):,} sequences, {N - 1:,} tracks")
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cell:** after that experiment, write down how far the memory is ahead of the GRU on the
+# log, in Recall@100, or behind it.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 loss = AtEveryPlace(SampledSoftmax(counts))
 options = {"epochs": 8, "batch_size": 16, "patience": 2}
@@ -544,6 +620,11 @@ contest.judge("popular", lambda batch: popular.expand(len(batch["target"]), -1))
 if log.world is not None and OWN:
     contest.judge("oracle", NextChoice(log.world, task))
 contest.table()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# It is not ahead: .286, and the GRU .309. Who has just seen the memory keep what a small GRU lost must expect more.
+# But these listeners are asked for a new track, not for the one that they once preferred: our guess at the reason.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where a memory should help, if anywhere
@@ -610,6 +691,13 @@ contest.trials()
 # 3. the slot of the pair is $i\sqrt N + j$; a softmax over *these k alone*; read.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **9 minutes.** Another use of the word: not what one listener did but what everybody should know. Write 9 keys as
+# pairs of 3 and 3 on the board and find the best two by hand. Ask: *why can no pair be missed if we keep $k$ on each
+# side?* Let the room prove it. Rooms keep fewer to save time: with four candidates a side 66 of 300 queries were
+# right among 65,536 slots.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.memory import product_top_k
 
@@ -657,6 +745,11 @@ claim(
 # then all $N$ sums.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** from 4,096 slots to a million are 256 times as many. Write down how many times
+# longer each search takes: all products, all sums, product keys.
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def milliseconds(search: Callable[[], Any], least: int = 5) -> float:
@@ -701,6 +794,12 @@ ax.set(xscale="log", yscale="log", xlabel="slots", ylabel="ms for 16 queries")
 ax.set_xlim(right=times["slots"][-1] * 8)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# All products take 887 times as long, all sums 1,119 times, product keys 4.7 times. By the formula one would say 256,
+# 256 and the root, 16. What is timed of product keys is mostly the fixed cost of a few calls, so they seem to grow
+# even less. Why the two others grow more we did not look into.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 grown = {name: times[name][-1] / times[name][0] for name in COLORS}
@@ -728,6 +827,13 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The layer
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **8 minutes.** Facts without a rule: nothing to generalise, so only room and search count. Ask: *which of the rows
+# get a gradient in a step?* (Those that were read; so a dead slot stays dead until a query or a sub-key moves.) Rooms
+# see 1.0 against .211 and forget the second line of the table: a dense network of equal parameters knows .997, at
+# forty times the multiplications. End with batch norm: in a sequence "the others of the batch" are the future.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -856,6 +962,11 @@ ax.set(xlabel="slots, the most read first", ylabel="times its fair share", ylim=
 ax.legend()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With one rate 62 % of the slots are never read, with faster rows 9 %. Before training it was a quarter: one rate has
+# killed slots that were alive.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The dotted line would be a fair share for each. Slots that nobody reads are *dead*: their rows get no gradient, and only
 # a query or a sub-key that moves can wake them. Before training a quarter are dead, though the inputs are drawn from one
@@ -892,6 +1003,12 @@ claim(
 # ### 1 · Read (easy)
 #
 # `query` (B, d), `keys` (N, d), `values` (N, v) and a temperature τ. Return what is read, (B, v).
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** 1 and 2 are a few lines each and fit into the lecture; 3 is the search by product keys, for pairs.
+# Ask before 3: *the place of a pair among $k^2$ sums is given; which two sub-keys is that?* Rooms return places among
+# the candidates instead of numbers of slots. 4 is open, and the only one in which erasing matters.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -979,6 +1096,13 @@ check_best_slots(best_slots)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** Let the room sort the lines in two heaps: shown on a toy, shown on the log. Ask: *which one toy
+# result would you try first on a log of your own, and what would you have to hold equal?* Rooms forget that the two
+# lines on the log say "no gain". Of the references Graves et al. (2014) is the beginning, Lample et al. (2019) the
+# one with code to write.
 #
 
 # %% slideshow={"slide_type": "fragment"}

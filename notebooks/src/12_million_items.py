@@ -21,6 +21,12 @@
 # that does not fit into memory.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Nothing here is clever, and everything here decides whether a model can be trained at all. Ask: *your
+# table grows a hundredfold over night; what breaks first: the disk, the memory, the step, or the search?* Rooms say
+# the search. Write the four on the board and tick them off as the lecture comes to them.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -35,6 +41,8 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** Ask before the measurement: with sampled softmax, does a step on a million tracks take as long
 # as one on ten thousand? Most will say yes. It is true only after two more changes. About seventy minutes.
+#
+# The minutes in the notes below add up to seventy-four.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -112,6 +120,12 @@ LIMIT = 400  # MB of memory that a process may use
 # your system may call them GB.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** Everybody computes with a pencil. Ask: *ten million rows of 64, dense gradient, Adam: how many GiB?*
+# (9.54, four tables.) Rooms count the table and forget what training adds. And the arithmetic is a lower bound:
+# during a step two more tables are held, and 9.5 become some 14. Spend one minute on GB and GiB.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 table_bytes = MILLION * 64 * 4
@@ -150,6 +164,13 @@ pl.DataFrame(
 # catalogue's spread in each direction. (In the simulated world the vectors carry about that much noise themselves.)
 # The vectors are centred, cut to the 32 directions of largest variance, and brought to length one, so that a product
 # is a cosine. Popularity follows Zipf: the track of rank $r$ is played in proportion to $1/r$.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Say openly that this million is made, and how. Ask: *which results below may depend on that?* (The
+# search: the tracks lie around those of a catalogue, so cells fit them well.) Rooms take the order of the indexes
+# home as a law. The times of a step depend on it hardly at all: they ask how many rows there are, not what stands in
+# them.
 #
 
 
@@ -196,6 +217,12 @@ print(f"{len(vectors):,} tracks in {time.perf_counter() - start:.1f} s, {vectors
 #
 # Better: add the probabilities up once. The running sum cuts the interval from 0 to 1 into a piece for each track.
 # Draw a uniform number, and find its piece by binary search: 20 comparisons for a million tracks.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** Draw the interval from 0 to 1, cut it for the three tracks, and throw a pencil at it. Ask: *how many
+# comparisons for sixteen million tracks?* (24.) Rooms think that drawing costs nothing. On a million
+# `torch.multinomial` takes 1.4 ms, the binary search 0.3; further down a whole step takes some 4.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -249,6 +276,13 @@ claim(
 # come from the binary search.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **10 minutes.** The vote of the first note belongs here, before the figure. Ask: *of a sampled step, which part
+# still reads all rows?* (The dense gradient, filled with zeros, and then the optimiser.) Rooms stop at the idea:
+# "only a thousand tracks, so it is cheap". Both panels show that the idea alone buys little. The distance between the
+# two dense updates is noise; they are the same work.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.million_items import TrackTable
 
@@ -264,6 +298,11 @@ from course_utils.models.retrieval.million_items import TrackTable
 # The second differs from the third in the gradient, and so in the optimiser. We time the gradient and the update
 # apart. Each step has a batch of its own, so that its rows do not wait in the cache. And the optimiser's state has been
 # written once before: the system hands out new memory slowly, which a long training has soon behind it.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** from ten thousand tracks to a million. Write down how many times longer a step
+# takes with full softmax, with sampling and a dense gradient, and with sampling and a sparse one.
 #
 
 
@@ -336,6 +375,13 @@ axes[0].set_ylabel("milliseconds (best of several)")
 axes[1].legend(loc="upper left")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# 319, 487 and 2.6 times. A thousand tracks are compared, whatever the catalogue, so "sampled" should be flat. Only
+# the third line nearly is: a dense gradient has a million rows of zeros to fill, and Adam then reads and writes all
+# of them. (The full softmax costs most at any size. It grows less than sampled only because it is dear at ten
+# thousand already.)
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 whole = {way: [one["gradient"] + one["update"] for one in found] for way, found in steps.items()}
@@ -387,6 +433,12 @@ claim(
 # Two rows. Row 0 has a gradient once, in the first step, and then never again:
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** Let the room say where row 0 stands after five steps, before the table is there. Ask: *who is right,
+# Adam or `SparseAdam`?* Neither is wrong; they are two optimisers, −0.297 against −0.1. Rooms carry a tuned rate over
+# from one to the other.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 tables = {"Adam": nn.Embedding(2, 1), "SparseAdam": nn.Embedding(2, 1, sparse=True)}
 path, moment = {}, {}
@@ -431,6 +483,12 @@ claim(
 #
 # By hand: $g = (3, -1)$, $s = 0$. Then $s = (9 + 1)/2 = 5$, and the step is $-\eta\,(3, -1)/\sqrt5$: the direction of
 # the gradient, exactly. (Some write $s + \lVert g \rVert^2$, without the mean: the rate then differs by $\sqrt d$.)
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **7 minutes.** Do (3, −1) by hand, then break Adam's first mean with the same row. Ask: *why may a size be averaged
+# over the row, and a direction not?* Rooms expect the broken step to go uphill. It never does; it loses all
+# directions but one, and for (1, −1) it stands still. In the table look at the state: 256 MB against 4.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -548,6 +606,12 @@ claim(
 # rate, the test is read once.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** Cheap is easy, so the question is what it costs. Ask: *what would you have to hold equal?* (Steps,
+# negatives, start, and the number of rates that are tried.) Rooms read "within the margin" as "equal". Tell the five
+# seeds from the text below: one interval of fifteen reached beyond the margin.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
@@ -650,6 +714,12 @@ claim("All this learns something: row-wise Adagrad finds more than the popular l
 # keep a byte a number and four for the scale: $d + 4$ bytes in place of $4d$.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 minutes.** Do (0.5, −1.0) on the board. Ask: *what does one scale for the whole table save, and who pays for
+# it?* (Four bytes a row; everybody, as soon as one row runs away.) Rooms ask whether eight bits are enough; that is
+# the easy half. The answer to give is the scale.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.million_items import quantize_rows
 
@@ -669,6 +739,11 @@ print(codes.tolist(), [f"{number:.3f}" for number in (codes * scale)[0]])
 # One scale for the whole table saves the four bytes. Recall is measured against the exact answer: which of the
 # hundred largest products of a query are still among the hundred largest? Then a single row is made a hundred times
 # longer, as one runaway row of a training may be.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** of 100,000 rows a single one is made a hundred times longer. Write down how much
+# of the exact hundred is still found, with one scale a row and with one scale a table.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -709,6 +784,11 @@ pl.DataFrame(
     orient="row",
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With a scale for each row .984, as before; with one for the table .252, down from .971. One row in a hundred
+# thousand should be lost in the crowd. But it sets the scale, and for all others little of the eight bits is left.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
@@ -747,6 +827,11 @@ for ax, bits in zip(axes, (8, 6, 4, 2), strict=True):
 axes[0].set_ylabel("after rounding")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With 8 and 6 bits the points lie on the line, and 98 % and 95 % are found. With 4 bits the line has become a band,
+# and nearly a quarter of the hundred is lost; with 2 bits only 15 % are found.
+#
+
 
 # %% slideshow={"slide_type": "skip"}
 def turn(bits: int) -> None:
@@ -772,6 +857,13 @@ interactive(turn, bits=(2, 8))
 #
 # $$\langle q, x \rangle \approx \sum_{m=1}^{M} \mathrm{LUT}_m[\mathrm{code}_m(x)], \qquad
 # \mathrm{LUT}_m[k] = \langle q_m, c_{m,k} \rangle$$
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** Cut a vector on the board into pieces and replace each by its nearest centre. Ask: *eight codes of a
+# byte: how many vectors can be told apart, and how many centres are kept?* ($256^8$, out of 8 times 256.) Rooms think
+# that the vectors must be rebuilt before the product. They never are: the lookups are the product. That the sum is
+# what `faiss` answers is checked, so say it with confidence.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -821,6 +913,13 @@ claim(
 #   8 links a track, 12 candidates while it is built.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **10 minutes.** Read the figure with the room, one colour at a time: time to the right, found upwards, memory as the
+# size. Ask: *sixteen lookups or thirty-two multiplications: which is quicker?* Here the multiplications: 13.7 ms
+# against 18.6. Rooms ask for the best index. Answer with three questions: how many requests a second, how many bytes,
+# and which tenth of the answer may be missing?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 right = exact(vectors).search(queries, K)
 SAMPLE = 100_000  # of the vectors are enough to learn cells and centres from
@@ -846,6 +945,11 @@ ivf_pq = build("IVF-PQ", lambda some: IVFPQ(some, 1_024, 16))
 #
 # We put the tracks of the graph in step by step: ten thousand, a hundred thousand, a million. So we see how the part
 # that a walk looks at changes with the size of the catalogue.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cells:** a walk shall find nine tenths of the exact hundred. Write down the share of the
+# catalogue that it looks at, among ten thousand tracks and among a million.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -875,6 +979,12 @@ pl.DataFrame(
         "that is": [f"{share:.2%}" for _, share in enough.values()],
     }
 ).with_columns(pl.col("tracks looked at").cast(pl.Int64))
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# 4.73 % of ten thousand, 0.11 % of a million: 470 tracks and 1,090. Who expects the same share expects ten times as
+# many tracks for ten times the catalogue. But a walk goes from neighbour to neighbour, and gets longer slowly. (At
+# ten thousand the shortest walk found more than was asked.)
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -963,6 +1073,12 @@ ax.set(xscale="log", xlabel="milliseconds a query, one thread", ylabel="found of
        ylim=(0.3, 1.1))  # fmt: skip
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# To the left is quick, a large mark is much memory. IVF finds .999 in 1.5 ms, HNSW .981 in 3.0 and needs the most
+# memory. Small codes alone stop at .825. Ordered anew by the int8 table they find .980 in 2.7 ms, with 60 bytes a
+# track.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 longest = {name: row for (name, _), row in timed.items()}  # the last setting of each
 pl.DataFrame(
@@ -1040,6 +1156,12 @@ claim(
 # product.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** Do the two vectors of lengths 5 and 3 by hand: the larger product gets the smaller distance. Ask:
+# *whom does every walk meet, if long vectors are near to all?* (The popular tracks.) Rooms ask for a longer walk. On
+# the longest of these the raw graph still misses more. The first question is whether the lengths are needed.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 x = torch.tensor([[3.0, 4.0], [0.0, 3.0]])  # lengths 5 and 3: R = 5
@@ -1084,6 +1206,11 @@ axes[0].set_ylabel("found of the exact hundred")
 axes[0].legend(loc="lower right")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Left: equal lengths, one line over the other. Middle and right: lengths differ, and on the longest walk the raw
+# graph finds .930 and .864, with one more number .999 and .930.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 ends = {key: values[-1][1] for key, values in bent.items()}
@@ -1121,6 +1248,12 @@ claim(
 # How often was each track played, and how often to the end? We write a log of 24 million events into Parquet files,
 # part by part (it never is in memory as a whole), and count in a process of its own that may use 400 MB. The events
 # alone are larger. Whoever takes more is ended, as the operating system would do it, only sooner.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **4 minutes.** The limit is real: a process that takes more is ended. Ask: *what must fit into memory, the log or
+# the answer?* Rooms believe that a lazy scan is enough. It is a plan and no promise; counted all at once it breaks
+# the limit as well.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1180,6 +1313,10 @@ def watched(code: str) -> tuple[bool, float]:
     return child.returncode == 0, peak
 
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# **Before you run the next cell:** five ways to count, 400 MB. Write down which of the five will be ended.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 ended, counted_right, result = {}, {}, Path(folder.name) / "found.parquet"
 for name, way in HOW.items():
@@ -1197,6 +1334,12 @@ pl.DataFrame(
         "MB seen": [round(peak) for _, peak in ended.values()],
     }
 )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Three are ended; only the two that count streaming get through, with 332 and 190 MB. Two columns out of six seem
+# small enough, and a scan reads nothing in advance, so both guesses were fair. It is the counting at once that needs
+# the room.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -1239,6 +1382,13 @@ claim(
 # up over the network, and all take the same step. (`DistributedDataParallel` does this, and hides the time it takes.)
 #
 # This code runs in other processes, so it is shown and not inlined: edit it in its file.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 minutes.** One idea: the mean of equal shares' gradients is the batch's gradient. Ask: *16 examples here and 48
+# there; what goes wrong with the mean of the two?* (Each of the sixteen counts three times as much as each of the
+# others.) Rooms think that `all_reduce` would notice. It adds up what it is given. End with what is *not* shown:
+# tables that are cut by rows.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1289,6 +1439,12 @@ claim(
 #
 # A table of `n` rows of length `d` in float32 is trained with a dense gradient and Adam. Return how many GiB table,
 # gradient and state take together.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 minute.** 1 takes two minutes and belongs right after the arithmetic, if you like. 2 and 3 are for pairs; both
+# were done by hand on the slides. Ask before 3: *which number does the code of piece 2 pick?* Rooms index all tables
+# with one code. 4 is open, and a good project for two.
 #
 
 
@@ -1372,6 +1528,13 @@ check_lookup_products(lookup_products)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 minutes.** Go back to the four on the board. Ask: *which of them breaks first in your own system, and which line
+# here would tell you?* Rooms remember the times; say which lines do not depend on the machine: the bytes, the shares
+# looked at, what is found. Of the references read Mudigere et al. (2022) on training at full size, and Jégou et al.
+# (2011) on the search.
 #
 
 # %% slideshow={"slide_type": "fragment"}
