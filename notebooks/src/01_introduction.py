@@ -23,10 +23,11 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: two questions for the whole course: what should be shown, and how would we know that it was the right thing?
 # - Ask: what did a recommender last show you that you liked and would not have found yourself?
 # - Trap: people hear "recommender" and think of the list. Think of the listener who comes back, or does not.
-# - Time: 3 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -104,11 +105,12 @@ RERANKED = 0.95  # share of the NDCG that re-ranking keeps at least
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: read one row aloud: listener 605, the radio plays a track of two minutes, two per cent of it are heard.
 # - Ask: which column tells what the recommender did, and what would we lose without it? (`is_organic`.)
 # - Trap: a play that was broken off is taken for a dislike, and a track that was never shown for a "no". The log says
 #   neither.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -133,10 +135,11 @@ print(f"{listens['is_organic'].mean():.0%} were the listener's own choice")
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: the left panel has logarithms on both axes; say what a step of one means on each.
+# For the speaker, 5 minutes.
+#
+# - Say: the left panel has logarithms on both axes; say what one step of the grid means on each. (Ten times.)
 # - Ask: what share of the items would a radio need that wants to cover four fifths of all plays?
 # - Trap: a straight piece of the left curve is taken for proof of a law. Look at both ends.
-# - Time: 5 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -209,10 +212,11 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: a play pays nothing, a listener who returns does. Explain both axes: each session against the same listener.
+# For the speaker, 5 minutes.
+#
+# - Say: explain both axes slowly: a session is compared with other sessions of the *same* listener.
 # - Ask: why not simply compare listeners who finish a lot with listeners who do not?
 # - Trap: the figure is read as a cause. A good day may bring both the patience and the return.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -297,10 +301,11 @@ if len(waits) >= intervals.LEAST_GROUPS:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: to lead people to new tracks is the job of the radio, and just there it fails most often.
 # - Ask: which bar of the right panel would you expect to be the lowest, and why?
 # - Trap: the low bar of the radio is taken for a bad recommender. It plays what is hard; own choices are easy cases.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -365,10 +370,11 @@ else:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
 # - Say: one list on the board, five letters, two loved. Compute every metric on this one list before any code.
 # - Ask: d slips from place 4 to place 5. Which of Recall@3, NDCG@5 and AP notice it? (The last two.)
 # - Trap: the denominator of NDCG. It is the best that this listener allows, and not the number k.
-# - Time: 7 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -446,12 +452,13 @@ print("equal:", abs(slow - pointwise.roc_auc(drawn, labels)) < 1e-6)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: three decisions are hidden in the task: the end of the log is the test, first plays only, and a catalogue
 #   that was known before.
 # - Ask: what could a model learn from the four test weeks that it must not know?
 # - Trap: repeats are left out, and people take that for a detail. With repeats in, we would measure how well a model
 #   names what people know already.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -501,10 +508,11 @@ print(f"{len(rows):,} listeners, {relevant.sum(dim=1).float().mean():.1f} new it
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: random and popular are no jokes: without a floor and a chart no other number means anything.
 # - Ask: which of the four covers most of the catalogue? (Chance.) Would you ship it?
 # - Trap: the room looks for one winner of the table. There are two halves, and no single number for both.
-# - Time: 6 minutes.
 #
 
 
@@ -611,10 +619,11 @@ else:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: the same hidden plays, two kinds of past. Draw a line of time and put the hidden plays on it, once each way.
 # - Ask: which of the four models can use the future best?
 # - Trap: "all numbers rise alike, so the comparison is safe". Look at the ratios of the pairs of bars.
-# - Time: 5 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -686,10 +695,11 @@ if len(judged) >= intervals.LEAST_GROUPS:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: ask who has read a paper with "100 sampled negatives" in it, and who has written one.
 # - Ask: a random track of this catalogue against a track that somebody loved: how often is it a hard rival?
 # - Trap: the larger numbers are read as easier, and no more. It is the *order* that nobody may trust.
-# - Time: 5 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -770,11 +780,12 @@ if enough:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes, with all that stands below it.
+#
 # - Say: the longest part of the hour. Keep one picture: ten thousand, three hundred, twenty.
 # - Ask: the funnel scores 3 % of the pairs. Which share of the gain would you be content with?
 # - Trap: the code. Do not read it line by line; read the names of the stages, the table of milliseconds, and the
 #   failure.
-# - Time: 9 minutes, with all that stands below it.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1115,10 +1126,11 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: until now every track was judged by itself. A list is more than twenty good tracks.
 # - Ask: what would *you* call "more of the same": the same artist, the same sound, the same year?
 # - Trap: people ask for "diversity" as if it were one thing. One gets the variety that one names, and no other.
-# - Time: 5 minutes.
 #
 
 
@@ -1285,10 +1297,11 @@ interactive(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
 # - Say: a log is a photograph of a loop. Only a world that can be played twice shows what the loop itself does.
 # - Ask: who sees more of the catalogue after ten rounds: the model that learns from its own lists, or its twin?
 # - Trap: "then add some exploration". That was our guess too, and a fifth of the places is not enough here.
-# - Time: 7 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -1443,11 +1456,12 @@ if casts:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
 # - Say: 1 together, on the screen, to show how cells and checks work. 2 and 3 at home, 4 for those who want the
 #   funnel.
 # - Ask: before exercise 3: what happens if two rows have the same second, and one is test?
 # - Trap: in exercise 2 places are counted from 0, and the first discount becomes infinite or is dropped.
-# - Time: 2 minutes.
 #
 
 
@@ -1531,10 +1545,11 @@ check_split(split_in_time)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: go back to the two questions of the first slide. The notebook answered the second one better than the first.
 # - Ask: which of these lines would you have believed without a measurement?
 # - Trap: the table is read as a list of truths about recommenders. It is a list of measurements on one log.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}

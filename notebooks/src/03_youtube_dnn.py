@@ -23,11 +23,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: whatever is thrown away here no ranker can bring back. So we judge by recall at a hundred, and the order
 #   within the hundred is the business of the next stage.
 # - Ask: which is worse at this stage: a bad track among the hundred, or a good one that is missing?
 # - Trap: people judge candidates by the top of the list, as they do with a ranker.
-# - Time: 3 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -103,12 +104,13 @@ EPOCHS, BATCH = 15, 512
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: read the three lines slowly: chosen by the listener, never played before, later than all of training. Each of
 #   them makes the task harder and more honest.
-# - Ask: why not learn from what the radio played? There is much more of it.
+# - Ask: why not learn from what the radio played, too? It was listened to as well.
 # - Trap: the last column is overlooked. One in eight test examples is a track that training never saw: nobody here
 #   can find it, and it counts as missed.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -149,12 +151,13 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: put the step into words: towards what was played, away from everything else, by how likely each was thought
 #   to be.
 # - Ask: the model is certain, and right. What does the step do? (Nothing.)
 # - Trap: the formula moves $u$ as if it were a weight of its own. In the network $u$ is computed from the history,
 #   and the gradient flows on.
-# - Time: 6 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -198,10 +201,11 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: a track has two vectors: one for having been played, one for being found. Draw both tables.
 # - Ask: a listener opens the app for the first time. What is the average of an empty history?
 # - Trap: people divide by the length of the padded row, and short histories shrink towards zero.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -236,12 +240,13 @@ pooled(vectors, mask).tolist()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: one line of algebra takes the magic out of a network: it is "people who played this also played that",
 #   learned.
 # - Ask: what say has a play of last year in this average, and what say has the last one?
 # - Trap: the equality is exact without the MLP only. With it the network can bend what it reads, and is still a
 #   function of the average alone.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -279,10 +284,11 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
 # - Say: a draw is a delegate: rare tracks are drawn seldom, so each of their delegates speaks for many.
 # - Ask: a popular track is drawn as a negative again and again. Without the weight, what does its score learn?
 # - Trap: a smaller loss is read as a better one. The unweighted loss is the answer to another question.
-# - Time: 8 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -322,8 +328,8 @@ pl.DataFrame(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Sixteen are enough for the mean: 9.871 against 9.879. That sixteen cannot stand for nineteen thousand was a sensible
-# guess, and the spread says what is true of it: a single estimate is off by 0.3, and more draws calm it. Without
-# weights no number of draws helps; the loss is another one, and grows with them.
+# guess, and the spread says what is true of it: a single estimate is off by about 0.3, and more draws calm it.
+# Without weights no number of draws helps; the loss is another one, and grows with them.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -368,8 +374,8 @@ ax.margins(y=0.25)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# A step with the full softmax grows with the catalogue. The sampled one hardly does: at 80,000 tracks there are more
-# than ten times between them.
+# A step with the full softmax grows with the catalogue. The sampled one hardly does: at 80,000 tracks it is more than
+# ten times faster.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -386,12 +392,13 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
 # - Say: each rival got seven settings, and how many of the latest listens count is among them. Nobody may win by a
 #   window that the others never had.
 # - Ask: which of the five would you have left out of a paper, and why would that have been tempting?
 # - Trap: the intervals of the lists overlap, and the room says "all the same". The paired difference to ALS is in the
 #   claim. Others say "YouTube was wrong": its network read searches, place and age; ours reads plays.
-# - Time: 10 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -468,8 +475,8 @@ plt.show()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Personal lists find far more than the popular one; among the personal ones the network is not first. It is level
 # with neighbours and behind matrix factorisation. A network that is fifteen years younger than these neighbours
-# should win, one thinks. But all of them make their list from the same few plays, and the rivals were tuned as
-# carefully as the network.
+# should win, one thinks. But all of them make their list from the latest plays of a listener, and the rivals were
+# tuned as carefully as the network.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -548,10 +555,11 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: only the window changes; the network with fifty has seven trials of its own.
 # - Ask: fifty plays contain the last ten. How can they be worth less?
 # - Trap: people answer "too much noise". An average has no way to ignore: what it reads it mixes.
-# - Time: 4 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -596,10 +604,11 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: the same draws, the same network, and no weights. In the table of losses the difference was huge.
 # - Ask: do you expect the lists to differ as much as the losses did?
 # - Trap: a ◦ is read as "no effect". It says that with another training seed the interval contained zero.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -654,11 +663,12 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: the network is told how old an example is, and at serving it is told "now".
 # - Ask: the claim is on the slide. Who signs the first half, and who signs both?
 # - Trap: following the drift of the *past* is taken for knowing the future. Age zero is the end of training; the test
 #   comes two to six weeks later.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -724,11 +734,12 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: draw a row of plays and hide one in the middle. Then hide the last one.
 # - Ask: what does the network see in the first drawing that no server will ever show it?
 # - Trap: the room knows about leakage and expects *both* claims to hold. Let it say why before the second one is
 #   shown.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -778,9 +789,9 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The first half of the warning holds: judged with the plays around the target, the network looks better than it is.
-# The second half falls: trained so, it does not serve worse. In this world the order of new choices within a session
-# carries nothing, and rate and epoch were chosen on plays that really came next. With series and playlists expect
-# YouTube's result.
+# The second half falls: trained so, it does not serve worse. Two likely reasons: in this world the order of new
+# choices within a session carries nothing, and rate and epoch were chosen on plays that really came next. With series
+# and playlists expect YouTube's result.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -808,11 +819,12 @@ contest.trials()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: derive the odds on the board with ten impressions: three watched for two minutes each. The weighted positives
 #   are 6, the negatives 7.
 # - Ask: what is E[T] here, and what are the odds? (6/10 and 6/7.)
 # - Trap: people serve the sigmoid. The watch time is in the odds, $e^{\text{logit}}$.
-# - Time: 6 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -883,8 +895,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Three times: 1 / (1 − ⅔). The paper says "approximately", and for clicks on thumbnails that is right, so a guess
-# near one was sensible. The left end of the curve shows it. Music lives on the right: a ranking by odds favours what
-# is likely to be *finished*, beyond its minutes.
+# near one was sensible. The left end of the curve shows it. Most groups of listeners lie further to the right: there
+# a ranking by odds favours what is likely to be *finished*, beyond its minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -914,10 +926,11 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: let somebody choose three tracks, then replace one of them and run it again.
 # - Ask: which track of the list would be gone if we took away the second one that was played?
 # - Trap: a list that looks fine to the eye is taken for a result. The result was two slides of recall.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -982,10 +995,11 @@ interactive(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: 1 in class: it is the cure for "every play has the same say". 2 and 3 for home, 4 for a week.
 # - Ask: before exercise 1: what must happen to the weights when a play is masked out?
 # - Trap: the weights are normalised before the mask is applied, and no longer add up to 1.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1077,12 +1091,13 @@ check_expected_watch_time(expected_watch_time)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: two lines with ✘, three with ◦: this notebook repeats a famous paper on another log, and not all of it comes
 #   out.
 # - Ask: for each ✘: what would the log need to have so that it turns into a ✔?
 # - Trap: the room concludes that networks are useless for candidates. What was measured: this network, on ten plays,
 #   is level with neighbours on the same ten. Notebooks 04 and 09 read more than that.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}

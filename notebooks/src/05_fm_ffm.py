@@ -23,11 +23,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: every recommender ends in one sentence: *this* listener will like *this* track. It is a sentence about a
 #   pair. Today is about pairs.
 # - Ask: how many pairs of a listener and a track has a service of the size that you use yourself?
 # - Trap: the word "machine" promises more than there is. It is one formula, and it fits into one line of code.
-# - Time: 3 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -43,7 +44,7 @@
 # **For the speaker.** Start with the two-by-two table on the board and let the room try to find four weights. It takes
 # them a minute to see that it is impossible. The rest of the hour is the answer.
 #
-# About 70 minutes in all. If time is short, leave out the timing and the ladder.
+# About 73 minutes in all. If time is short, leave out the timing and the ladder.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -91,10 +92,11 @@ MARGIN = 0.001  # ΔAUC that we call a difference
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
 # - Say: give the room a minute to look for four weights and a bias before you show why there are none.
 # - Ask: add the two diagonals of the table. What do you see? (The same sum, whatever the weights.)
 # - Trap: somebody proposes a cut-off instead of ½. It does not help: the order of the four scores is wrong already.
-# - Time: 8 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -115,12 +117,13 @@ torch.sigmoid(torch.outer(listener, artist)).round(decimals=2)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: the cross is not stupid. For years it was what large systems ran on, and for pairs seen often it is hard to
-#   beat.
+# For the speaker, 6 minutes.
+#
+# - Say: the cross is not stupid. People did it for years, and a fact about a pair that comes every week is worth
+#   having.
 # - Ask: what does the weight of a pair say that nobody has seen?
 # - Trap: people divide pairs seen by pairs possible, get a tiny number, and think that the test has as few of them.
 #   Look at both columns: listens are not spread evenly over the pairs.
-# - Time: 6 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -166,13 +169,14 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 12 minutes.
+#
 # - Say: the formula has the same double sum over pairs as the cross. Only where the weight comes from has changed.
 # - Ask: Ann has never met artist Q. From what is the number for this pair made? (From her other artists, and from Q's
 #   other listeners.)
 # - Trap: the word "factorization" makes people look for a matrix that is decomposed. Nothing is decomposed: the
 #   vectors are trained by gradient steps like any weights. Have the identity computed by hand for 1, 2, 3 before the
 #   code.
-# - Time: 12 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -274,11 +278,12 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: this slide is dull and carries the rest of the course: every field becomes one vector, whether it was an id
 #   or a number.
 # - Ask: how does a number get a vector? (A weighted sum of the vectors of its codes.)
 # - Trap: people take "field" and "value" for the same thing. Listener is a field, Ann is a value.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -313,11 +318,12 @@ from course_utils.models.ranking.fm_ffm import FactorizationMachine
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
 # - Say: three models, ids alone. Before the table ask for the order; before the figure ask where each gains.
 # - Ask: on pairs that were seen fifty times, which of the two do you want: the cross or the vectors?
 # - Trap: the table shows crosses and FM level, and the room concludes that they do the same. Cut by how often the
 #   pair was seen, and they do not.
-# - Time: 10 minutes.
 #
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
@@ -418,11 +424,12 @@ else:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: show the left panel first: every dose less of decay fits training better. Then the right one.
 # - Ask: which of the five would you choose from the left panel alone?
 # - Trap: people read the lowest curve of the left panel as the best model. And they take weight decay for a detail.
 #   Here it decides more than the form of the model.
-# - Time: 6 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -451,7 +458,7 @@ plt.show()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Without decay the training loss is the lowest of all and goes on falling, while on validation the loss turns up
 # again after the fifth pass. With the most decay the vectors hardly grow, and both losses stay high. The best dose
-# lies between, and no other panel than the right one shows it.
+# lies between, and only the right panel shows it.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -480,11 +487,12 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
 # - Say: one vector must please everybody whom it meets. FFM allows each value a different face for each field.
 # - Ask: eleven fields, vectors of length 44 for FM: how long may those of FFM be at equal parameters? (4.)
 # - Trap: at equal *length* FFM has eleven times as many parameters, and then its win says nothing. And its linear
 #   time is gone: ask why.
-# - Time: 10 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -568,12 +576,13 @@ contest.trials()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: the ladder is a map, and not a result of this hour. Let the room find FM and FFM, then the step to the left
-#   of them.
+# For the speaker, 4 minutes.
+#
+# - Say: the ladder is a map, and not a result of this hour. Let the room find FM and FFM, and read their distance
+#   from the zero line.
 # - Ask: from which rung to which is the largest step? (From logistic regression to the same on bins.)
 # - Trap: FFM stands higher than FM on the left, but not at equal parameters: it has eight times as many there. On the
 #   right, on real ratings, neither can be told from the linear model.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -600,10 +609,11 @@ Markdown(ladder.table(HERE))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: 1 on paper, in pairs: it is what a server computes for every request. 2 and 3 for home; 4 is a project.
 # - Ask: before exercise 1: which terms of the sum are the same for all candidates?
 # - Trap: in exercise 2 people forget that $v_i$ does not meet itself.
-# - Time: 6 minutes.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -692,11 +702,12 @@ check_fm_triples(fm_triples)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: let somebody read the ◦ line and say what it means: ahead every time we trained, but not always by the margin
 #   that stood at the top.
 # - Ask: which of these lines is mathematics, and which is a fact about one log?
 # - Trap: a ✔ is read as "always". It is: on this log, by this margin.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}

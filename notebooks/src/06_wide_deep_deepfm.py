@@ -23,10 +23,11 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: facts and rules: keep the two words on the board for the whole hour. Every model today is a way to have both.
 # - Ask: name a fact and a rule about your own listening. Which of the two would a new song profit from?
 # - Trap: people file "memorise" under bad habits. A fact about a pair that comes every week is worth having.
-# - Time: 3 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -98,10 +99,11 @@ FAR = 0.05  # error that we call far from the product; its targets have a standa
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
 # - Say: a cross is a lookup and nothing else. Row 0 stays zero for ever: of strangers it says nothing.
 # - Ask: what should a model say about a pair that it never saw: nothing, or something about somebody else?
 # - Trap: "collisions are rare". In a table about as large as the list of pairs they are the rule.
-# - Time: 8 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -172,10 +174,11 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
 # - Say: the MLP gets the vectors side by side, adds them up with weights, and bends the sums.
 # - Ask: where in an MLP are two of its inputs multiplied? (Nowhere.)
 # - Trap: "deep" is heard as "better". Wait for the next figure.
-# - Time: 2 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -196,11 +199,12 @@ deep_alone(torch.ones(1, len(task.fields), dtype=torch.int64), torch.empty(1, 0)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 11 minutes.
+#
 # - Say: one logit, one loss, one gradient into both halves. It is not the mean of two models that were trained apart.
 # - Ask: the listener has never met the artist. Which half do you ask?
 # - Trap: a ✘ is taken for a bug of the notebook. It is a measurement: on ids alone the famous half of the story did
 #   not come out here. With counters, later in the hour, deep does beat wide.
-# - Time: 11 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -309,11 +313,12 @@ else:
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
 # - Say: one table of vectors and two readers of it, who both send gradients into the same rows.
 # - Ask: DeepFM contains an FM. Can it be worse than that FM?
 # - Trap: what a model *can* express is taken for what training finds. The second mistake is to throw DeepFM away
 #   after this slide: in its paper it wins, on hundreds of times as many rows.
-# - Time: 10 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -432,12 +437,13 @@ claim("With tables and a decay of its own an MLP adds to the FM", gap.low > MARG
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes.
+#
 # - Say: count the pairs: with three ids and one vector of all numbers there are six products. With a field for each
 #   number there would be hundreds.
 # - Ask: which facts about *this* listener and *this* track do our counters hold already?
 # - Trap: the room reads the third claim as "Wide & Deep is useless". On ids alone the crosses had much to say; beside
 #   counters that know the same facts they have not.
-# - Time: 9 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -510,12 +516,13 @@ contest.trials()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 12 minutes.
+#
 # - Say: fix the ends of the scale first: 0 is the dot product itself, 1 is a model that always says 0.
 # - Ask: how many users, fifty examples each, until the error is below 0.1? Take bets in powers of ten. (4,000 are not
 #   enough.)
 # - Trap: somebody says "universal approximation". The theorem promises that good weights exist. The second figure
 #   shows that they do, and that training does not find them.
-# - Time: 12 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -668,8 +675,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # With 64 units training is ahead: two pieces a square are a poor drawing. With 1,024 the weights set by hand make
-# less than a tenth of its error. So the good weights are there, and 400,000 exact examples did not lead to them. Form
-# is not the limit; finding is.
+# less than a tenth of the error that training makes. So the good weights are there, and 400,000 exact examples did
+# not lead to them. Form is not the limit; finding is.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -707,11 +714,12 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes.
+#
 # - Say: the rows of a table are the only weights that see a handful of examples each. All others see every row.
 # - Ask: which ids are learned by heart first?
 # - Trap: the gap is read as overfit to the last digit. The test is later in time, too, so that a small gap is left
 #   even where nothing is learned by heart. Compare the groups and the panels, not the number with zero.
-# - Time: 9 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -881,10 +889,11 @@ claim("So does hashing", min(hashed) < min(wild) - LOWER, told, expected=False)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: find the four of this hour, and look at the two panels one after the other.
 # - Ask: the MLP leads these four on the right and is level with two of them on the left. What would you ship?
 # - Trap: a rung further down in the list is taken for a better one. The order is the order of the course.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -909,11 +918,12 @@ Markdown(ladder.table(HERE))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: 1 takes two minutes at the board. 2 is the one to do in pairs: whoever draws the square understands the hour.
 #   3 is for home, 4 for the curious.
 # - Ask: before exercise 2: how many slopes does a broken line of n pieces have, and how many kinks?
 # - Trap: the first slope, which is negative, is forgotten.
-# - Time: 3 minutes.
 #
 
 
@@ -1004,10 +1014,12 @@ check_rows_needed(rows_needed)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: four lines have a ✘. Each of them was expected to hold by the people who wrote it down, and was measured.
+# For the speaker, 3 minutes.
+#
+# - Say: four lines have a ✘. Each of them was expected to hold by the people who wrote it down, and fell when it was
+#   measured.
 # - Ask: which ✘ surprised you most, and what would you change to turn it?
 # - Trap: people go home with "Wide & Deep does not work". What they should take home is: know where your facts stand.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -23,11 +23,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: a product is a sentence with "and" in it: this listener *and* at night *and* after two skips. Sums of
 #   features cannot say it.
 # - Ask: which two columns of your own data would you multiply by hand, if you could choose only two?
 # - Trap: "cross" means product here. It has to do neither with cross entropy nor with cross-validation.
-# - Time: 3 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -44,7 +45,7 @@
 # **For the speaker.** Ask before the experiment with six coefficients: how many neurons does an MLP need for
 # one product of two numbers? Let the room bet. And before the target with a kink: who wins this time?
 #
-# About 70 minutes in all. If time is short, leave out the mixture of experts and the slide on the forms; the
+# About 72 minutes in all. If time is short, leave out the mixture of experts and the slide on the forms; the
 # polynomial, the kink and the duel must stay.
 #
 
@@ -103,11 +104,12 @@ SWEEP = 40_000  # the latest training listens, for the sweeps of many models
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: do both layers by hand with the room, and keep the bracket apart: it is one number, not a vector.
 # - Ask: why do both results lie on the line through (1, 2)?
 # - Trap: the room says "because the weights are equal". Try other weights: without biases the result is always the
 #   input times one number. That number depends on the input, so the layer is still not linear.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -146,11 +148,12 @@ first_version(torch.tensor([[1.0, 2.0]])).detach()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: one thing changes and nothing else: the one number becomes a number for each component.
 # - Ask: which matrix brings back the first version? (All rows the same vector.)
 # - Trap: people multiply by the *last* output in the second layer. The layer multiplies by the input again; that is
 #   why the degree grows by one a layer, and is not doubled.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -171,12 +174,13 @@ by_hand(torch.tensor([[1.0, 2.0]])).detach()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
 # - Say: two questions are easily mixed up. Which products *are* in there? Algebra answers that. Which can be *found*
 #   by training? That is the next slide.
 # - Ask: two layers, two features: how many monomials will be printed? (Nine.)
 # - Trap: "all monomials" is not "every polynomial". The weights are shared, and a matrix leaves far fewer of them
 #   free than there are coefficients.
-# - Time: 7 minutes.
 #
 
 
@@ -318,13 +322,14 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: this is the slide on which the second version earns its name. The monomials are all there in the first one;
 #   it cannot weigh them one by one.
 # - Ask: write $x_1x_2 + x_3x_4$ as a product of two sums. What else comes out?
 # - Trap: "then take more layers". The solid grey line has three, and each of them has one weighted sum again.
 #   Somebody may see that one layer leaves a little even of *one* pair: the term $u^\top x_0$ comes along and cannot
 #   be switched off.
-# - Time: 5 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -389,12 +394,13 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: let the room bet in powers of ten and write the bets on the board. Both axes are logarithmic.
 # - Ask: is this a fair fight?
 # - Trap: it is not, and say so before they do: the target was made for the layer. What the figure shows is the price
 #   of a wrong form. It does not show that an MLP fails; a ten-thousandth of the variance is a good fit for many
 #   purposes.
-# - Time: 6 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -489,12 +495,13 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
 # - Say: we need not train cross networks of all widths. Each of them *is* a polynomial, so the best polynomial is
 #   better than all of them. That is what a bound is for.
 # - Ask: who wins this time, and what would ten cross layers change?
 # - Trap: the square at three layers lies above the dashed line. This gap is training; the dashed line is what no
 #   training can beat. Keep the two apart.
-# - Time: 5 minutes.
 #
 
 
@@ -567,12 +574,13 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes, with the slide on depth below.
+#
 # - Say: from here on differences are thousandths. So the first thing we measure is chance: the same model three
 #   times, another start, another order of the rows.
 # - Ask: cross layers alone, with 0, 1, 2 and 4 of them: between which two is the largest step?
 # - Trap: an interval over listeners is read as "would come out like this again". It knows nothing of another training
 #   seed; the diamonds do.
-# - Time: 8 minutes, with the slide on depth below.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -701,11 +709,12 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: same numbers, same result, another bracket. Let somebody count the multiplications of both on the board.
 # - Ask: with d = 768 and r = 32, how many times cheaper is the good order, by arithmetic? (Twelve.)
 # - Trap: low rank does not save by itself. $2dr$ is less than $d^2$ only if r is below d/2, and only if nobody
 #   multiplies U and V first. Milliseconds do not follow the arithmetic exactly either.
-# - Time: 6 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -803,11 +812,12 @@ print("Differ from full by more than three seeds of it differ:", ", ".join(apart
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
 # - Say: keep it short. One thin matrix for all rows, or several and a gate that mixes them row by row.
 # - Ask: four experts of rank 8 or one matrix of rank 32: which has more multiplications? (Nearly the same; the small
 #   square matrices and the gate come on top.)
 # - Trap: the room takes "mixture of experts" as a promise. The next figure has it among the rivals.
-# - Time: 2 minutes.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -823,12 +833,13 @@ from course_utils.models.ranking.dcn_v2 import CrossMixture
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: draw both forms as boxes. In the stacked one everything that reaches the logit has passed through the deep
 #   half.
 # - Ask: which of the five would you have put into production before you saw this figure?
 # - Trap: the line at zero is the MLP alone, no cross layer at all. And a difference inside the grey band is no
 #   difference, whatever its interval says.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -892,11 +903,12 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: the rivals are widened until they have at least as many parameters, and each had its own seven trials.
 # - Ask: on forty thousand rows the cross layers gave nothing beside an MLP. What do you expect of all rows?
 # - Trap: people see that the intervals in the table overlap and say "no difference". All three were judged by the
 #   same listeners: what counts is the interval of the *difference*, in the recap.
-# - Time: 6 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -967,10 +979,11 @@ contest.trials([ZERO, TWO, "MLP", "DCN-v2", "DeepFM"])
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
 # - Say: the zero line is a *linear* model on binned numbers. Most of what one can win was won by the bins.
 # - Ask: why might crosses help on plays and not on film ratings? (Open: the notebook does not test it.)
 # - Trap: the room takes the order for a law. It is the order on one log; the other panel has another one.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -997,10 +1010,11 @@ Markdown(ladder.table(HERE))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: exercise 1 in pairs, on paper first; the code is two lines. 2 is for home, 3 is a project for a week.
+# For the speaker, 4 minutes.
+#
+# - Say: exercise 1 in pairs, on paper first; the code is short. 2 is for home, 3 is a project for a week.
 # - Ask: before exercise 1: where do the "$+\,x$" and the bias end up in the polynomial?
 # - Trap: the two entries of a product, (i, j) and (j, i), are added wrongly, or the diagonal twice.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1067,11 +1081,12 @@ check_fm_as_cross(fm_as_cross)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: read the ◦ line aloud. A form that "wins" with one seed is the most common result in this field.
+# For the speaker, 3 minutes.
+#
+# - Say: read the ◦ line aloud. A form that "wins" with one seed has won nothing yet.
 # - Ask: which line would you not repeat to a colleague without naming the data?
 # - Trap: the toys (the first four lines) hold because of form; those on the log depend on rows, width and effects. Do
 #   not mix the two kinds.
-# - Time: 3 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -23,10 +23,11 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: this is the part of the model that nobody draws, and nearly all of its memory.
 # - Ask: your service has two hundred features with a table each. Who chose the sizes, and how?
-# - Trap: "collision" sounds like an accident. Today some of them turn out to be harmless; the point is which.
-# - Time: 4 minutes.
+# - Trap: "collision" sounds like an accident. Some of them may do little harm; the point is which.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -89,10 +90,11 @@ LINES = ["-", "--", ":"]
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: do one line on the board: ten million rows, 64 numbers, four bytes, three copies.
 # - Ask: where do the three copies come from? (The weight, and two numbers of Adam for it.)
 # - Trap: people count the layers. The last column says how small the MLP is beside one table.
-# - Time: 6 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -127,8 +129,8 @@ pl.DataFrame(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Seven GiB, for one feature; the MLP is a ten-thousandth of that. Who thinks of a network thinks of its layers, so
-# most people name the MLP. In this notebook's own log the table is small, and even there the MLP is only a tenth of
-# it.
+# most people name the MLP. For the tracks of our own log the table is small, and even there the MLP is only a tenth
+# of it.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -151,10 +153,11 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 14 minutes, with the count of collisions below.
+#
 # - Say: a hash is a list of rows that nobody has to keep. The price is that some values share.
 # - Ask: two kinds of cuts: one table, or one for each feature. Which has fewer pairs in a row, at equal memory?
 # - Trap: the room remembers the birthday paradox and still expects a roomy table to be free of it.
-# - Time: 14 minutes, with the count of collisions below.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -279,9 +282,9 @@ pl.DataFrame(
 )  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Neither: 64,080 pairs against 63,961. In a table of its own a feature is safe from the others, so "separate" was a
-# sensible guess. But the table is smaller, and the values of the feature meet more often. The unified table has other
-# collisions, not fewer.
+# Neither: 64,080 pairs against 36,605 + 27,356, nearly the same number. In a table of its own a feature is safe from
+# the others, so "separate" was a sensible guess. But the table is smaller, and the values of the feature meet more
+# often. The unified table has other collisions, not fewer.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -320,12 +323,13 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# - Say: three things are equal: memory, width, and the number of hashes. Say them slowly, the literature is not
-#   always so strict.
+# For the speaker, 14 minutes.
+#
+# - Say: three things are equal: memory, width, and the number of hashes. Say them slowly; without them the comparison
+#   means little.
 # - Ask: with how many hashes would you expect the largest difference?
 # - Trap: the lines are read and the diamonds are not. A diamond is another seed, and some of them lie further apart
 #   than the lines.
-# - Time: 14 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -613,11 +617,12 @@ interactive(draw_size, percent=(2.5, 50.0, 0.5))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 14 minutes.
+#
 # - Say: algebra first, then the network. On the board: one row, two arrows into it, parallel or at a right angle.
 # - Ask: two tracks meet in a row: in which direction does each of them pull? (Both along the same vector.)
 # - Trap: the algebra is taken for a proof about networks. It holds for the simplest model; that is why the gradients
 #   of the ranker are measured afterwards.
-# - Time: 14 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -791,10 +796,11 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
 # - Say: two lines of code decide it: how the table starts, and whether anything wears the start off.
 # - Ask: which rows of the table does weight decay move? (All of them, also those that nobody reads.)
 # - Trap: "a loud start is worse" is what one remembers. Without decay it is; with decay it is not, here.
-# - Time: 6 minutes.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -864,10 +870,11 @@ contest.trials(TUNED)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: the last two rungs differ in the table alone: one has two thirds of the parameters of the other.
 # - Ask: is a table that is no better and smaller a success?
 # - Trap: people look for the gain in AUC. The gain of this notebook is memory.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -892,12 +899,13 @@ Markdown(ladder.table(HERE))
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: 1 at the board. 2 in pairs: it is what every framework does in the backward pass, in one line. 3 at home, 4 a
 #   project.
 # - Ask: before exercise 3: how does a second hash change the *number* of twins, by a factor or by a power?
 # - Trap: in exercise 2 the pieces are written into the rows and not added, so that shared rows keep the last one
 #   only.
-# - Time: 4 minutes.
 #
 
 
@@ -981,10 +989,11 @@ check_expected_twins(expected_twins)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
 # - Say: read the ✘ and the ◦ first. Both sentences are in the literature; neither was confirmed here.
 # - Ask: what would you have to change about this log so that the ✘ becomes a ✔?
 # - Trap: the ✘ is taken for a refutation of the paper. It was measured with three features, not with hundreds.
-# - Time: 4 minutes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
