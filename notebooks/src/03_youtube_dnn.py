@@ -476,7 +476,7 @@ plt.show()
 # Personal lists find far more than the popular one; among the personal ones the network is not first. It is level
 # with neighbours and behind matrix factorisation. A network that is fifteen years younger than these neighbours
 # should win, one thinks. But all of them make their list from the latest plays of a listener, and the rivals were
-# tuned as carefully as the network.
+# tuned as carefully as the network. All of them are far from the oracle, which knows the true interests.
 #
 
 # %% slideshow={"slide_type": "fragment"}
