@@ -22,6 +22,14 @@
 # question is the harder one.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: two questions for the whole course: what should be shown, and how would we know that it was the right thing?
+# - Ask: what did a recommender last show you that you liked and would not have found yourself?
+# - Trap: people hear "recommender" and think of the list. Think of the listener who comes back, or does not.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -37,6 +45,9 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** Ask the room before the first figure: what share of all plays do the most popular one per cent of the
 # tracks take? Collect guesses on the board.
+#
+# About 72 minutes in all. If time is short, leave out the metrics beyond accuracy and the re-ranking; the two traps
+# and the loop must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -93,6 +104,15 @@ RERANKED = 0.95  # share of the NDCG that re-ranking keeps at least
 # questions are the same.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: read one row aloud: listener 605, the radio plays a track of two minutes, two per cent of it are heard.
+# - Ask: which column tells what the recommender did, and what would we lose without it? (`is_organic`.)
+# - Trap: a play that was broken off is taken for a dislike, and a track that was never shown for a "no". The log says
+#   neither.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 events = log.events.collect()
 listens = events.filter(pl.col("event_type") == "listen").with_columns(
@@ -114,6 +134,19 @@ print(f"{listens['is_organic'].mean():.0%} were the listener's own choice")
 # almost none. A straight line on these log axes would be Zipf's law. Real catalogues bend at both ends.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the left panel has logarithms on both axes; say what one step of the grid means on each. (Ten times.)
+# - Ask: what share of the items would a radio need that wants to cover four fifths of all plays?
+# - Trap: a straight piece of the left curve is taken for proof of a law. Look at both ends.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: the log has more than twenty thousand items. What share of them,
+# the most played ones, does it take to collect 80 % of all plays?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 counts = listens["item_id"].value_counts(sort=True)["count"].to_numpy()
 share = counts.cumsum() / counts.sum()
@@ -126,6 +159,12 @@ right.plot(
 right.set(xlabel="most played items (%)", ylabel="share of all plays (%)", title="concentration")
 right.axhline(80, color=plots.COLORS["muted"], linestyle=":")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# About one in twenty, where the curve crosses the dotted line; a fifth takes nearly everything. "Eighty of a hundred
+# plays go to twenty of a hundred items" is the rule that most of us carry around, and this tail is far steeper. A
+# chart of hits serves the head; the rest is found only by those who are led to it.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -155,6 +194,11 @@ right.hist(lengths.filter(lengths < 60), bins=np.arange(0.5, 60), color=plots.CO
 right.set(xlabel="listens in a session", ylabel="sessions", title="session length")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The evening is the busiest time, the small hours are the quietest, and the difference is modest. Sessions differ far
+# more: a handful of tracks is the most common length, and the tail reaches to fifty and beyond.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A *session* ends after half an hour of silence. See how unequal they are: one is over after a track or two,
 # another goes on and on.
@@ -165,6 +209,14 @@ plt.show()
 #
 # A single play is not the goal. The goal is that the listener comes back. Let us look: do sessions
 # that went well bring the listener back sooner?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: explain both axes slowly: a session is compared with other sessions of the *same* listener.
+# - Ask: why not simply compare listeners who finish a lot with listeners who do not?
+# - Trap: the figure is read as a cause. A good day may bring both the patience and the return.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -208,6 +260,11 @@ ax.set(xlabel="share played to the end, above the listener's own mean")
 ax.set(ylabel="time until the next session\n(listener's mean = 1)")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# After the worst sixth of a listener's sessions the next one is far away, about 1.4 times the usual wait; after the
+# best sixth it comes after about two thirds of it. It is a comparison within each listener, and not yet a cause.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each session is compared with the same listener's other sessions, so that busy and idle people do not
 # blur the picture. Is the slope more than chance? For each listener we take the mean wait after sessions
@@ -243,6 +300,14 @@ if len(waits) >= intervals.LEAST_GROUPS:
 # go back to. How many plays are of a track that this listener never played before? And how do they end?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: to lead people to new tracks is the job of the radio, and just there it fails most often.
+# - Ask: which bar of the right panel would you expect to be the lowest, and why?
+# - Trap: the low bar of the radio is taken for a bad recommender. It plays what is hard; own choices are easy cases.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 first = pl.col("timestamp").min().over("uid", "item_id")
 later = listens.with_columns(new=pl.col("timestamp") == first).filter(
@@ -272,6 +337,11 @@ left.set(ylabel="plays of a new item (%)", title="how much is new")
 right.set(ylabel="played to the end (%)", title="and how it ends", ylim=(0, 100))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Of their own choices about a fifth is new to the listeners, of the radio's plays more than half. What the radio
+# plays new is played to the end least often, what people choose and know most often: discovery is the hard part.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 of_each = later.group_by("uid").agg(
@@ -297,6 +367,14 @@ else:
 #   the best that can be had.
 # - **Average precision**: at each hit, the share of hits so far: $1/2$ at b, $2/4$ at d. Their sum over
 #   the two loved tracks is 0.5; the mean over listeners is called MAP.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: one list on the board, five letters, two loved. Compute every metric on this one list before any code.
+# - Ask: d slips from place 4 to place 5. Which of Recall@3, NDCG@5 and AP notice it? (The last two.)
+# - Trap: the denominator of NDCG. It is the best that this listener allows, and not the number k.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -373,6 +451,16 @@ print("equal:", abs(slow - pointwise.roc_auc(drawn, labels)) < 1e-6)
 # what nobody had heard of yet; that is the problem of the content models in later notebooks.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: three decisions are hidden in the task: the end of the log is the test, first plays only, and a catalogue
+#   that was known before.
+# - Ask: what could a model learn from the four test weeks that it must not know?
+# - Trap: repeats are left out, and people take that for a detail. With repeats in, we would measure how well a model
+#   names what people know already.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 split = split_for(listens["timestamp"])
 learned, checked, after = split.parts(listens)
@@ -417,6 +505,14 @@ print(f"{len(rows):,} listeners, {relevant.sum(dim=1).float().mean():.1f} new it
 #
 # All take the matrix of known plays and return a score for every listener and track. Tracks that a listener
 # knows are left out of the lists.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: random and popular are no jokes: without a floor and a chart no other number means anything.
+# - Ask: which of the four covers most of the catalogue? (Chance.) Would you ship it?
+# - Trap: the room looks for one winner of the table. There are two halves, and no single number for both.
 #
 
 
@@ -489,6 +585,11 @@ def report(ranked):
 
 report(ranked)
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The personal models fit better than the chart, and they show more of the catalogue. Chance covers nearly all of it
+# and fits nobody; the chart has no serendipity by definition. A good list needs both halves of the table.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Read the last three columns against the first three. By its definition the chart of hits has no serendipity at
 # all, and it is the list with the best known items. Chance covers more of the catalogue and surprises everybody,
@@ -515,6 +616,19 @@ else:
 # To see only this effect, both splits are judged on the same hidden plays: a random third of the test
 # period's new tracks. With the split in time the model knows what came before the test period. With
 # the random split it knows everything that is not hidden.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the same hidden plays, two kinds of past. Draw a line of time and put the hidden plays on it, once each way.
+# - Ask: which of the four models can use the future best?
+# - Trap: "all numbers rise alike, so the comparison is safe". Look at the ratios of the pairs of bars.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: the random split shows the future to all four models. By how many
+# per cent does each of them rise?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -547,6 +661,12 @@ ax.set(ylabel="NDCG@20")
 ax.legend()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The chart hardly rises, item kNN by a tenth, PureSVD by more than a fifth. That all gain alike was a sensible guess,
+# for all have seen the same future. But a chart has little to learn from *one* listener's future, and a personal
+# model a lot: so a random split does not only flatter, it also changes the distances.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if len(judged) >= intervals.LEAST_GROUPS:
@@ -572,6 +692,19 @@ if len(judged) >= intervals.LEAST_GROUPS:
 # To see only this effect, nothing but the rivals differs here: each relevant track by itself, once against all
 # tracks that are not relevant, once against 100 of them. With one relevant track at place $r$, NDCG@20 is
 # $1/\log_2(r+1)$ up to place 20, and 0 beyond.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: ask who has read a paper with "100 sampled negatives" in it, and who has written one.
+# - Ask: a random track of this catalogue against a track that somebody loved: how often is it a hard rival?
+# - Trap: the larger numbers are read as easier, and no more. It is the *order* that nobody may trust.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down two guesses: by what factor do the numbers grow with 100 sampled rivals?
+# And which of the four models stands first, before and after?
 #
 
 
@@ -600,6 +733,11 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The chart grows about thirteenfold, PureSVD less than ninefold. Against all tracks PureSVD is first, against a
+# sample item kNN is. A sample of the rivals looks like a smaller copy of the same contest, so the same order was a
+# sensible guess. But drawn rivals are mostly little known: whoever prefers well-known tracks beats them.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # How many times better than the chart is the best personal model, by either measure? The interval of this ratio of
@@ -639,6 +777,15 @@ if enough:
 #
 # Some work does not depend on the request. It is done at night: vectors of all tracks in several spaces, and
 # counts.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes, with all that stands below it.
+#
+# - Say: the longest part of the hour. Keep one picture: ten thousand, three hundred, twenty.
+# - Ask: the funnel scores 3 % of the pairs. Which share of the gain would you be content with?
+# - Trap: the code. Do not read it line by line; read the names of the stages, the table of milliseconds, and the
+#   failure.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -814,6 +961,11 @@ print("held-out loss by epoch: " + ", ".join(f"{loss:.3f}" for loss in losses))
 # and ranks it. The other is the funnel: the first stage takes its candidates, and the rest is done for these only.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: the first stage alone has an NDCG@20 of 0.194. When the ranker
+# sees 300 of 10,000 tracks, how much of what it gains on *all* tracks will be left?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 now = overnight(split.test_start)
 
@@ -856,6 +1008,11 @@ pl.DataFrame(
     | {"together (ms)": [f"{sum(ms):.2f}" for ms in stages]}
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Nearly everything: 0.2183 of 0.2188, in about a third of the time. To fear for the tracks that the first stage drops
+# was sensible. But what the careful model gains, it gains among the first three hundred of the cheap one.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two questions. Does the ranker improve on the first stage at all? And what does it lose when it sees the
 # candidates only? To keep most of the *quality* is easy, the first stage alone may have it. So we ask which share
@@ -888,6 +1045,11 @@ if enough:
 #   than among the tracks, and to be one may become a bad sign.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: which of the two other ways of drawing rivals does more harm, and
+# where: in the funnel, or on the whole catalogue?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 others_alone = [(s, r, w.masked_fill(~r & (w == 0), -torch.inf)) for s, r, w in examples]
 no_weights = [(s, r, torch.zeros_like(w)) for s, r, w in examples]
@@ -902,6 +1064,12 @@ pl.DataFrame(
         for name, (few, every) in by_rivals.items()
     ]
 )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With easy rivals alone the ranker, for all its signals, is no better than the first stage. Without weights it falls
+# apart on the whole catalogue, to a third of the first stage. In the code the three differ in two lines, so one takes
+# it for a detail. It is not: how rivals are drawn is a part of the model.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -936,6 +1104,11 @@ ax.invert_yaxis()
 ax.axis("off")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Each stage sees fewer tracks and spends more on each of them: less than a millisecond for ten thousand, then many
+# times as much for three hundred.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Re-ranking: the list as a whole
 #
@@ -950,6 +1123,14 @@ plt.show()
 #
 # - by **taste**: the cosine of the 96 numbers of each track from above;
 # - by **artist**: 1 if both are by the same artist, else 0.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: until now every track was judged by itself. A list is more than twenty good tracks.
+# - Ask: what would *you* call "more of the same": the same artist, the same sound, the same year?
+# - Trap: people ask for "diversity" as if it were one thing. One gets the variety that one names, and no other.
 #
 
 
@@ -1022,6 +1203,11 @@ ax.set(xlabel="different artists in a list of 20", ylabel="NDCG@20")
 ax.margins(x=0.15, y=0.15)
 ax.legend(loc="lower left")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# By artist the list gets nearly twenty different artists for two per cent of its NDCG. By taste one pays more and
+# gets fewer artists: variety of one kind is not variety of another.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -1108,6 +1294,19 @@ interactive(look, number=(0, min(len(rows) - 1, 200)), n=(3, 20))
 # - **no loop**: the same model, and as many tracks shown to learn from. But they were shown to the listeners'
 #   twins, and drawn at random all the time. So one thing differs: who chose what is learned from;
 # - **random**: the twins.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: a log is a photograph of a loop. Only a world that can be played twice shows what the loop itself does.
+# - Ask: who sees more of the catalogue after ten rounds: the model that learns from its own lists, or its twin?
+# - Trap: "then add some exploration". That was our guess too, and a fifth of the places is not enough here.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw two curves by hand: how unequally the tracks are shown, round by round, with the
+# loop and without it. Then guess which of the two has more plays to the end.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1208,6 +1407,12 @@ if casts:
 else:
     print("There is no world behind this log that could be played again.")
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Both start with the same concentrated lists. Without the loop the model finds its way to more and more tracks; in
+# the loop it stays where it began, for what is never shown never gets a chance. One would like the loop to pay for
+# that in plays. It does not: on the right it is ahead. Who judges round by round sees no reason to break it.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if casts:
@@ -1248,6 +1453,15 @@ if casts:
 # ### 1 · Recall (easy)
 #
 # `ranked` is a list of tracks, best first; `relevant` is a set.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: 1 together, on the screen, to show how cells and checks work. 2 and 3 at home, 4 for those who want the
+#   funnel.
+# - Ask: before exercise 3: what happens if two rows have the same second, and one is test?
+# - Trap: in exercise 2 places are counted from 0, and the first discount becomes infinite or is dropped.
 #
 
 
@@ -1328,6 +1542,14 @@ check_split(split_in_time)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: go back to the two questions of the first slide. The notebook answered the second one better than the first.
+# - Ask: which of these lines would you have believed without a measurement?
+# - Trap: the table is read as a list of truths about recommenders. It is a list of measurements on one log.
 #
 
 # %% slideshow={"slide_type": "fragment"}

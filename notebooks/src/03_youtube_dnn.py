@@ -22,6 +22,15 @@
 # be watched next* as one huge classification, with a class for every video.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: whatever is thrown away here no ranker can bring back. So we judge by recall at a hundred, and the order
+#   within the hundred is the business of the next stage.
+# - Ask: which is worse at this stage: a bad track among the hundred, or a good one that is missing?
+# - Trap: people judge candidates by the top of the list, as they do with a ranker.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -36,6 +45,8 @@
 # **For the speaker.** Ask first how the room would recommend without any network. "What people play who played the
 # same" is the right answer, and half of this notebook shows where such a network comes from, and that neighbours keep
 # up with it. Two ideas of the paper bring nothing on this log; keep those for the discussion of why. About seventy minutes.
+#
+# If time is short, leave out the weighting and the widget; the rivals and the watch time must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -92,6 +103,16 @@ EPOCHS, BATCH = 15, 512
 # **The split** is in time, as always: the last four weeks are the test.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: read the three lines slowly: chosen by the listener, never played before, later than all of training. Each of
+#   them makes the task harder and more honest.
+# - Ask: why not learn from what the radio played, too? It was listened to as well.
+# - Trap: the last column is overlooked. One in eight test examples is a track that training never saw: nobody here
+#   can find it, and it counts as missed.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 task = retrieval_task(
@@ -127,6 +148,16 @@ pl.DataFrame(
 #
 # *Covington, Adams & Sargin (2016), section 3.1.* Trained by cross-entropy, like any classifier; the last layer's
 # weights are the tracks' vectors. Three tracks, by hand:
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: put the step into words: towards what was played, away from everything else, by how likely each was thought
+#   to be.
+# - Ask: the model is certain, and right. What does the step do? (Nothing.)
+# - Trap: the formula moves $u$ as if it were a weight of its own. In the network $u$ is computed from the history,
+#   and the gradient flows on.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -169,6 +200,14 @@ claim(
 # of the average.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a track has two vectors: one for having been played, one for being found. Draw both tables.
+# - Ask: a listener opens the app for the first time. What is the average of an empty history?
+# - Trap: people divide by the length of the padded row, and short histories shrink towards zero.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.youtube_dnn import YouTubeDNN, pooled
 
@@ -198,6 +237,16 @@ pooled(vectors, mask).tolist()
 # its tracks:
 #
 # $$\Big\langle \frac1n \sum_k v_k,\; w_i \Big\rangle = \frac1n \sum_k \langle v_k, w_i \rangle$$
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: one line of algebra takes the magic out of a network: it is "people who played this also played that",
+#   learned.
+# - Ask: what say has a play of last year in this average, and what say has the last one?
+# - Trap: the equality is exact without the MLP only. With it the network can bend what it reads, and is still a
+#   function of the average alone.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -234,6 +283,14 @@ claim(
 # would be pushed down too often.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
+# - Say: a draw is a delegate: rare tracks are drawn seldom, so each of their delegates speaks for many.
+# - Ask: a popular track is drawn as a negative again and again. Without the weight, what does its score learn?
+# - Trap: a smaller loss is read as a better one. The unweighted loss is the answer to another question.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.losses import SampledSoftmax
 
@@ -241,6 +298,12 @@ from course_utils.models.retrieval.losses import SampledSoftmax
 # ### Does it estimate the same loss?
 #
 # An untrained network, the same 512 examples: the full softmax, and the sampled one with more and more draws.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: there are more than nineteen thousand tracks. How many draws does
+# the weighted loss need until its mean over twenty repetitions is within one per cent of the full one: 16, 128 or
+# 1,024?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -262,6 +325,12 @@ print(f"full softmax: {exact:.3f}")
 pl.DataFrame(
     [{"draws": n, "": name, "mean of 20": round(m, 3), "spread": round(s, 3)} for n, name, m, s in rows]
 )  # fmt: skip
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Sixteen are enough for the mean: 9.871 against 9.879. That sixteen cannot stand for nineteen thousand was a sensible
+# guess, and the spread says what is true of it: a single estimate is off by about 0.3, and more draws calm it.
+# Without weights no number of draws helps; the loss is another one, and grows with them.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The unweighted loss is another loss: it grows with the number of draws. The weighted one comes close with few draws
@@ -304,6 +373,11 @@ ax.minorticks_off()
 ax.margins(y=0.25)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# A step with the full softmax grows with the catalogue. The sampled one hardly does: at 80,000 tracks it is more than
+# ten times faster.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Loss and gradient of one step, without the optimiser's. The full softmax grows with the catalogue. The sampled one grows slowly: it still
 # fills a gradient for the whole table, with zeros for nearly all rows (notebook 12 does away with these, too).
@@ -315,6 +389,21 @@ plt.show()
 # What needs no gradient, each with the best of seven settings on validation. How many of the latest listens count is
 # one of the things that are tried, for them as well: the network must not win by a window that its rivals never got.
 # The popular list counts all listens, the radio's too; counting chosen new tracks alone was worse on validation.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
+# - Say: each rival got seven settings, and how many of the latest listens count is among them. Nobody may win by a
+#   window that the others never had.
+# - Ask: which of the five would you have left out of a paper, and why would that have been tempting?
+# - Trap: the intervals of the lists overlap, and the room says "all the same". The paired difference to ALS is in the
+#   claim. Others say "YouTube was wrong": its network read searches, place and age; ours reads plays.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down the order of five lists by Recall@100: the popular tracks, item-to-item
+# neighbours (2001), EASE, matrix factorisation (ALS, 2008), and the network.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -383,6 +472,13 @@ plots.interval_plot(ax, recall, [plots.COLORS[colors.get(name, name)] for name i
 ax.set(xlabel="Recall@100 over the whole catalogue, 95 % interval over listeners", xlim=(0, None))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Personal lists find far more than the popular one; among the personal ones the network is not first. It is level
+# with neighbours and behind matrix factorisation. A network that is fifteen years younger than these neighbours
+# should win, one thinks. But all of them make their list from the latest plays of a listener, and the rivals were
+# tuned as carefully as the network. All of them are far from the oracle, which knows the true interests.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("YouTube DNN", "popular")
@@ -442,6 +538,11 @@ pl.DataFrame(
     ]
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# New listeners need no training: the vector is made of what they have just played. More is found for them, but the
+# popular list gains as well: they choose more popular tracks.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # New listeners need no training: a vector is made of what they played. That more is found for them does not mean that
 # they are served better. They choose more popular tracks and fewer new ones, and the popular list gains as well.
@@ -451,6 +552,19 @@ pl.DataFrame(
 # ## How much history?
 #
 # The same network, trained and asked with the last fifty listens. It has seven trials of its own.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: only the window changes; the network with fifty has seven trials of its own.
+# - Ask: fifty plays contain the last ten. How can they be worth less?
+# - Trap: people answer "too much noise". An average has no way to ignore: what it reads it mixes.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: will fifty listens find more than ten, fewer, or as much? By how
+# many hundredths of Recall@100?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -471,6 +585,12 @@ claim(
     f"ΔRecall@100 {gap}",
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Ten find more, by about four hundredths. Fifty plays do hold more information, so the other guess was sensible. But
+# an average cannot choose: a likely reason is that listeners have several interests, a session follows one, and the
+# average of fifty mixes all.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A likely reason: listeners have several interests, and a session follows one of them. The average of fifty listens
 # mixes all; the last ten tell the present one. Interests that drift would do the same. With the effect `mood` of the
@@ -481,6 +601,14 @@ claim(
 # ## Does the weighting matter?
 #
 # Train with the same draws, unweighted. Seven trials, too.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the same draws, the same network, and no weights. In the table of losses the difference was huge.
+# - Ask: do you expect the lists to differ as much as the losses did?
+# - Trap: a ◦ is read as "no effect". It says that with another training seed the interval contained zero.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -511,6 +639,12 @@ pl.DataFrame(
     ]
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# A loss that was far off costs a hundredth of recall here, and with another training seed the interval contained
+# zero. That coverage should rise without weights is sensible, since popular tracks lose a part of their bonus; it did
+# not.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Here the weighted draws find a hundredth more; with another training seed the interval holds zero, and so the line is
 # open. Unweighted, a track's score learns how much likelier it is *than the sampler says*, so popular tracks lose a part of
@@ -526,6 +660,15 @@ pl.DataFrame(
 # example*, so that it can learn how popularity moves, and set it to zero when it serves: "now".
 #
 # Our claim before we look: with an age the network's scores follow the drift, and its lists find more.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the network is told how old an example is, and at serving it is told "now".
+# - Ask: the claim is on the slide. Who signs the first half, and who signs both?
+# - Trap: following the drift of the *past* is taken for knowing the future. Age zero is the end of training; the test
+#   comes two to six weeks later.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -569,6 +712,12 @@ ax.set(xlabel="log change of the track's share in training,\nlast quarter agains
        ylabel="log change told by the network")  # fmt: skip
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The dots lie along the line: the network has learned which tracks rose and which fell. And yet its lists find no
+# more. Both halves of our claim looked equally safe; but what the network knows of the end of training is two to six
+# weeks old in the test.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each dot is a track with forty plays or more in these two quarters. The network has learned which way the wind blew:
 # these are plays that it was trained on, and without an age it could not tell the quarters apart at all. And yet the
@@ -582,6 +731,15 @@ plt.show()
 #
 # YouTube's other warning: if you hide a *random* play and give the plays around it, the network sees the future. It
 # will look better offline and be worse when it serves. Train it so: five listens before the target, five after it.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: draw a row of plays and hide one in the middle. Then hide the last one.
+# - Ask: what does the network see in the first drawing that no server will ever show it?
+# - Trap: the room knows about leakage and expects *both* claims to hold. Let it say why before the second one is
+#   shown.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -629,6 +787,13 @@ claim(
     expected=False,
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The first half of the warning holds: judged with the plays around the target, the network looks better than it is.
+# The second half falls: trained so, it does not serve worse. Two likely reasons: in this world the order of new
+# choices within a session carries nothing, and rate and epoch were chosen on plays that really came next. With series
+# and playlists expect YouTube's result.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The first half of the warning holds. In one of twenty-five test examples the target itself is played again within the
 # next five choices, which may be most of the gain. The second half falls here. Two likely reasons: in this world the
@@ -651,6 +816,20 @@ contest.trials()
 # with $k$ of $N$ impressions watched, $P = k/N$, and $\mathbb E[T]$ the watch time per impression. So serve
 # $e^{\text{logit}}$, not the sigmoid, and you rank by watch time. *Section 4.2.* Clicks on thumbnails are rare. Are
 # full plays of music?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: derive the odds on the board with ten impressions: three watched for two minutes each. The weighted positives
+#   are 6, the negatives 7.
+# - Ask: what is E[T] here, and what are the odds? (6/10 and 6/7.)
+# - Trap: people serve the sigmoid. The watch time is in the odds, $e^{\text{logit}}$.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: among listeners who finish two of three tracks, how many times as
+# large as the expected minutes will the learned odds be?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -714,6 +893,12 @@ ax.set(
 ax.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Three times: 1 / (1 − ⅔). The paper says "approximately", and for clicks on thumbnails that is right, so a guess
+# near one was sensible. The left end of the curve shows it. Most groups of listeners lie further to the right: there
+# a ranking by odds favours what is likely to be *finished*, beyond its minutes.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 error = (odds * (1 - P) / expected - 1)[there].abs().max().item()
@@ -738,6 +923,14 @@ claim(
 # ## Play with it
 #
 # Type the ids of some tracks, and see what the network finds for a listener who has just played them.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: let somebody choose three tracks, then replace one of them and run it again.
+# - Ask: which track of the list would be gone if we took away the second one that was played?
+# - Trap: a list that looks fine to the eye is taken for a result. The result was two slides of recall.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -799,6 +992,14 @@ interactive(
 # Newer plays should say more. `vectors` (B, L, d) hold a history, latest first; the play at place k gets the weight
 # `decay ** k`, those that `mask` (B, L) takes out get none, and the weights of a history add up to 1. Return the
 # weighted averages (B, d); of an empty history zeros.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: 1 in class: it is the cure for "every play has the same say". 2 and 3 for home, 4 for a week.
+# - Ask: before exercise 1: what must happen to the weights when a play is masked out?
+# - Trap: the weights are normalised before the mask is applied, and no longer add up to 1.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -887,6 +1088,16 @@ check_expected_watch_time(expected_watch_time)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: two lines with ✘, three with ◦: this notebook repeats a famous paper on another log, and not all of it comes
+#   out.
+# - Ask: for each ✘: what would the log need to have so that it turns into a ✔?
+# - Trap: the room concludes that networks are useless for candidates. What was measured: this network, on ten plays,
+#   is level with neighbours on the same ten. Notebooks 04 and 09 read more than that.
 #
 
 # %% slideshow={"slide_type": "fragment"}

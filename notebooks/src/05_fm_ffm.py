@@ -22,6 +22,15 @@
 # Factorization machines learned to say something sensible about all of them.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: every recommender ends in one sentence: *this* listener will like *this* track. It is a sentence about a
+#   pair. Today is about pairs.
+# - Ask: how many pairs of a listener and a track has a service of the size that you use yourself?
+# - Trap: the word "machine" promises more than there is. It is one formula, and it fits into one line of code.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -34,6 +43,8 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** Start with the two-by-two table on the board and let the room try to find four weights. It takes
 # them a minute to see that it is impossible. The rest of the hour is the answer.
+#
+# About 73 minutes in all. If time is short, leave out the timing and the ladder.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -80,6 +91,14 @@ MARGIN = 0.001  # ΔAUC that we call a difference
 # for everything.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
+# - Say: give the room a minute to look for four weights and a bias before you show why there are none.
+# - Ask: add the two diagonals of the table. What do you see? (The same sum, whatever the weights.)
+# - Trap: somebody proposes a cut-off instead of ½. It does not help: the order of the four scores is wrong already.
+#
+
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Now give everyone a *vector*, here of a single number: Ann $+2$, Ben $-2$, R $+2$, J $-2$, and let the
 # logit be the product. Ann meets R: $+4$. Ann meets J: $-4$. All four are right, with four numbers.
@@ -97,6 +116,21 @@ torch.sigmoid(torch.outer(listener, artist)).round(decimals=2)
 # Count the pairs of our log first.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: the cross is not stupid. People did it for years, and a fact about a pair that comes every week is worth
+#   having.
+# - Ask: what does the weight of a pair say that nobody has seen?
+# - Trap: people divide pairs seen by pairs possible, get a tiny number, and think that the test has as few of them.
+#   Look at both columns: listens are not spread evenly over the pairs.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down two guesses. Of all pairs of a listener and an artist, which share did
+# training see? And of the listens in the test, which share is of a pair that training never saw?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 shares = {}
 for field in task.fields[1:]:
@@ -109,6 +143,12 @@ pl.DataFrame(
     schema=["pair", "possible", "seen in training", "test listens with a new pair"],
     orient="row",
 )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Of the pairs of a listener and an artist training saw 2.6 %, and still 40 % of the test listens are of a pair that
+# it saw: people come back to what they know. Who guessed 97 % new from the first number forgot that. Yet 60 % are
+# new, and for them the weight of a cross is exactly zero.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The cross memorises the pairs that it saw. For a pair that is new its weight is exactly zero, and a good
@@ -126,6 +166,17 @@ pl.DataFrame(
 # listens of R. Their product is defined even if the two have never met. That is the whole idea:
 # **parameters are shared between pairs**, so knowledge moves from the pairs that were seen to those that
 # were not.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 12 minutes.
+#
+# - Say: the formula has the same double sum over pairs as the cross. Only where the weight comes from has changed.
+# - Ask: Ann has never met artist Q. From what is the number for this pair made? (From her other artists, and from Q's
+#   other listeners.)
+# - Trap: the word "factorization" makes people look for a matrix that is decomposed. Nothing is decomposed: the
+#   vectors are trained by gradient steps like any weights. Have the identity computed by hand for 1, 2, 3 before the
+#   code.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -169,6 +220,10 @@ claim(
 # a Python loop.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: with two thousand fields, how many times faster is the identity?
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def all_products(fields):
@@ -198,6 +253,12 @@ ax.set_xlim(14, 4_500)
 ax.minorticks_off()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# More than a hundred times. By counting, the double sum has about n times the work, but for few fields the two lines
+# nearly meet: a matrix product is fast, and sixteen fields are no burden for it. Who guessed a small factor thought
+# of few fields. The gain grows with n, and that is what $O(nd)$ against $O(n^2d)$ says.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 ratio = ms["O(n²d)"][-1] / ms["O(nd)"][-1]
@@ -214,6 +275,15 @@ claim(
 # up in a table. A number is first encoded (see notebook 08), and its vector is the weighted sum of the
 # vectors of its codes. So every field becomes one vector, and every model from here to DCN-v2 starts
 # from them.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: this slide is dull and carries the rest of the course: every field becomes one vector, whether it was an id
+#   or a number.
+# - Ask: how does a number get a vector? (A weighted sum of the vectors of its codes.)
+# - Trap: people take "field" and "value" for the same thing. Listener is a field, Ann is a value.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -247,6 +317,15 @@ from course_utils.models.ranking.fm_ffm import FactorizationMachine
 # Each had seven trials of learning rate and decay of its tables; validation chose, and says when to stop.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
+# - Say: three models, ids alone. Before the table ask for the order; before the figure ask where each gains.
+# - Ask: on pairs that were seen fifty times, which of the two do you want: the cross or the vectors?
+# - Trap: the table shows crosses and FM level, and the room concludes that they do the same. Cut by how often the
+#   pair was seen, and they do not.
+#
+
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import (
     CrossedLogisticRegression,
@@ -269,6 +348,11 @@ contest.table([*by_ids])
 # ### By how often the pair was seen
 #
 # Cut the test listens by the number of times that training saw this listener with this artist.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw two curves by hand over "never, 1–2, 3–9, 10–49, 50 and more": what do the
+# crosses gain over logistic regression, and what does the FM gain?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -300,6 +384,12 @@ ax.set(xlabel=f"how often training saw the listener with the {OTHER}")
 ax.set_ylabel("AUC minus that of\nlogistic regression")
 ax.legend()
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The FM gains on pairs that nobody has seen, where the crosses gain next to nothing: that is the idea of vectors,
+# seen in data. At the other end it is sensible to expect the crosses ahead, since a pair seen often can keep a fact
+# of its own. The figure cannot tell: few listens are left there, and the intervals are wide.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -333,6 +423,15 @@ else:
 # the validation loss turns up again. Too much, and the vectors never grow.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: show the left panel first: every dose less of decay fits training better. Then the right one.
+# - Ask: which of the five would you choose from the left panel alone?
+# - Trap: people read the lowest curve of the left panel as the best model. And they take weight decay for a detail.
+#   Here it decides more than the form of the model.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 decays = [0.0, 0.2, 0.6, 2.0, 6.0]
 curves = {}
@@ -355,6 +454,12 @@ axes[0].set(title="training", ylabel="log loss (nats)", xlabel="epoch")
 axes[1].set(title="validation", xlabel="epoch")
 axes[0].legend()
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Without decay the training loss is the lowest of all and goes on falling, while on validation the loss turns up
+# again after the fifth pass. With the most decay the vectors hardly grow, and both losses stay high. The best dose
+# lies between, and only the right panel shows it.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -381,6 +486,15 @@ claim(
 # has the same vector in all pairs.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
+# - Say: one vector must please everybody whom it meets. FFM allows each value a different face for each field.
+# - Ask: eleven fields, vectors of length 44 for FM: how long may those of FFM be at equal parameters? (4.)
+# - Trap: at equal *length* FFM has eleven times as many parameters, and then its win says nothing. And its linear
+#   time is gone: ask why.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.fm_ffm import FieldAwareFM
 
@@ -402,6 +516,11 @@ claim("FFM equals its sum over pairs", difference < 1e-10, f"largest difference 
 #
 # Three ids and eight of the counters make eleven fields. FFM gets vectors of length 4 for each of the
 # eleven, FM vectors of length 44.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: at equal parameters, does FFM win, lose or draw? Its vectors are
+# eleven times shorter.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -429,6 +548,12 @@ for name, make in mixed.items():
     contest.enter(name, make, batches=few)
 contest.table([*mixed])
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# FFM is ahead, by about a thousandth of AUC. The large step is the one before, from the linear model to FM. That so
+# short a vector must lose was a sensible guess: but each of the eleven is read in one kind of pair only, and has to
+# please nobody else.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("FM, 8 counters", "linear, 8 counters")
@@ -450,9 +575,24 @@ contest.trials()
 # that it was measured on the code you see.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the ladder is a map, and not a result of this hour. Let the room find FM and FFM, and read their distance
+#   from the zero line.
+# - Ask: from which rung to which is the largest step? (From logistic regression to the same on bins.)
+# - Trap: FFM stands higher than FM on the left, but not at equal parameters: it has eight times as many there. On the
+#   right, on real ratings, neither can be told from the linear model.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HERE = ["logistic regression", "… on binned numbers", "… with crosses", "FM", "FFM"]
 ladder.draw(HERE)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# On the simulated log the vectors add to the linear model on bins, and FFM adds more than FM. On the film ratings
+# neither can be told from it: the intervals contain zero.
+#
 
 # %% slideshow={"slide_type": "skip"}
 Markdown(ladder.table(HERE))
@@ -466,6 +606,14 @@ Markdown(ladder.table(HERE))
 # their vectors. Each candidate has a vector, `items` (m, d), and a weight, `weights` (m,). Return, without a
 # loop, the part of the FM's logit that depends on the candidate: (m,). What is the same for all changes no
 # order.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: 1 on paper, in pairs: it is what a server computes for every request. 2 and 3 for home; 4 is a project.
+# - Ask: before exercise 1: which terms of the sum are the same for all candidates?
+# - Trap: in exercise 2 people forget that $v_i$ does not meet itself.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -551,6 +699,15 @@ check_fm_triples(fm_triples)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: let somebody read the ◦ line and say what it means: ahead every time we trained, but not always by the margin
+#   that stood at the top.
+# - Ask: which of these lines is mathematics, and which is a fact about one log?
+# - Trap: a ✔ is read as "always". It is: on this log, by this margin.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -22,6 +22,14 @@
 # simply added the two together, and half of the industry still runs on it.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: facts and rules: keep the two words on the board for the whole hour. Every model today is a way to have both.
+# - Ask: name a fact and a rule about your own listening. Which of the two would a new song profit from?
+# - Trap: people file "memorise" under bad habits. A fact about a pair that comes every week is worth having.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -34,6 +42,8 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The dot-product experiment is the heart of the hour. Let the room bet on the number of
 # examples, and then on the number of units, before you show the curves.
+#
+# About 73 minutes in all. If time is short, leave out hashed crosses and DLRM; the dot product must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -88,6 +98,14 @@ FAR = 0.05  # error that we call far from the product; its targets have a standa
 # Its weight says so. Ann × Q was never seen. Its weight says nothing.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes.
+#
+# - Say: a cross is a lookup and nothing else. Row 0 stays zero for ever: of strangers it says nothing.
+# - Ask: what should a model say about a pair that it never saw: nothing, or something about somebody else?
+# - Trap: "collisions are rare". In a table about as large as the list of pairs they are the rule.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import Crosses, PairKeys
 
@@ -113,6 +131,11 @@ from course_utils.models.ranking.wide_deep_deepfm import CrossedLogisticRegressi
 # depends on the size of the table.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess. Training has about 150,000 pairs. In a table of 131,072 rows, what
+# share of the *new* pairs will read a weight that some other pair has trained? And in one of 16 million rows?
+#
+
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import HashedCrosses
 
@@ -133,6 +156,11 @@ pl.DataFrame(
         f"{share:.0%}" for share in read.values()]}
 )  # fmt: skip
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With about as many pairs as rows it is 69 %, neither all nor none. Pairs fall into rows like rain: some rows get
+# several, and about a third stay dry. To be nearly free of it takes a hundred rows for a pair, the last line.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # To be nearly free of it, a hash needs about a hundred rows for every pair of the training rows (exercise 3 says
 # why). The smallest of these tables takes part in the contest below, beside the exact index.
@@ -143,6 +171,14 @@ pl.DataFrame(
 #
 # Every field becomes a vector (notebook 05), the vectors stand side by side, an MLP reads them. Listeners
 # with similar vectors are treated alike, so what was learned from one serves the other.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: the MLP gets the vectors side by side, adds them up with weights, and bends the sums.
+# - Ask: where in an MLP are two of its inputs multiplied? (Nowhere.)
+# - Trap: "deep" is heard as "better". Wait for the next figure.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -162,6 +198,15 @@ deep_alone(torch.ones(1, len(task.fields), dtype=torch.int64), torch.empty(1, 0)
 # trained together, so that each half corrects the other. *Cheng et al. (2016), section 3.3.*
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 11 minutes.
+#
+# - Say: one logit, one loss, one gradient into both halves. It is not the mean of two models that were trained apart.
+# - Ask: the listener has never met the artist. Which half do you ask?
+# - Trap: a ✘ is taken for a bug of the notebook. It is a measurement: on ids alone the famous half of the story did
+#   not come out here. With counters, later in the hour, deep does beat wide.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import WideAndDeep
 
@@ -171,6 +216,11 @@ from course_utils.models.ranking.wide_deep_deepfm import WideAndDeep
 # Ids alone, so that nothing else helps. Each model had seven trials of learning rate and decay of its tables
 # (the hashed one takes over those of `wide`); validation chose, and says when to stop. Then cut the test listens by
 # how often training saw the listener with this artist.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw three curves by hand over "never, 1–9, 10 and more": what will crosses ("wide"),
+# an MLP ("deep") and an FM gain over logistic regression?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -217,6 +267,12 @@ ax.set_ylabel("AUC minus that of\nlogistic regression")
 ax.legend()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The crosses gain where the pair was seen, as the story goes. That the MLP gains on new pairs is what the books let
+# one expect, and here it gains nowhere; the FM does, even on pairs never seen. What carries over to a new pair is the
+# *product* of two vectors, and an MLP has nothing that multiplies.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 seen = met > 0
@@ -256,12 +312,31 @@ else:
 # $$\mathrm{logit} = \mathrm{linear} + \sum_{i<j}\langle v_i, v_j\rangle + \mathrm{MLP}([v_1, \dots, v_n]).$$
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 10 minutes.
+#
+# - Say: one table of vectors and two readers of it, who both send gradients into the same rows.
+# - Ask: DeepFM contains an FM. Can it be worse than that FM?
+# - Trap: what a model *can* express is taken for what training finds. The second mistake is to throw DeepFM away
+#   after this slide: in its paper it wins, on hundreds of times as many rows.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: on ids alone, how many thousandths of AUC is DeepFM ahead of, or
+# behind, the FM that it contains?
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import DeepFM
 
 # %% slideshow={"slide_type": "fragment"}
 contest.enter("DeepFM on ids", lambda: DeepFM(n, None, dim=16, hidden=(96, 48)))
 contest.table(["FM", "deep", "DeepFM on ids"])
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Twelve thousandths *behind*, level with the MLP alone. A model that contains another one can be at least as good, so
+# the opposite guess was sensible. But it is trained as one piece, with one set of doses for both halves.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -287,6 +362,11 @@ for name, (key, style) in styles.items():
 ax.set(xscale="log", xlabel="decay of tables", ylabel="lowest validation loss (nats)")
 ax.legend()
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The FM is best with little decay and ruined by a decay of 50, where the MLP is at its best. DeepFM has one table, so
+# one dose for both, and its curve lies on that of the MLP: what is right for one half is wrong for the other.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Decay keeps every entry of a table small. A product of two small vectors is very small, so the FM needs little
@@ -329,6 +409,11 @@ contest.enter("FM beside an MLP", lambda: TwoTables(SHRINK))
 contest.enter("… with one decay", lambda: TwoTables(0), like="DeepFM on ids")
 contest.table(["FM", "DeepFM on ids", "… with one decay", "FM beside an MLP"])
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With a dose of its own the MLP adds to the FM. The same two sets of tables with one dose stay where DeepFM was: the
+# cure is the second dose, not the second table.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("FM beside an MLP", "… with one decay")
@@ -349,6 +434,16 @@ claim("With tables and a decay of its own an MLP adds to the FM", gap.low > MARG
 # Facebook's DLRM (Naumov et al. 2019) makes **one** vector of all numbers with a bottom MLP, multiplies
 # all pairs of vectors, and lets a top MLP decide. With many ids and few numbers this is cheap: the pairs
 # of a thousand numbers never arise.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes.
+#
+# - Say: count the pairs: with three ids and one vector of all numbers there are six products. With a field for each
+#   number there would be hundreds.
+# - Ask: which facts about *this* listener and *this* track do our counters hold already?
+# - Trap: the room reads the third claim as "Wide & Deep is useless". On ids alone the crosses had much to say; beside
+#   counters that know the same facts they have not.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -374,6 +469,12 @@ WHOLE = ["… with crosses", "MLP", "Wide & Deep", "DeepFM"]
 for name in WHOLE:
     contest.enter(name, rungs[name], like=name)
 contest.table(WHOLE)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The MLP passes the crosses, and adding the crosses to it brings nothing more. "Together better" was our guess, too.
+# But the facts that crosses memorise stand in the counters already: how often this listener played this track, and
+# how much of it.
+#
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The judge is AUC; log loss stands beside it.
@@ -414,6 +515,16 @@ contest.trials()
 # *new* users and items. The dot product itself makes no error. Predicting 0 makes an error of 1.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 12 minutes.
+#
+# - Say: fix the ends of the scale first: 0 is the dot product itself, 1 is a model that always says 0.
+# - Ask: how many users, fifty examples each, until the error is below 0.1? Take bets in powers of ten. (4,000 are not
+#   enough.)
+# - Trap: somebody says "universal approximation". The theorem promises that good weights exist. The second figure
+#   shows that they do, and that training does not find them.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 D, N_ITEMS, EACH = 16, 2_000, 50
 
@@ -446,6 +557,11 @@ def dot_error(n_users, hidden, steps=1_000):
     return error.square().mean().sqrt().item()
 
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: with 4,000 users, that is 200,000 noisy examples, how large will
+# the error of the better MLP be? (Predicting 0 has an error of 1.)
+#
+
 # %% slideshow={"slide_type": "fragment"}
 USERS = [60, 250, 1_000, 4_000]
 WIDTHS = {"MLP 32–16": [32, 16], "MLP 128–64": [128, 64]}
@@ -470,6 +586,12 @@ ax.set_xlim(50, 12_000)
 ax.minorticks_off()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The better MLP comes down from 0.54 to 0.22, and most of the way it has made with the first thousand users; the
+# smaller one stops above a half. Sixteen multiplications look like nothing, so a guess near zero was sensible. But to
+# an MLP each of them is a surface that it has to build from bent planes.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 best = min(values[-1] for values in rmse.values())
@@ -491,6 +613,11 @@ claim(
 #
 # and a ReLU network can draw each square as a broken line, one unit for each piece (exercise 2). Sixteen
 # products take 32 squares, so 256 units are 8 pieces a square.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: with 64 units, who is better, training or the weights set by
+# hand? And with 1,024?
 #
 
 
@@ -546,6 +673,12 @@ ax.set_xlim(55, 2_200)
 ax.minorticks_off()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With 64 units training is ahead: two pieces a square are a poor drawing. With 1,024 the weights set by hand make
+# less than a tenth of the error that training makes. So the good weights are there, and 400,000 exact examples did
+# not lead to them. Form is not the limit; finding is.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 found, possible = by_width["trained"], by_width["set by hand"]
@@ -578,6 +711,15 @@ claim(
 #
 # How much a group of rows is overfitted, its log loss says: that in the test minus that in training. We group by
 # how often the row's track occurs in training.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes.
+#
+# - Say: the rows of a table are the only weights that see a handful of examples each. All others see every row.
+# - Ask: which ids are learned by heart first?
+# - Trap: the gap is read as overfit to the last digit. The test is later in time, too, so that a small gap is left
+#   even where nothing is learned by heart. Compare the groups and the panels, not the number with zero.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -634,6 +776,11 @@ axes[0].set_ylabel("log loss in the test\nminus in training (nats)")
 axes[0].legend(title="track in training", title_fontsize=12.5)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Left: for tracks that occur once or twice the gap grows with every pass, to nearly 0.9 nats, while the frequent ones
+# stay near 0.1. Right: with decay all three stay near 0.1. It was the tail that had been learned by heart.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 rare, middle, head = wild_overfit[-1]
@@ -655,6 +802,11 @@ claim(
 # - **Draw anew**: before every epoch forget the tables, keep the rest (Fan et al. 2024).
 # - **Hash**: fewer rows, each shared by several ids and therefore seen more often. Here the remainder of the
 #   id's number does for a hash; notebook 11 has better ones.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: which of the three cures ends with the lowest validation loss,
+# and which with the highest?
 #
 
 
@@ -686,6 +838,12 @@ for (name, losses), color in zip(cures.items(), shades, strict=True):
 ax.set(xlabel="epoch", ylabel="validation log loss (nats)", xticks=range(1, EPOCHS + 1))
 ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Decay ends lowest. Hashing stops the rise almost completely, which looks like the perfect cure, and ends far above
+# both others: in so few rows an id no longer knows who it is, so nothing is learned by heart and little is learned at
+# all. Judge a cure by the height of its curve, not by its slope alone.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -730,9 +888,22 @@ claim("So does hashing", min(hashed) < min(wild) - LOWER, told, expected=False)
 # that it was measured on the code you see.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: find the four of this hour, and look at the two panels one after the other.
+# - Ask: the MLP leads these four on the right and is level with two of them on the left. What would you ship?
+# - Trap: a rung further down in the list is taken for a better one. The order is the order of the course.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HERE = ["MLP", "Wide & Deep", "DeepFM", "DLRM"]
 ladder.draw(HERE)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# On the simulated log the MLP, Wide & Deep and DLRM stand level, and DeepFM a little lower. On the film ratings only
+# the MLP is clearly above the linear model on bins.
+#
 
 # %% slideshow={"slide_type": "skip"}
 Markdown(ladder.table(HERE))
@@ -744,6 +915,15 @@ Markdown(ladder.table(HERE))
 #
 # DLRM's top MLP reads the products in the order (1, 0), (2, 0), (2, 1), (3, 0), … To see what it makes of the
 # vectors i and j, one needs their column. Write it, for i ≠ j in either order.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: 1 takes two minutes at the board. 2 is the one to do in pairs: whoever draws the square understands the hour.
+#   3 is for home, 4 for the curious.
+# - Ask: before exercise 2: how many slopes does a broken line of n pieces have, and how many kinks?
+# - Trap: the first slope, which is negative, is forgotten.
 #
 
 
@@ -831,6 +1011,15 @@ check_rows_needed(rows_needed)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: four lines have a ✘. Each of them was expected to hold by the people who wrote it down, and fell when it was
+#   measured.
+# - Ask: which ✘ surprised you most, and what would you change to turn it?
+# - Trap: people go home with "Wide & Deep does not work". What they should take home is: know where your facts stand.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -22,6 +22,15 @@
 # all pairs of features are there, each with a weight of its own.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a product is a sentence with "and" in it: this listener *and* at night *and* after two skips. Sums of
+#   features cannot say it.
+# - Ask: which two columns of your own data would you multiply by hand, if you could choose only two?
+# - Trap: "cross" means product here. It has to do neither with cross entropy nor with cross-validation.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -35,6 +44,9 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** Ask before the experiment with six coefficients: how many neurons does an MLP need for
 # one product of two numbers? Let the room bet. And before the target with a kink: who wins this time?
+#
+# About 72 minutes in all. If time is short, leave out the mixture of experts and the slide on the forms; the
+# polynomial, the kink and the duel must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -91,6 +103,15 @@ SWEEP = 40_000  # the latest training listens, for the sweeps of many models
 # $(1, 2) \cdot 12 + (4, 8) = (16, 32)$. Do you see it? Both lie on the line through $(1, 2)$.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: do both layers by hand with the room, and keep the bracket apart: it is one number, not a vector.
+# - Ask: why do both results lie on the line through (1, 2)?
+# - Trap: the room says "because the weights are equal". Try other weights: without biases the result is always the
+#   input times one number. That number depends on the input, so the layer is still not linear.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossVector
 
@@ -126,6 +147,15 @@ first_version(torch.tensor([[1.0, 2.0]])).detach()
 # once more, still multiplied by the *input*: $(1, 2) \odot (2, 6) + (2, 6) = (4, 18)$.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: one thing changes and nothing else: the one number becomes a number for each component.
+# - Ask: which matrix brings back the first version? (All rows the same vector.)
+# - Trap: people multiply by the *last* output in the second layer. The layer multiplies by the input again; that is
+#   why the degree grows by one a layer, and is not doubled.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossNetwork
 
@@ -141,6 +171,16 @@ by_hand(torch.tensor([[1.0, 2.0]])).detach()
 #
 # Let a computer algebra system do it: two layers, two features, letters in place of numbers. We ask only
 # *which* monomials appear. With `shared` all rows of the matrix are one vector, as in the first version.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: two questions are easily mixed up. Which products *are* in there? Algebra answers that. Which can be *found*
+#   by training? That is the next slide.
+# - Ask: two layers, two features: how many monomials will be printed? (Nine.)
+# - Trap: "all monomials" is not "every polynomial". The weights are shared, and a matrix leaves far fewer of them
+#   free than there are coefficients.
 #
 
 
@@ -227,6 +267,11 @@ def on_top(network, d):
     return nn.Sequential(network, nn.Linear(d, 1), nn.Flatten(0))
 
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess. The target is a product of *four* numbers, the network has *two*
+# cross layers. How much of the variance will be left: a little, about half, or all of it?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 LAYERS, DEGREES = [1, 2, 3], [1, 2, 3, 4]
 
@@ -252,6 +297,12 @@ ax.set(title="share of the variance that is left after fitting")
 ax.grid(visible=False)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# All of it. Two layers hold every product of three, so "most of the way" was a sensible guess. But these inputs are
+# independent and spread evenly around zero, and then a product of four has no correlation with any polynomial of
+# degree three. The best that is left is to predict the mean. One layer more, and nothing remains.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 within = np.array([[k <= n + 1 for k in DEGREES] for n in LAYERS])
@@ -268,6 +319,17 @@ claim(
 # Now the test that the first version must fail. The target is a sum of pairs, $x_1x_2 + x_3x_4 + \dots$: all
 # of degree two, so that one layer holds all monomials that it takes. Does a vector learn them, with one layer
 # or with three? Does a matrix?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: this is the slide on which the second version earns its name. The monomials are all there in the first one;
+#   it cannot weigh them one by one.
+# - Ask: write $x_1x_2 + x_3x_4$ as a product of two sums. What else comes out?
+# - Trap: "then take more layers". The solid grey line has three, and each of them has one weighted sum again.
+#   Somebody may see that one layer leaves a little even of *one* pair: the term $u^\top x_0$ comes along and cannot
+#   be switched off.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -303,6 +365,12 @@ ax.yaxis.set_major_formatter("{x:.0%}")
 ax.legend(loc="upper left")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With one pair the vector nearly keeps up. From two pairs on it leaves more than a quarter of the variance, three
+# layers hardly less than one. The matrix leaves nothing. Depth does not make up for freedom: each layer of the first
+# version still multiplies the whole input by one number.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 vector = min(left_of_pairs[name][n] for name in VERSIONS if "vector" in name for n in (1, 2, 3))
@@ -323,6 +391,21 @@ claim(
 #
 # One cross layer on three numbers has 16 parameters with the layer on top. Against it: MLPs of up to nearly
 # seven thousand. All try the same two learning rates.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: let the room bet in powers of ten and write the bets on the board. Both axes are logarithmic.
+# - Ask: is this a fair fight?
+# - Trap: it is not, and say so before they do: the target was made for the layer. What the figure shows is the price
+#   of a wrong form. It does not show that an MLP fails; a ten-thousandth of the variance is a good fit for many
+#   purposes.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: how many parameters will an MLP need to fit this as well as the
+# cross layer does with 16?
 #
 
 
@@ -358,6 +441,12 @@ for name in rivals:
 ax.set(xlabel="parameters", ylabel="share of the variance left", xlim=(10, 20_000))
 ax.set_ylim(min(1e-10, max(errors[ONE], 1e-15) / 10), 1)
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# None of the four gets there. The largest, with 6,657 parameters, leaves more than a thousand times as much as the
+# cross layer. "A few hundred" was a sensible guess: an MLP can come as close as you like. But it pays many parameters
+# for every factor of ten, while the layer has the right form already and only looks for the coefficients.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -405,6 +494,16 @@ plt.show()
 # wide. Against it: the same MLPs as above.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: we need not train cross networks of all widths. Each of them *is* a polynomial, so the best polynomial is
+#   better than all of them. That is what a bound is for.
+# - Ask: who wins this time, and what would ten cross layers change?
+# - Trap: the square at three layers lies above the dashed line. This gap is training; the dashed line is what no
+#   training can beat. Keep the two apart.
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def largest_of(x):
@@ -445,6 +544,12 @@ ax.set(xlabel="cross layers L", ylabel="share of the variance left", xlim=(0.7, 
 ax.legend(loc="upper right")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Six layers may use degree seven, and they must still leave far more than the two larger MLPs do. Who had bet on the
+# winner of the last figure had good reasons and the wrong target. A kink is what a ReLU *is*, and what no polynomial
+# has. A ranker meets both, so it gets both halves.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 best_mlp = min(kinked.values())
@@ -466,6 +571,16 @@ claim(
 # validation chose, and it says when training stops. A sweep within one family takes over what was chosen
 # for one of its members. The sweeps train on the latest 40,000 listens, a number that was set for the time
 # of a lecture alone; the duel at the end trains on all rows of the task.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 8 minutes, with the slide on depth below.
+#
+# - Say: from here on differences are thousandths. So the first thing we measure is chance: the same model three
+#   times, another start, another order of the rows.
+# - Ask: cross layers alone, with 0, 1, 2 and 4 of them: between which two is the largest step?
+# - Trap: an interval over listeners is read as "would come out like this again". It knows nothing of another training
+#   seed; the diamonds do.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -555,6 +670,12 @@ ax.set(xlabel="cross layers", ylabel="AUC minus that of\nno cross layer", xticks
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The first layer brings nearly all of it. Two and four layers are not above one by more than chance is: look at the
+# diamonds, the same two layers trained again. Degree five can say more than degree two. On forty thousand rows there
+# is little more to be said.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 first, later = by_depth[TWO, ZERO], by_depth["4 cross layers", TWO]
@@ -587,6 +708,15 @@ claim(
 # result, different bill.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: same numbers, same result, another bracket. Let somebody count the multiplications of both on the board.
+# - Ask: with d = 768 and r = 32, how many times cheaper is the good order, by arithmetic? (Twelve.)
+# - Trap: low rank does not save by itself. $2dr$ is less than $d^2$ only if r is below d/2, and only if nobody
+#   multiplies U and V first. Milliseconds do not follow the arithmetic exactly either.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 d, r, rows = 768, 32, 1_024
@@ -614,6 +744,11 @@ claim(
 #
 # The two cross layers from above, at several ranks, and as the vectors of the first version. No MLP stands
 # beside them that could do their work. Multiplications are those of the cross layers for one row.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess in thousandths of AUC: what will rank 8 lose against the full
+# matrices, with about a ninth of their multiplications?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -649,6 +784,12 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Nothing. Rank 8 is even a little ahead of full matrices here, and was with every training seed that we tried. To
+# expect a loss was sensible: the matrix is less free. A likely reason, which we did not test, is that forty thousand
+# rows cannot teach all the entries of a full matrix. There is a floor, too: the vector, of rank one, does lose.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap, lower = by_rank["rank 32", TWO], by_rank["rank 8", TWO]
@@ -670,6 +811,15 @@ print("Differ from full by more than three seeds of it differ:", ", ".join(apart
 # by row; equation 4 puts a nonlinearity into the thin space.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: keep it short. One thin matrix for all rows, or several and a gate that mixes them row by row.
+# - Ask: four experts of rank 8 or one matrix of rank 32: which has more multiplications? (Nearly the same; the small
+#   square matrices and the gate come on top.)
+# - Trap: the room takes "mixture of experts" as a promise. The next figure has it among the rivals.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossMixture
 
@@ -680,6 +830,16 @@ from course_utils.models.ranking.dcn_v2 import CrossMixture
 # the deep network reads the crossed features. The deep half may be an MLP, a ResNet, a DenseNet. All of
 # these are options of one class, `DCNv2`, shown above. The forms take over the trials of the ladder's
 # DCN-v2, the MLP alone those of the MLP of the duel below.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: draw both forms as boxes. In the stacked one everything that reaches the logit has passed through the deep
+#   half.
+# - Ask: which of the five would you have put into production before you saw this figure?
+# - Trap: the line at zero is the MLP alone, no cross layer at all. And a difference inside the grey band is no
+#   difference, whatever its interval says.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -706,6 +866,12 @@ plots.interval_plot(ax, gains, [plots.COLORS["neural"]] * len(FORMS))
 ax.axvline(0, color=plots.COLORS["mlp"])
 ax.set(xlabel="AUC minus that of the MLP alone; grey: what training seeds differ by")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# On forty thousand rows none of the five forms beats the MLP alone beyond listeners and seeds; the stacked form and
+# the experts are behind it. Who comes from the paper expects the reverse. Stacked or parallel even changes its sign
+# from one training seed to the next.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -736,6 +902,15 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 # widened until they have at least as many parameters. Seven trials for each.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: the rivals are widened until they have at least as many parameters, and each had its own seven trials.
+# - Ask: on forty thousand rows the cross layers gave nothing beside an MLP. What do you expect of all rows?
+# - Trap: people see that the intervals in the table overlap and say "no difference". All three were judged by the
+#   same listeners: what counts is the interval of the *difference*, in the recap.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 goal = count_parameters(ranker())
 
@@ -760,6 +935,12 @@ contest.enter("MLP", lambda: mlp(wide))
 contest.enter("DeepFM", lambda: deepfm(wide_fm), like="DeepFM")
 DUEL = ["DCN-v2", "MLP", "DeepFM"]
 contest.table(DUEL)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With all rows the products pay: about one thousandth of AUC over the MLP, two over DeepFM. The intervals in the
+# table overlap, those of the differences do not reach zero. It is a small lead all the same, and over the MLP one
+# training seed of several left nothing of it: hence the modest word in the claim.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -797,9 +978,22 @@ contest.trials([ZERO, TWO, "MLP", "DCN-v2", "DeepFM"])
 # that it was measured on the code you see.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the zero line is a *linear* model on binned numbers. Most of what one can win was won by the bins.
+# - Ask: why might crosses help on plays and not on film ratings? (Open: the notebook does not test it.)
+# - Trap: the room takes the order for a law. It is the order on one log; the other panel has another one.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HERE = ["DCN-v2", "DCN-v2, unified"]
 ladder.draw(HERE)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# On the simulated log the two forms of DCN-v2 stand highest. On the film ratings neither can be told from the linear
+# model on bins, and the MLP alone leads.
+#
 
 # %% slideshow={"slide_type": "skip"}
 Markdown(ladder.table(HERE))
@@ -813,6 +1007,14 @@ Markdown(ladder.table(HERE))
 # $\sum_i a_i x_i + \sum_{i \le j} q_{ij}\, x_i x_j$. Given `weight` (d, d), `bias` (d,) and `top` (d,), return
 # `linear`, the (d,) coefficients $a_i$, and `products`, (d, d), with $q_{ij}$ on and above the diagonal and
 # zeros below it. No coefficient may be forgotten: "$+\,x$" and the bias leave something, too.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: exercise 1 in pairs, on paper first; the code is short. 2 is for home, 3 is a project for a week.
+# - Ask: before exercise 1: where do the "$+\,x$" and the bias end up in the polynomial?
+# - Trap: the two entries of a product, (i, j) and (j, i), are added wrongly, or the diagonal twice.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -876,6 +1078,15 @@ check_fm_as_cross(fm_as_cross)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: read the ◦ line aloud. A form that "wins" with one seed has won nothing yet.
+# - Ask: which line would you not repeat to a colleague without naming the data?
+# - Trap: the toys (the first four lines) hold because of form; those on the log depend on rows, width and effects. Do
+#   not mix the two kinds.
 #
 
 # %% slideshow={"slide_type": "fragment"}

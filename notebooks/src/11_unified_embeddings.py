@@ -22,6 +22,14 @@
 # and they report that it works better. Does it here? And why should it?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: this is the part of the model that nobody draws, and nearly all of its memory.
+# - Ask: your service has two hundred features with a table each. Who chose the sizes, and how?
+# - Trap: "collision" sounds like an accident. Some of them may do little harm; the point is which.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -34,6 +42,9 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** Ask for a guess at the size of the model before the arithmetic: most of the room will
 # name the MLP. And let them guess which of two ways to cut the memory has fewer collisions, before you count.
+#
+# About 70 minutes in all. If time is short, leave out the start of the table and the widget; the two kinds of
+# collisions and the angles must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -78,6 +89,19 @@ LINES = ["-", "--", ":"]
 # A row of 64 numbers takes 256 bytes. The optimiser (Adam) keeps two more numbers for each. So:
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: do one line on the board: ten million rows, 64 numbers, four bytes, three copies.
+# - Ask: where do the three copies come from? (The weight, and two numbers of Adam for it.)
+# - Trap: people count the layers. The last column says how small the MLP is beside one table.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down two guesses: how much memory do ten million rows of 64 numbers take while
+# they are trained with Adam? And how large is the MLP beside them?
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def gigabytes(n_values, dim=64, numbers_each=3):
@@ -103,6 +127,12 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Seven GiB, for one feature; the MLP is a ten-thousandth of that. Who thinks of a network thinks of its layers, so
+# most people name the MLP. For the tracks of our own log the table is small, and even there the MLP is only a tenth
+# of it.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # (Track counts of Yambda from its dataset card.) One feature of ten million values fills a laptop. A service
 # has hundreds of features.
@@ -120,6 +150,19 @@ pl.DataFrame(
 # $$M\left(1 - (1 - 1/M)^N\right).$$
 #
 # By hand: 2 values into 2 rows: $2\,(1 - ¼) = 1.5$. Indeed: half of the time they share.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 14 minutes, with the count of collisions below.
+#
+# - Say: a hash is a list of rows that nobody has to keep. The price is that some values share.
+# - Ask: two kinds of cuts: one table, or one for each feature. Which has fewer pairs in a row, at equal memory?
+# - Trap: the room remembers the birthday paradox and still expects a roomy table to be free of it.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: 20,000 values go into 100,000 rows, five for each. How many rows
+# will be in use?
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -145,6 +188,11 @@ pl.DataFrame(
     orient="row",
 ).with_columns(pl.last().round(3))
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Not twenty thousand, but 18,122: nearly one value in ten finds its row taken. Five rows a value sound like plenty,
+# but nobody leads the values to the free ones. With half as many rows as values more than half are left over.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 worst = max(abs(c / e - 1) for c, e in hashed.values())
@@ -165,6 +213,11 @@ claim(
 #   feature can meet, but in a smaller table: with chance $N / (M n_f)$.
 #
 # Count the pairs that share a row, in our log, with the same number of rows in all.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: which of the two has fewer pairs of values in one row, the
+# separate tables or the unified one?
 #
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
@@ -228,6 +281,12 @@ pl.DataFrame(
     }
 )  # fmt: skip
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Neither: 64,080 pairs against 36,605 + 27,356, nearly the same number. In a table of its own a feature is safe from
+# the others, so "separate" was a sensible guess. But the table is smaller, and the values of the feature meet more
+# often. The unified table has other collisions, not fewer.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 off = [sum(counted[kind]) / sum(formula[kind]) - 1 for kind in counted]
@@ -261,6 +320,21 @@ claim(
 # memory each has three seeds: other hash functions, another start, another order of the rows.
 # Four models had seven trials each, on validation: the full tables, and at a tenth of the memory two hashes in
 # separate tables, two and one in the unified table. All others take over those of their kind.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 14 minutes.
+#
+# - Say: three things are equal: memory, width, and the number of hashes. Say them slowly; without them the comparison
+#   means little.
+# - Ask: with how many hashes would you expect the largest difference?
+# - Trap: the lines are read and the diamonds are not. A diamond is another seed, and some of them lie further apart
+#   than the lines.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: with one, two and three hashes, is the unified table ahead of the
+# separate ones, behind, or level?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -390,6 +464,12 @@ figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
 right.set(title="a tenth of the memory; diamonds: seeds", xlabel="hashes", xticks=HASHES)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With one hash the unified table is ahead. With two and three it is not, and the seeds lie as far apart as the two
+# kinds. Whoever has read the paper expects it ahead everywhere. Its rankers have hundreds of features; here one of
+# three has most of the values, and a second hash mends just what the unified table was good at.
+#
+
 # %% slideshow={"slide_type": "skip"}
 shown = ["full tables", *(named(kind, k, MIDDLE) for k in HASHES for kind in KINDS)]
 tables = {name: train.embedding_tables(contest.models[name]) for name in shown}
@@ -505,6 +585,11 @@ def draw_size(percent):
 
 draw_size(10)
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# At a tenth of the memory nearly every value shares a row (dashed), and hardly any shares two (solid): two rows side
+# by side are nearly a name of one's own. Do not read the bend on the right; two seeds differ by as much.
+#
+
 # %% slideshow={"slide_type": "skip"}
 interactive(draw_size, percent=(2.5, 50.0, 0.5))
 
@@ -531,12 +616,25 @@ interactive(draw_size, percent=(2.5, 50.0, 0.5))
 # makes the $w_f$ orthogonal? And is it so in a *network*, where a value's gradient has no fixed direction?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 14 minutes.
+#
+# - Say: algebra first, then the network. On the board: one row, two arrows into it, parallel or at a right angle.
+# - Ask: two tracks meet in a row: in which direction does each of them pull? (Both along the same vector.)
+# - Trap: the algebra is taken for a proof about networks. It holds for the simplest model; that is why the gradients
+#   of the ranker are measured afterwards.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Who makes them orthogonal?
 #
 # Start the simplest model with equal weight vectors, all at an angle of 0°, and watch for eight epochs: long past
 # its best one, since here we look at directions, not at quality.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: all vectors start at an angle of 0°, and no term of the loss
+# speaks of angles. Where will the three angles be after eight epochs?
 #
 
 
@@ -591,6 +689,12 @@ ax.set(xlabel="training steps", ylabel="angle (degrees)", ylim=(0, 125))
 ax.legend(loc="upper left")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# They turn apart, one pair beyond a right angle, the others to about 70° and 80°. Nobody asked for it, so that they
+# stay together was a sensible guess. But a row that two features share can serve both only if each has a direction of
+# its own, and the loss finds that.
+#
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nobody asked for it: the loss alone turns them, and goes on turning them. In a row that two features share each
 # claims a direction of its own.
@@ -606,6 +710,10 @@ plt.show()
 # 1 is full interference, 0 is none, and two random directions in $d$ dimensions have $1/d$.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: random directions in twelve dimensions have a mean cos² of 1/12.
+# Will gradients of *different* features in one row have more, less, or as much?
+#
 
 # %% slideshow={"slide_type": "fragment"}
 STARTS = torch.tensor([0, *SIZES]).cumsum(0)[:-1]
@@ -663,6 +771,12 @@ ax.set(xlabel="epochs trained", ylabel="mean cos² of two\ngradients in a row", 
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Less, from the third epoch on: they come to lie more nearly at a right angle than chance would put them. Those
+# within a feature share most of their direction all the time, so they fight. "As much as random" was a sensible
+# guess, since nothing tells the features to avoid each other, but training does.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 within, between = interference[1:].T
@@ -679,6 +793,19 @@ claim(
 # PyTorch fills a new embedding with N(0, 1). For a table whose rows are mostly seen a few times that is a
 # loud noise. `UnifiedEmbedding` starts with small uniform numbers. Who removes the noise: the data, or the
 # decay of the table? So once with the decay that the trials chose, and once without any.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: two lines of code decide it: how the table starts, and whether anything wears the start off.
+# - Ask: which rows of the table does weight decay move? (All of them, also those that nobody reads.)
+# - Trap: "a loud start is worse" is what one remembers. Without decay it is; with decay it is not, here.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess for each of the two pairs, with decay and without: is the loud
+# start, N(0, 1), ahead of the small one, behind, or level?
 #
 
 
@@ -708,6 +835,12 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Without decay the loud start is far behind. With decay it is not behind at all here: the decay wears the noise off,
+# epoch by epoch, also in rows that nobody reads. Who knows only that small starts are safer expects it behind both
+# times.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("small, no decay", "N(0, 1), no decay")
@@ -736,9 +869,22 @@ contest.trials(TUNED)
 # The last two rungs differ in the table alone.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the last two rungs differ in the table alone: one has two thirds of the parameters of the other.
+# - Ask: is a table that is no better and smaller a success?
+# - Trap: people look for the gain in AUC. The gain of this notebook is memory.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HERE = ["DCN-v2", "DCN-v2, unified"]
 ladder.draw(HERE)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The two rungs in colour stand level on the simulated log, and neither can be told from the linear model on bins on
+# the film ratings. The unified one needs about two thirds of the parameters.
+#
 
 # %% slideshow={"slide_type": "skip"}
 Markdown(ladder.table(HERE))
@@ -750,6 +896,16 @@ Markdown(ladder.table(HERE))
 #
 # What is the chance that a given value shares its row with nobody, when `n_values` values are hashed into
 # `n_rows` rows?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: 1 at the board. 2 in pairs: it is what every framework does in the backward pass, in one line. 3 at home, 4 a
+#   project.
+# - Ask: before exercise 3: how does a second hash change the *number* of twins, by a factor or by a power?
+# - Trap: in exercise 2 the pieces are written into the rows and not added, so that shared rows keep the last one
+#   only.
 #
 
 
@@ -830,6 +986,14 @@ check_expected_twins(expected_twins)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: read the ✘ and the ◦ first. Both sentences are in the literature; neither was confirmed here.
+# - Ask: what would you have to change about this log so that the ✘ becomes a ✔?
+# - Trap: the ✘ is taken for a refutation of the paper. It was measured with three features, not with hundreds.
 #
 
 # %% slideshow={"slide_type": "fragment"}
