@@ -751,7 +751,7 @@ def label(row: int, place: int) -> str:
     return f"{titles.get(item, item)}, {ago // unit} {word}"
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "fragment"}
 def look(example: int) -> None:
     """Draw what each of the last twelve plays of an example reads, a panel a block."""
     row = int(examples[example])
