@@ -528,7 +528,7 @@ variants = {
     "− cross network": lambda: DCNv2(unified(), encoding(), cross=None, deep=wider),
 }
 for name, make in variants.items():
-    contest.enter(name, make, like=LIKE["network"])
+    contest.enter(name, make)
 contest.scores["− ids"] = contest.scores["network without ids"]
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -733,7 +733,7 @@ def as_columns(part):
 
 
 written = {part: as_columns(part) for part in PARTS}
-boosting.enter(contest, "CatBoost + history", written, like="CatBoost")
+boosting.enter(contest, "CatBoost + history", written)
 print(f"{written['train']['more'].shape[1]} more columns")
 
 # %% slideshow={"slide_type": "fragment"} tags=["picture"]
