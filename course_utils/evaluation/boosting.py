@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from threading import Event, Thread
@@ -22,6 +22,8 @@ from course_utils.settings import tunes
 MOST_TREES, PATIENCE = 3_000, 50
 """Trees at most, and how many may follow the best one on validation before CatBoost stops."""
 MOST_TRIALS = 20
+RESPECTS = ("rate", "depth", "ids", "l2")
+"""What of a setting the trials change, in this order."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def pool(batch: train.Batch, with_ids: bool = True) -> Pool:
     """A batch as CatBoost takes it: `numbers` and `more` are numerical, `ids` categorical.
 
     Args:
-        batch: `ids` (N, F) from 0, `numbers` (N, D), `target` (N,); `more` (N, E), further
-            numbers, if there are. with_ids: give it the ids.
+        batch: `numbers` (N, D), `target` (N,); if there are, `ids` (N, F) from 0, and `more`
+            (N, E), further numbers. with_ids: give it the ids.
     """
     numbers = torch.cat([batch["numbers"], *([batch["more"]] if "more" in batch else [])], dim=1)
     ids = None
@@ -128,14 +130,16 @@ def boost(batches: dict[str, train.Batch], setting: Setting, seed: int) -> Boost
     return Boosted(model, setting, model.best_score_["validation"]["Logloss"], seconds)
 
 
-def climb(attempt: Callable[[Setting], BoostTrial], start: Setting) -> list[BoostTrial]:
+def climb(
+    attempt: Callable[[Setting], BoostTrial], start: Setting, respects: Sequence[str] = RESPECTS
+) -> list[BoostTrial]:
     """Coordinate search: a step that lowers the validation loss is taken, and the next one tried.
 
     It ends where no neighbour is better, so that the best setting lies at no edge of what was
     tried (but where a setting can go no further), or after `MOST_TRIALS`.
 
     Args:
-        attempt: fits with a setting. start: the first one.
+        attempt: fits with a setting. start: the first one. respects: what may change.
 
     Returns:
         The trials in their order.
@@ -144,7 +148,7 @@ def climb(attempt: Callable[[Setting], BoostTrial], start: Setting) -> list[Boos
     best, moved = trials[0], True
     while moved:
         moved = False
-        for what in ("rate", "depth", "ids", "l2"):
+        for what in respects:
             for up in (True, False):
                 while (candidate := best.setting.stepped(what, up)) is not None:
                     if candidate in [t.setting for t in trials] or len(trials) == MOST_TRIALS:
@@ -167,7 +171,8 @@ def enter(
     Where trials are run (`settings.tunes`), `climb` makes them, and they are kept.
 
     Args:
-        contest: to which the scores are added. name: of the model. batches: see `boost`.
+        contest: to which the scores are added. name: of the model. batches: see `boost`; without
+            `ids`, no trial asks for them.
         like: the CatBoost of this contest whose trials count for this one, too.
     """
 
@@ -179,12 +184,14 @@ def enter(
         trees = int(fitted.model.tree_count_)
         return BoostTrial(setting, fitted.valid_loss, trees, fitted.seconds)
 
+    has_ids = "ids" in batches["train"]
+    start = Setting() if has_ids else Setting(ids=0)
     if like is None and (contest.tune or tunes(name)):
-        trials = climb(attempt, Setting())
+        trials = climb(attempt, start, [what for what in RESPECTS if has_ids or what != "ids"])
         contest.tuned.keep_other(name, [asdict(trial) for trial in trials])
     kept = contest.tuned.others.get(like or name)
     if not done:
-        attempt(best_of(kept).setting if kept else Setting())
+        attempt(best_of(kept).setting if kept else start)
     fitted = min(done, key=lambda one: one.valid_loss)
     contest.scores[name] = fitted.predict(batches["test"])
     told = "" if kept else " (not tuned)"

@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 02 · Why neural networks
 #
-# *Lecture: introduction, part 2. Runs in about three minutes on two CPU cores.*
+# *Lecture: introduction, part 2. Runs in about four minutes on two CPU cores.*
 #
 # Gradient boosting on good counters is a strong recommender. It trains in seconds, needs no scaling, no GPU
 # and little skill. Whoever wants to replace it with a network owes an answer to one question: *why?*
@@ -78,14 +78,16 @@ FEW = min(30_000, N)  # training listens where many models are compared
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # What has to come out before we call something a large difference stands here; small ones must only exclude zero. These margins were set on the first
-# version of the course's simulated world, and were not changed for the present one.
+# version of the course's simulated world, and were not changed for the present one. But for the two about broken cells: they
+# were multiples of what CatBoost lost, which is next to nothing, and became plain numbers later, when the first results were known.
 #
 
 # %% slideshow={"slide_type": "skip"}
 MARGIN = 0.001  # ΔAUC that we call a difference
 CLOSER = 2  # times that the MLP is closer to the curve than a line
 RECOVERED = 0.5  # share of the counters' gain that raw plays recover
-SPOILED = 10  # times that broken cells cost a standardised network more
+SPOILED = 0.02  # AUC that broken cells cost, at least, where we say that they spoil a model
+BORNE = 0.005  # AUC that they may cost where we say that it bears them
 WORSE = 0.002  # nats that validation loses where a table learns by heart
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -253,19 +255,58 @@ def counters_mlp():
 
 
 contest.enter("MLP, all counters", counters_mlp, cut)
-contest.table(["linear, all counters", "MLP, all counters"])
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# Two more rivals, so that the MLP does not beat a straw man. One is linear again, but each counter is cut into sixteen
+# bins first, and each bin has a weight (notebook 08 shows how). The other is boosting: CatBoost on the same counters, with
+# the setting that twenty trials chose in notebook 18 on the same rows.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def bins(batches):
+    edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
+    return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
+
+
+def counters_of(batches):
+    """The same rows without ids, for CatBoost."""
+    return {
+        part: {name: batch[name] for name in ("numbers", "target")}
+        for part, batch in batches.items()
+    }
+
+
+def bins_of_counters():
+    encoding = bins(task.batches)
+    return OfNumbers(nn.Sequential(encoding, nn.Linear(encoding.out_features, 1)))
+
+
+contest.enter("linear on bins, all counters", bins_of_counters)
+SEMINAR = boosting.Setting(depth=8, rate=0.025, l2=81.0, ids=0)  # notebook 18, on the same rows
+boosted = boosting.boost(counters_of(task.batches), SEMINAR, SEED)
+contest.scores["CatBoost, all counters"] = boosted.predict(task.batches["test"])
+on_counters = [f"{kind}, all counters" for kind in ("linear", "MLP", "linear on bins", "CatBoost")]
+contest.table(on_counters)
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-gap = contest.gap("MLP, all counters", "linear, all counters")
+line, mlp, on_bins, trees = on_counters
+gaps = contest.intervals(on_counters, [(mlp, rival) for rival in (line, on_bins, trees)])
+gap = gaps[mlp, line]
 claim("An MLP beats a linear model on the same columns", gap.low > MARGIN, f"ΔAUC {gap}")
+for rival, text, expected in [
+    (on_bins, "a linear model on the same columns cut into bins", None),
+    (trees, "CatBoost on the same columns", False),
+]:
+    gap = gaps[mlp, rival]
+    claim(f"The MLP beats {text}", gap.positive, f"ΔAUC {gap}", expected)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Mind the rival. The MLP beats one weight for each *counter*. Cut each counter into sixteen bins, give each bin a weight
-# (notebook 08 shows how), and a linear model has .837 on the same rows; CatBoost, not tuned at all, has .839 (both measured
-# outside this notebook, at one training seed). On the single number of the first figure, too, bins come as close to the
-# curve as the MLP does. So a bent world is a reason against straight lines. It is no reason against trees. The network's own
-# reasons are the next three.
+# Mind the rival. The MLP beats one weight for each *counter* by a long way. Give each of sixteen bins a weight, and a linear
+# model is level with it. (On the single number of the first figure, too, bins come as close to the curve as the MLP
+# does.) And CatBoost is ahead of both. So a bent world is a reason against straight lines. It is no reason against trees.
+# The network's own reasons are the next three.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -349,8 +390,7 @@ KINDS = ["ids", "counters", "content", "history"]
 trained_on = {"all four": KINDS} | {f"− {k}": [o for o in KINDS if o != k] for k in KINDS}
 trained_on["ids and content"] = ["ids", "content"]
 for name, uses in trained_on.items():
-    like = None if name in ("all four", "− ids") else "all four"
-    contest.enter(name, lambda uses=uses: Evidence(uses), longer, like=like)
+    contest.enter(name, lambda uses=uses: Evidence(uses), longer)
 
 # %% slideshow={"slide_type": "fragment"}
 without = [f"− {kind}" for kind in KINDS]
@@ -361,7 +401,7 @@ for ax, shown in zip(
     axes, [["− counters"], [n for n in without if n != "− counters"]], strict=True
 ):
     plots.interval_plot(ax, {n: lost[n] for n in shown}, [plots.COLORS["neural"]] * len(shown))
-    ax.axvline(0, color=plots.COLORS["muted"])
+    ax.axvline(0, color=plots.COLORS["muted"], linewidth=1, zorder=0)
 figure.supxlabel(
     "AUC lost without it (note the two scales), 95 % intervals over listeners", fontsize=13
 )
@@ -369,7 +409,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-told = {"ids": False, "content": None}  # what the training seeds say; the others hold with all
+told = {"ids": None, "content": None}  # within what a training seed may change
 for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "content"]:
     gap = lost[f"− {kind}"]
     text = f"{kind.capitalize()} add{'s' if kind in ('content', 'history') else ''}"
@@ -379,18 +419,19 @@ for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "con
     )  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# We expected four ticks and found two. (A ◦ is a claim on which training seeds do not agree; the README shows the range.)
-# The table of trials near the end names a suspect. The model with ids needs a
-# strong decay of its tables; the model without ids does best with hardly any, because the attention keeps two small
-# tables of its own (what came of a play, and its place) that the same decay shrinks. So one setting has to serve two
-# masters, and taking the ids away frees the history.
+# We expected four ticks and found two. (A ◦ is a claim whose sign may hang on the training seed.) The counters are worth
+# most, by far. The history adds to them. Ids and content do not: with all four kinds the network is a little *worse* than
+# without one of these two. Each of the six models had seven trials of its own, so it is no matter of one setting for all. And
+# the trials say the same: all five models with ids took the strongest decay of the tables that there was to choose. Validation
+# would rather have hardly any ids on so few listens.
 #
-# We tried the suspect, once, outside this notebook: the same decay, but not for these two tables. "All four" then has
-# .839 instead of .834, the ids cost .002 instead of .007, and the history adds .006 instead of .001. So most of this ✘, and of
-# what the history seems to lack, belongs to one setting of the training. Ids still bring nothing on so few listens.
+# An earlier version of this notebook found that ids cost .007 and that the history adds only .001. It was an error of
+# training. The attention keeps two small tables of its own, for what came of a play and for its place. The strong weight
+# decay that keeps a table of ids from learning by heart fell on them, too, and starved the history wherever there
+# were ids. Now it is for ids alone. Ask of every ✘ what else could have caused it.
 #
-# "All four together are best" is these four sentences at once: whichever kind is taken away, something is lost. A ✘
-# says that on so many listens a kind brings nothing beyond the other three, or costs more than it brings. Part of the
+# "All four together are best" is these four sentences at once: whichever kind is taken away, something is lost. Where nothing
+# is lost, a kind brings nothing beyond the other three on so many listens, or costs more than it brings. Part of the
 # history is what the counters sum up; reason 4 shows what it is worth where there are none. An id says nothing by itself.
 # Its vector has to be learned from the listens of that one listener or item, and so it needs data. How much? That is
 # the next question.
@@ -402,23 +443,18 @@ for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "con
 # A weight for a counter is soon learned: more data does not change what it can say. Weights for bins and for ids go on
 # learning, and a network has more room still. (*Bins* are piecewise linear encoding, PLE, of notebook 08: each counter
 # becomes sixteen numbers that fill up one after the other. The ranker of the seminar is a DCN-v2, notebooks 07 and 18, with
-# one table for all ids, notebook 11.) Four models on more and more listens, all of them on the counters: two linear ones
-# with a weight for each id, the second on counters cut into bins; the ranker of the seminar without ids; and the same
-# ranker with ids.
+# one table for all ids, notebook 11.) Five models on more and more listens, all of them on the counters: two linear ones
+# with a weight for each id, the second on counters cut into bins; the ranker of the seminar without ids; the same
+# ranker with ids; and CatBoost without ids.
 #
 # More rows must not mean more *steps*, or we would measure patience. So the batch grows with the rows: a pass has the
-# same number of steps at every size, and validation says how many passes (the table below: not always equally many). Rate
-# and decay were chosen at the largest size, and serve the others too. What remains to the oracle, the gap, is drawn
-# on logarithmic axes. There a straight line is a *power law*: each tenfold of data divides the gap by the same number.
+# same number of steps at every size, and validation says how many passes (the table below: not always equally many). Every
+# network and every linear model has seven trials of its own at every size: what suits many listens does not suit few.
+# What remains to the oracle, the gap, is drawn on logarithmic axes. There a straight line is a *power law*: each tenfold of data divides the gap by the same number.
 #
 
 
 # %% slideshow={"slide_type": "fragment"}
-def bins(batches):
-    edges = quantile_bins(batches["train"]["numbers"], n_bins=16)
-    return PiecewiseLinearEncoding(edges, bounded=True, missing=True)
-
-
 def ranker(batches, ids=True, w=96):
     """Builds the seminar's ranker with hidden width w, its bins from the training rows."""
     encoding, n_fields = bins(batches), len(task.fields)
@@ -447,19 +483,29 @@ def rows_a_step(n):
 
 
 SIZES = [*(n for n in [7_500, 30_000] if n < N), N]
-WITHOUT = f"network without ids, {N:,}"
+LARGE, LEAST = f"{N:,}", f"{SIZES[0]:,}"
 FAMILIES = {
     "linear": (linear, "logistic regression"),
     "linear on bins": (linear_on_bins, "… on binned numbers"),
-    "network without ids": (lambda batches: ranker(batches, ids=False), WITHOUT),
+    "network without ids": (lambda batches: ranker(batches, ids=False), None),
     "network": (ranker, "DCN-v2, unified"),
 }
-for n in reversed(SIZES):
+
+
+def settings_of(kind):
+    """Whose trials count for a model of this family on `FEW` listens."""
+    return f"{kind}, {FEW:,}" if FEW < N else FAMILIES[kind][1]
+
+
+# %% slideshow={"slide_type": "fragment"}
+for n in SIZES:
     few = task.recent(n)
-    for kind, (build, like) in FAMILIES.items():
-        name = f"{kind}, {n:,}"
-        trials = None if name == WITHOUT else like
-        contest.enter(name, build(few), few, like=trials, quiet=True, batch_size=rows_a_step(n))
+    for kind, (build, on_ladder) in FAMILIES.items():
+        like, options = on_ladder if n == N else None, {"batch_size": rows_a_step(n)}
+        contest.enter(f"{kind}, {n:,}", build(few), few, like=like, quiet=True, **options)
+    if n < N:
+        boosting.enter(contest, f"CatBoost, {n:,}", counters_of(few))
+contest.scores[f"CatBoost, {LARGE}"] = contest.scores["CatBoost, all counters"]
 pl.DataFrame(
     {"training listens": [f"{n:,}" for n in SIZES]}
     | {
@@ -475,8 +521,9 @@ missing = f"AUC missing to {'1' if task.oracle is None else 'the oracle'}"
 
 def name_gaps(ax, gaps):
     """Write plain numbers on a logarithmic axis of gaps."""
-    ticks = np.geomspace(min(gaps), max(gaps), 4).round(3)
-    ax.set_yticks(ticks, [f"{tick:.3f}" for tick in ticks])
+    ticks = np.geomspace(min(gaps), max(gaps), 4)
+    digits = 3 if max(gaps) > 1.1 * min(gaps) else 4
+    ax.set_yticks(ticks, [f"{tick:.{digits}f}" for tick in ticks])
     ax.minorticks_off()
 
 
@@ -484,11 +531,11 @@ by_size = {
     kind: [
         ceiling - pointwise.roc_auc(contest.scores[f"{kind}, {n:,}"], task.target) for n in SIZES
     ]
-    for kind in FAMILIES
+    for kind in [*FAMILIES, "CatBoost"]
 }
 figure, ax = plt.subplots(figsize=(9.5, 4.6))
 for (kind, gaps), color in zip(
-    by_size.items(), ["linear", "crosses", "mlp", "neural"], strict=True
+    by_size.items(), ["linear", "crosses", "mlp", "neural", "catboost"], strict=True
 ):
     ax.loglog(SIZES, gaps, "o-", color=plots.COLORS[color], label=kind)
 name_gaps(ax, [gap for gaps in by_size.values() for gap in gaps])
@@ -499,28 +546,35 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-large = f"network, {N:,}"
-gap = contest.gap(large, f"network, {SIZES[0]:,}")
-claim(
-    "More data makes the network better",
-    gap.low > MARGIN,
-    f"{SIZES[0]:,} → {N:,} listens: ΔAUC {gap}",
-)
-gap = contest.gap(large, WITHOUT)
-claim("With all listens the ids pay", gap.positive, f"{N:,} listens: ΔAUC {gap}")
-gap = contest.gap(large, f"linear on bins, {N:,}")
+large, least = f"network, {LARGE}", f"network, {LEAST}"
+counters, fewest = f"network without ids, {LARGE}", f"network without ids, {LEAST}"
+on_bins, trees = f"linear on bins, {LARGE}", f"CatBoost, {LARGE}"
+pairs = [(large, least), (large, counters), (least, fewest), (large, on_bins), (counters, trees)]
+gaps = contest.intervals({name: None for pair in pairs for name in pair}, pairs)
+more, ids, ids_of_few, to_bins, to_trees = (gaps[pair] for pair in pairs)
+told = f"{LEAST} → {LARGE} listens: ΔAUC {more}"
+claim("More data makes the network better", more.low > MARGIN, told)
+claim("With all listens the ids pay", ids.positive, f"{LARGE} listens: ΔAUC {ids}")
+told = f"{LEAST} listens: ΔAUC {ids_of_few}"
+claim("With the fewest the ids pay, too", ids_of_few.positive, told, expected=None)
 claim(
     "On all listens the network beats the linear model on the same ids and bins",
-    gap.low > MARGIN,
-    f"ΔAUC {gap}",
+    to_bins.low > MARGIN,
+    f"ΔAUC {to_bins}",
+)
+claim(
+    "On all listens and counters alone the network beats CatBoost",
+    to_trees.positive,
+    f"ΔAUC {to_trees}",
+    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Read the small sizes with care: they run with settings that suit the largest. With trials of its own on 30,000 listens the
-# network without ids has .835 instead of .830 (the table "seconds and calibration" below, "network on PLE"), and is *ahead*
-# of the one with ids: its line would not bend there, and the two would cross later. Boosting is not drawn. CatBoost with
-# its usual settings has .826, .834 and .839 at the three sizes (measured outside this notebook): level with the network at
-# the smallest, behind it at the largest.
+# Look at the ids first. With trials of its own at every size, the network without ids is ahead on few listens, and the
+# two lines cross: ids have to be learned from listens, and pay once there are enough of them. (An earlier version of this
+# figure ran all sizes with the settings of the largest. There the network without ids was .005 worse on 30,000.) Then look at CatBoost, on the same
+# counters as the network without ids: the two stay close together, whatever the size. (On the most listens it runs with the
+# setting of notebook 18. On the smaller ones its trials climb as in that notebook, but without the ids.)
 #
 # Look at the two linear models. Both have one weight for each input. The one whose counters are bins is another model:
 # it can draw a curve for each counter. Representation is half of the story of deep learning. The rival that counts is
@@ -531,14 +585,16 @@ claim(
 # ### Parameters
 #
 # The same listens for all, and the same table of ids; only the hidden layers become wider, four times at each step.
-# (Rate and decay are those of the widest on all listens.)
+# (Each width has trials of its own. The widest is the network of the scaling curve.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
 few, options = task.recent(FEW), {"batch_size": rows_a_step(FEW), "quiet": True}
 WIDTHS = [6, 24, 96]
-for w in WIDTHS:
-    contest.enter(f"width {w}", ranker(few, w=w), few, like="DCN-v2, unified", **options)
+for w in WIDTHS[:-1]:
+    contest.enter(f"width {w}", ranker(few, w=w), few, **options)
+for kept in (contest.scores, contest.models):  # the widest is the one of the scaling curve
+    kept[f"width {WIDTHS[-1]}"] = kept[f"network, {FEW:,}"]
 widths = [f"width {w}" for w in WIDTHS]
 sizes = [count_parameters(contest.models[name]) for name in widths]
 by_width = contest.intervals(widths, [("width 24", "width 6"), ("width 96", "width 24")])
@@ -552,7 +608,7 @@ for size, gap, name in zip(sizes, gaps, widths, strict=True):
 name_gaps(ax, gaps)
 ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
 ax.set(xlabel="parameters", ylabel=missing)
-ax.margins(x=0.15)
+ax.margins(x=0.15, y=0.15)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -566,8 +622,9 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# We expected a first step that is clear and a second that is smaller. On so few listens the training seed decides which
-# of the two is larger, and both are small: width is not what this network lacks here.
+# We expected a first step that is clear and a second that is smaller. So it comes out here, with trials of its own for each
+# width. But both steps are about as small as what another training seed does: width is not what this network lacks on so few
+# listens.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -595,8 +652,8 @@ for window, end in ends.items():
     ages[window] = f"{first_test_day - days[piece].mean():.0f} days old"
     batches = {**later, "train": {n: v[piece] for n, v in whole.batches["train"].items()}}
     for kind in ("network", "network without ids"):
-        make, like = ranker(batches, ids=kind == "network"), FAMILIES[kind][1]
-        contest.enter(f"{kind}, {window}", make, batches, like=like, **options)
+        make = ranker(batches, ids=kind == "network")
+        contest.enter(f"{kind}, {window}", make, batches, like=settings_of(kind), **options)
 
 # %% slideshow={"slide_type": "fragment"}
 aged = [f"{kind}, {window}" for kind in ("network", "network without ids") for window in ends]
@@ -606,6 +663,7 @@ for window, age in ages.items():
     rows = {name.replace(f", {window}", f", {age}"): value for name, value in rows.items()}
 figure, ax = plt.subplots(figsize=(9, 3.2))
 plots.interval_plot(ax, rows, [plots.COLORS[c] for c in ("neural", "neural", "mlp", "mlp")])
+ax.locator_params(axis="x", nbins=6)
 ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
 plt.show()
 
@@ -621,10 +679,11 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Compare the two pairs in the figure: the difference with ids is that of the whole network, the one without ids is that
-# of the counters alone. (Compare by the claim, which is paired: the intervals of one model alone are wider than that of a difference.) One
-# run tempts to a story, such as "ids age, and what a counter means does not". Other training seeds tell other stories: with
-# ids the newer listens are better in five seeds of five, by .001 to .008, but not always by our margin; without ids even
-# the sign changes. So the line is open.
+# of the counters alone. (Compare by the claim, which is paired: the intervals of one model alone are wider than that of a difference.)
+# All four have the settings that were chosen on as many of the newest listens. One
+# run tempts to a story, such as "ids age, and so does what a counter means". With other settings, those of the largest size,
+# other training seeds told other stories: with ids the newer listens were better in five seeds of five, by .001 to .008, but
+# not always by our margin; without ids even the sign changed. So the line is open.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -638,6 +697,9 @@ claim(
 # - **from nothing, same cost**: a new network, one pass over the last quarter;
 # - **from nothing, all**: the network of the scaling curve, trained on everything, at many times the cost.
 #
+# One pass in steps of 2,048 rows is fifteen steps, which is few for a new network. So both ways that take one pass try steps
+# of 128 rows, too, with seven trials for each, and validation chooses.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 so_far, held = int(0.75 * N), int(0.7 * N)
@@ -647,8 +709,17 @@ old, check, fresh = (
 )
 before, new = {**task.batches, "train": old, "validation": check}, {**task.batches, "train": fresh}
 stale = contest.enter("stale", ranker(before), before, like="DCN-v2, unified")
-contest.enter("fine-tuned", lambda: copy.deepcopy(stale), new, epochs=1)
-contest.enter("from nothing, same cost", ranker(before), new, epochs=1)
+one_pass = {
+    "fine-tuned": lambda: copy.deepcopy(stale),
+    "from nothing, same cost": ranker(before),
+}
+for way, make in one_pass.items():
+    tried = {f"{way}, {rows:,} rows a step": rows for rows in (2_048, 128)}
+    for name, rows in tried.items():
+        contest.enter(name, make, new, epochs=1, batch_size=rows, quiet=True)
+    chosen = min(tried, key=lambda name: min(contest.histories[name].valid_loss))
+    contest.scores[way] = contest.scores[chosen]
+    print("better on validation:", chosen)
 contest.scores["from nothing, all"] = contest.scores[large]
 ways = ["stale", "from nothing, same cost", "fine-tuned", "from nothing, all"]
 
@@ -674,10 +745,10 @@ for other, text in [
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The first of the two is open, since with some training seeds the fine-tuned model is no better than the stale one. And
 # it says no more than it says: the fine-tuned model has seen more listens *and* newer ones. What age
-# alone does is the figure before. The second flatters: one pass over the last quarter is fifteen steps of 2,048 rows, and a
-# new network needs more steps than that. With smaller batches the same pass brings it from .821 to .831 (512 rows) and
-# .833 (128; measured outside this notebook), against .839 of the fine-tuned one: still behind, by a third of what the
-# figure shows. The usual bargain is to fine-tune every night and to retrain every month.
+# alone does is the figure before. Of the second: validation gives each way the step that suits it, large steps to the model
+# that only needs a nudge, small ones to the model that has everything to learn. With large steps the new network had
+# .821, and a third version of this comparison, small steps for both, sets the fine-tuned one back to .837. It is ahead in
+# all of them. The usual bargain is to fine-tune every night and to retrain every month.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -709,8 +780,7 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Not all of it. (The model without counters was still improving at its thirtieth and last pass, so this is a lower bound.)
-# One reason is that a counter remembers for months, while sixteen plays are over in two sessions. Another is that counters
+# Not all of it. One reason is that a counter remembers for months, while sixteen plays are over in two sessions. Another is that counters
 # have seen *other* listeners. A longer history could mend only the first. Whether the raw history can win *outright* once
 # data and compute grow is the question of notebook 19.
 #
@@ -723,10 +793,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-few = {
-    part: {**batch, "ids": torch.zeros_like(batch["ids"])}  # blank: counters alone
-    for part, batch in task.recent(FEW).items()
-}
+few = task.recent(FEW)
 
 
 def standardised(batches):
@@ -763,20 +830,15 @@ random = torch.Generator().manual_seed(SEED)
 hit = torch.rand(few["train"]["numbers"].shape, generator=random) < 0.001
 spoiled = few["train"]["numbers"].masked_fill(hit, 1e9)
 broken = {**few, "train": {**few["train"], "numbers": spoiled}}
-seconds = {}
-size = {"batch_size": rows_a_step(FEW)}
+seconds, size = {}, {"batch_size": rows_a_step(FEW)}
+BOOSTED = f"CatBoost, {FEW:,}" if FEW < N else None
 for state, batches in [("clean", few), ("broken", broken)]:
-
-    def like(name, state=state):
-        return None if state == "clean" else f"{name}, clean"
-
-    boosted = boosting.enter(contest, f"CatBoost, {state}", batches, like=like("CatBoost"))
+    boosted = boosting.enter(contest, f"CatBoost, {state}", counters_of(batches), like=BOOSTED)
     seconds[f"CatBoost, {state}"] = boosted.seconds
-    for name, make in [
-        ("standardised", standardised(batches)),
-        ("PLE", ranker(batches, ids=False)),
-    ]:
-        contest.enter(f"{name}, {state}", make, batches, like=like(name), **size)
+    like = None if state == "clean" else "standardised, clean"
+    contest.enter(f"standardised, {state}", standardised(batches), batches, like=like, **size)
+    make, like = ranker(batches, ids=False), settings_of("network without ids")
+    contest.enter(f"PLE, {state}", make, batches, like=like, **size)
 
 # %% slideshow={"slide_type": "fragment"}
 MODELS = {"CatBoost": "catboost", "standardised": "mlp", "PLE": "neural"}
@@ -791,13 +853,13 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
-    "Broken cells hurt a network on standardised numbers far more than CatBoost",
-    lost["standardised"].low > SPOILED * abs(lost["CatBoost"].value),
+    "Broken cells spoil a network on standardised numbers, and CatBoost bears them",
+    lost["standardised"].low > SPOILED and lost["CatBoost"].high < BORNE,
     f"AUC lost: standardised {lost['standardised']}, CatBoost {lost['CatBoost']}",
 )
 claim(
     "With piecewise linear encoding the network bears them as well",
-    lost["PLE"].high < lost["standardised"].low / SPOILED,
+    lost["PLE"].high < BORNE,
     f"AUC lost: PLE {lost['PLE']}",
 )
 
@@ -882,7 +944,7 @@ claim(
     "On few listens and counters alone CatBoost beats the network",
     gap.positive,
     f"{FEW:,} listens: ΔAUC {gap}",
-    expected=False,
+    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -890,19 +952,17 @@ claim(
 # bin end where training ended. So does a number that is cut: the last row. Compare the first two rows as well: what
 # ranks better need not be better calibrated.
 #
-# The ✘ is a lesson about lessons. CatBoost was expected to win on so few listens, and in an earlier version of this
-# cell it did, by 0.0023 [0.0014, 0.0031]. There it had sixteen trials on these listens, and the network none: it
-# used a rate that was chosen on four times as many. With trials of its own the network is ahead, on bins. Whoever
-# compares models compares, first of all, how much trouble was taken with each. But the expectation was not foolish:
-# on half as many listens, with trials for both, CatBoost does win, by 0.0025 [0.0018, 0.0032] with one training seed
-# and by 0.0050 [0.0042, 0.0058] with another (measured outside this notebook). And the lead here is small: over five
-# training seeds it lies between .0002 and .003, and CatBoost's second-best setting, which validation places almost level
-# with the best, has .002 less on the test. Call the two close.
+# The line is open, and it is a lesson about lessons: it has been on both sides. First CatBoost was ahead by .0023, with
+# sixteen trials on these listens against a network that had none on them. Then the network had trials, too, and was ahead
+# by .0027. But four of CatBoost's trials combined ids where there were none, and with a blank id among its columns the climb
+# ended at a worse place (validation loss .4890 against .4872). Now each side spends its trials on what there is, and half a
+# thousandth is left: less than what another training seed does. Whoever compares models compares, first of all, how much
+# trouble was taken with each.
 #
 # CatBoost needs no encoding, no decay and no range. Its rate and its depth matter as much as ours (the tables below). So when
-# is a network worth its price? By what was measured here: when there are many listens (reason 3), and when a model must
-# go on learning every night. That more kinds of evidence pay (reasons 2 and 4) is so far a hope for the history alone. The
-# seminar in notebook 18 is the final duel, with all of it.
+# is a network worth its price? By what was measured here: when there are listens enough for ids to pay (reason 3), when a
+# model must go on learning every night, and when the raw history is there and nobody has written it into columns (reasons 2
+# and 4). The seminar in notebook 18 is the final duel, with all of it, and there CatBoost gets such columns.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -914,7 +974,8 @@ claim(
 contest.trials()
 
 # %% slideshow={"slide_type": "skip"}
-boosting.trials(contest, ["CatBoost, clean"]).drop("ids combined", strict=False)
+tried = [f"CatBoost, {n:,}" for n in SIZES if n < N]
+boosting.trials(contest, tried).drop("ids combined", strict=False)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The ladder that lies ahead

@@ -36,6 +36,23 @@ def test_the_search_walks_beyond_its_first_steps(best):
     assert len(set(settings)) == len(settings), "no setting is tried twice"
 
 
+def test_the_search_leaves_alone_what_it_may_not_change():
+    def attempt(one: Setting) -> BoostTrial:
+        return BoostTrial(one, abs(one.rate - 0.2) + one.depth - one.ids, 1, 0.0)
+
+    trials = climb(attempt, Setting(ids=0), ["rate", "depth"])
+    assert {(trial.setting.ids, trial.setting.l2) for trial in trials} == {(0, Setting().l2)}
+    assert len({trial.setting.depth for trial in trials}) > 1
+
+
+def test_boosting_needs_no_ids():
+    torch.manual_seed(0)
+    numbers = torch.randn(500, 2)
+    batch = {"numbers": numbers, "target": (numbers[:, 0] > 0).float()}
+    fitted = boost({"train": batch, "validation": batch}, Setting(4, 0.2, 3.0, 0), seed=0)
+    assert fitted.predict(batch).shape == (500,)
+
+
 def test_boosting_learns_scores_and_reads_more_numbers():
     torch.manual_seed(0)
     numbers, more = torch.randn(2_000, 2), torch.randn(2_000, 3)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_utils import train
 from course_utils.data.histories import Histories
 from course_utils.models.mlp import MLP
 from course_utils.models.ranking.dcn_v2 import (
@@ -211,13 +212,17 @@ def test_target_attention_ignores_what_is_masked():
     assert torch.isfinite(empty).all(), "an empty history has an answer too"
 
 
+def test_the_decay_of_ids_leaves_target_attention_alone():
+    assert not train.embedding_tables(TargetAttention(8, length=4, n_heads=2, n_ages=5))
+
+
 def test_target_attention_equals_brute_force():
     torch.manual_seed(0)
     attention = TargetAttention(4, length=3, n_heads=1).double()
     candidate, plays = torch.randn(1, 4).double(), torch.randn(1, 3, 4).double()
     finished, mask = torch.tensor([[1.0, 0.0, 1.0]]), torch.ones(1, 3, dtype=torch.bool)
-    action = attention.action.weight[finished[0].long()]
-    read = [torch.zeros(4).double(), *(plays[0] + action + attention.place.weight)]
+    action = attention.action[finished[0].long()]
+    read = [torch.zeros(4).double(), *(plays[0] + action + attention.place)]
     query = attention.query(candidate[0])
     scores = torch.stack([query @ attention.key(m) / 2 for m in read])
     value = sum(w * attention.value(m) for w, m in zip(scores.softmax(0), read, strict=True))

@@ -21,6 +21,10 @@ class TargetAttention(nn.Module):
     that does not exist is masked; a learned "nothing" takes its share, so that an empty history has
     an answer too.
 
+    The vectors of action, place and age are plain parameters, no embedding tables: there are few of
+    them, each listen trains them, and the strong decay that keeps tables of ids from learning by
+    heart (`train.fit`) would only shrink them.
+
     Args:
         dim: width of the vectors. length: L, plays in the history. n_heads: heads.
         n_ages: steps of a play's age; 0 leaves it out.
@@ -44,9 +48,9 @@ class TargetAttention(nn.Module):
     def __init__(self, dim: int, length: int, n_heads: int = 4, n_ages: int = 0) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.action = nn.Embedding(2, dim)
-        self.place = nn.Embedding(length, dim)
-        self.age = nn.Embedding(n_ages, dim) if n_ages else None
+        self.action = nn.Parameter(torch.randn(2, dim))
+        self.place = nn.Parameter(torch.randn(length, dim))
+        self.age = nn.Parameter(torch.randn(n_ages, dim)) if n_ages else None
         self.nothing = nn.Parameter(torch.zeros(1, 1, dim))
         self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.value, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim)
@@ -65,10 +69,9 @@ class TargetAttention(nn.Module):
         Returns:
             (B, 1 + L, dim).
         """
-        place = self.place(torch.arange(plays.shape[1], device=plays.device))
-        told = plays + self.action(finished.long()) + place
+        told = plays + self.action[finished.long()] + self.place[: plays.shape[1]]
         if self.age is not None and ago is not None:
-            told = told + self.age(age_step(ago, self.age.num_embeddings))
+            told = told + self.age[age_step(ago, len(self.age))]
         return torch.cat([self.nothing.expand(len(plays), -1, -1), told], dim=1)
 
     def forward(
