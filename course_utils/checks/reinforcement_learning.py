@@ -14,6 +14,7 @@ def check_self_normalised(estimate: Callable[[Tensor, Tensor, Tensor], Tensor]) 
     """`self_normalised(pi, beta, reward)`: Σ w r / Σ w with w = π/β, ()."""
     by_n = "that is IPS: SNIPS divides by the sum of the weights, not by the number of rows"
     upside = "a reward counts more if π takes the action more often than β did: w = π/β, not β/π"
+    clipped = "SNIPS clips no weight, however large"
     judge(
         estimate,
         lambda pi, beta, reward: (pi / beta * reward).sum() / (pi / beta).sum(),
@@ -34,11 +35,25 @@ def check_self_normalised(estimate: Callable[[Tensor, Tensor, Tensor], Tensor]) 
                 },
                 "if all rewards are 1, so is the estimate",
             ),
+            (
+                {
+                    "pi": torch.tensor([0.8, 0.2, 0.1]),
+                    "beta": torch.tensor([0.04, 0.4, 0.2]),
+                    "reward": torch.tensor([0.2, 1.0, 0.4]),
+                },
+                f"a row that β hardly ever takes counts in full: {clipped}",
+            ),
         ],
         mistakes=[
             (lambda pi, beta, r: (pi / beta * r).mean(), by_n),
             (lambda pi, beta, r: (beta / pi * r).sum() / (beta / pi).sum(), upside),
             (lambda pi, beta, r: (beta / pi * r).mean(), f"{upside}; {by_n}"),
+            (
+                lambda pi, beta, r: (
+                    ((pi / beta).clamp(max=10) * r).sum() / (pi / beta).clamp(max=10).sum()
+                ),
+                clipped,
+            ),
             (lambda pi, beta, r: r.mean(), "the weights are missing: that is what β earned"),
             (
                 lambda pi, beta, r: (pi / beta).mean() * r.mean(),

@@ -12,9 +12,7 @@ from obp.ope import (
     InverseProbabilityWeighting,
     SelfNormalizedInverseProbabilityWeighting,
 )
-from obp.policy import BernoulliTS
 
-from course_utils.data.sources.open_bandit import open_bandit_beliefs
 from course_utils.evaluation.off_policy import LoggedRewards, estimate
 from course_utils.models.policies.bandits import UCB1, LinUCB
 
@@ -45,12 +43,6 @@ def test_estimators_equal_those_of_obp(seed):
     for name, estimator in theirs.items():
         wanted = estimator.estimate_policy_value(**given)
         assert found[name].item() == pytest.approx(wanted, rel=1e-12), name
-
-
-def test_the_beliefs_of_the_open_bandit_data_are_those_of_obp():
-    theirs = BernoulliTS(n_actions=80, len_list=3, is_zozotown_prior=True, campaign="all")
-    ours = open_bandit_beliefs()
-    assert np.array_equal(ours["alpha"], theirs.alpha) and np.array_equal(ours["beta"], theirs.beta)
 
 
 def test_linucb_equals_that_of_mabwiser():

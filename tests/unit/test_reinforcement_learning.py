@@ -434,7 +434,6 @@ def test_open_bandit_is_read_as_its_package_describes_it():
     assert set(rows["click"]) == {0, 1} and rows["item_id"].max() == 79
     other = open_bandit.open_bandit("bts")
     assert (other["propensity"] > 0).all() and other["propensity"].n_unique() > 100
-    assert (open_bandit.open_bandit_beliefs().to_numpy() > 0).all()
 
 
 def test_without_its_package_the_open_bandit_data_are_missed(monkeypatch):
@@ -442,6 +441,5 @@ def test_without_its_package_the_open_bandit_data_are_missed(monkeypatch):
         raise ModuleNotFoundError(package)
 
     monkeypatch.setattr(packaged.resources, "files", absent)
-    for read in (lambda: open_bandit.open_bandit("bts"), open_bandit.open_bandit_beliefs):
-        with pytest.raises(LogError, match="needs the package 'obp'"):
-            read()
+    with pytest.raises(LogError, match="needs the package 'obp'"):
+        open_bandit.open_bandit("bts")

@@ -30,15 +30,3 @@ def open_bandit(policy: Literal["random", "bts"]) -> pl.DataFrame:
     columns = ["item_id", "position", "click", "propensity_score"]
     table = pl.read_csv(polars_path(path), columns=columns)
     return table.rename({"propensity_score": "propensity"})
-
-
-def open_bandit_beliefs() -> pl.DataFrame:
-    """`alpha` and `beta`, 80 rows: what `bts` believed of each item's clicks when it started.
-
-    Raises:
-        LogError: the package that carries them is missing.
-    """
-    path = _package_file("obp", "policy", "conf", "prior_bts.yaml")
-    import yaml
-
-    return pl.DataFrame(yaml.safe_load(path.read_text(encoding="utf-8"))["all"])

@@ -185,7 +185,7 @@ class NeuralLinear(LinUCB):
         arms: K. dim: d. alpha, ridge: as of `LinUCB`. width: of the hidden layers. every: rewards
             between two trainings. epochs: passes of each. seed: of the network.
 
-    Source: Riquelme et al. (2018), "Deep Bayesian bandits showdown", ICLR, section 4 (with Thompson
+    Source: Riquelme et al. (2018), "Deep Bayesian bandits showdown", ICLR, section 3 (with Thompson
     sampling); with the index of LinUCB: Xu et al. (2022), "Neural contextual bandits with deep
     representation and shallow exploration", ICLR.
     """

@@ -21,6 +21,12 @@ def self_normalised(pi, beta, reward):
     return (pi / beta).mean() * reward.mean()
 
 
+# %% hint="clips no weight"
+def self_normalised(pi, beta, reward):
+    weight = (pi / beta).clamp(max=10)
+    return (weight * reward).sum() / weight.sum()
+
+
 # %% hint="not with its average over π"
 def robust(target, model, action, propensity, reward):
     average = (target * model).sum(dim=1)
