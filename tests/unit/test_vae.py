@@ -25,6 +25,7 @@ from course_utils.models.generative.vae import (
     kl_to_standard,
     take_turns,
 )
+from course_utils.models.retrieval.losses import log_popularity
 
 N, DIM = 30, 5
 
@@ -116,6 +117,11 @@ def test_the_estimated_sum_comes_to_the_whole_one():
     torch.manual_seed(0)
     exact, estimate = Multinomial()(one, z, batch), Multinomial(log_q, 200_000)(one, z, batch)
     assert torch.allclose(estimate, exact, rtol=5e-3)
+
+
+def test_a_track_that_is_never_drawn_is_refused():
+    with pytest.raises(ValueError, match="1 of 3 tracks are never drawn"):
+        Multinomial(log_popularity(torch.tensor([0, 2, 5])), 4)
 
 
 def test_the_gaussian_is_the_weighted_sum_of_squares():
