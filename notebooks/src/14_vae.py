@@ -232,7 +232,8 @@ ridge = [(X[:, 0] @ X[:, 1] / (X[:, i] @ X[:, i] + 1)).item() for i in (0, 1)]
 
 # %% slideshow={"slide_type": "fragment"}
 plays = task.plays()
-settings = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10), (2_000, 20), (500, 20)]  # fmt: skip
+settings = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10)]
+settings += [(2_000, 20), (500, 20)]
 days = [None, 3, 7, 14, 28, 56, 84]
 contest.choose("popular", lambda days: Popular(task.popularity(days)), [{"days": d} for d in days])
 contest.choose(
@@ -285,7 +286,7 @@ with torch.no_grad():
         "KL": (kl_to_standard(mu, log_var) - kl_divergence(q, prior).sum()).abs().item(),
     }
 claim(
-    "The likelihood and the KL are what torch.distributions makes of them, but for the constant of the multinomial",
+    "Likelihood and KL are those of torch.distributions, but for the constant of the multinomial",
     max(gaps.values()) < 1e-10,
     ", ".join(f"{name} {gap:.0e}" for name, gap in gaps.items()),
 )
@@ -303,7 +304,6 @@ claim(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
 step = (z[1] - z[0]).item()
 joint = theirs + prior.log_prob(z[:, 0])  # log p(x, z)
 evidence = joint.logsumexp(dim=0).item() + math.log(step)
@@ -317,6 +317,9 @@ def integral(values: Tensor, log_density: Tensor) -> float:
 
 elbo = integral(ours, log_q) - kl_to_standard(mu, log_var).item()
 left = integral(log_q - (joint - evidence), log_q)  # KL(q ‖ p(z|x))
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 claim(
     "The ELBO and what it leaves out add up to log p(x)",
     abs(elbo + left - evidence) < 1e-8 and left > 0,
@@ -324,20 +327,22 @@ claim(
 )
 
 # %% slideshow={"slide_type": "subslide"}
+posterior = (joint - evidence).exp() * step
+middle = (z[:, 0] * posterior).sum()
+spread = ((z[:, 0] - middle).square() * posterior).sum().sqrt()
+means = middle + torch.linspace(-2.5, 2.5, 101, dtype=torch.float64)
 figure, ax = plt.subplots(figsize=(8, 4.2))
-means = torch.linspace(-2.5, 2.5, 101, dtype=torch.float64)
-best = Normal((z[:, 0] * (joint - evidence).exp()).sum() * step, 1.0)
-spread = ((z[:, 0] - best.mean).square() * (joint - evidence).exp()).sum().mul(step).sqrt()
-for width, color, name in ((spread, "neural", "σ of the posterior"), (3 * spread, "crosses", "three times as wide")):  # fmt: skip
-    curve = []
-    for mean in best.mean + means:
-        own = Normal(mean, width).log_prob(z[:, 0])
-        curve.append(integral(joint - own, own))
-    ax.plot(best.mean + means, curve, color=plots.COLORS[color])
-    ax.annotate(name, ((best.mean + means)[50], curve[50]), xytext=(0, -18), textcoords="offset points",
-                ha="center", color=plots.COLORS[color], fontsize=13)  # fmt: skip
+for times, color, name in (
+    (1, "neural", "q as wide as the posterior"),
+    (3, "crosses", "three times as wide"),
+):
+    densities = (Normal(mean, times * spread).log_prob(z[:, 0]) for mean in means)
+    curve = [integral(joint - density, density) for density in densities]
+    ax.plot(means, curve, color=plots.COLORS[color])
+    ax.annotate(name, (means[57], curve[57]), xytext=(10, -4), textcoords="offset points",
+                color=plots.COLORS[color], fontsize=13)  # fmt: skip
 ax.axhline(evidence, color=plots.COLORS["oracle"], linestyle=":")
-ax.annotate("log p(x)", (float(best.mean) - 2.4, evidence), xytext=(0, 5), textcoords="offset points", fontsize=13)  # fmt: skip
+ax.annotate("log p(x)", (means[0], evidence + 0.08), fontsize=13)
 ax.set(xlabel="μ of q", ylabel="ELBO (nats)", ylim=(evidence - 4, evidence + 0.6))
 plt.show()
 
@@ -386,7 +391,8 @@ vae, constant, whole = (
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE", *(["oracle"] if "oracle" in contest.places else [])]  # fmt: skip
+shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE"]
+shown += ["oracle"] if "oracle" in contest.places else []
 roles = {"popular": "popular", "EASE": "linear", "Mult-DAE": "mlp", "Mult-VAE": "neural"}
 figure, ax = plt.subplots(figsize=(8.5, 3.8))
 plots.interval_plot(
@@ -459,17 +465,25 @@ collapsed = contest.enter(
     "mean over tracks", lambda: MultVAE(N), mean_over_tracks, inputs, like="β = 1",
     before_epoch=weigh("mean over tracks", 1.0), **options,
 )  # fmt: skip
-kinds = {"mean over tracks, β = 1": collapsed, "sum, β = 1": whole, "sum, β = .2": constant, "sum, β grows to .2": vae}  # fmt: skip
-codes, rows = {}, []
+kinds = {
+    "mean over tracks, β = 1": collapsed,
+    "sum, β = 1": whole,
+    "sum, β = .2": constant,
+    "sum, β grows to .2": vae,
+}
+codes, kl, active = {}, {}, {}
 with torch.no_grad():
     for name, model in kinds.items():
         codes[name], log_var = model.posterior(**bag_of["test"])
-        rows.append({"loss": name, "KL of a bag (nats)": round(kl_to_standard(codes[name], log_var).mean().item(), 3),
-                     "active units": int(active_units(codes[name]).sum())})  # fmt: skip
-kl, active = (
-    {row["loss"]: row[key] for row in rows} for key in ("KL of a bag (nats)", "active units")
+        kl[name] = kl_to_standard(codes[name], log_var).mean().item()
+        active[name] = int(active_units(codes[name]).sum())
+pl.DataFrame(
+    {
+        "loss": list(kinds),
+        "KL of a bag (nats)": [round(nats, 3) for nats in kl.values()],
+        "active units": list(active.values()),
+    }
 )
-pl.DataFrame(rows)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Watch it happen
@@ -697,11 +711,10 @@ for name, listed in found.items():
     smooth[name] = (detour.median().item(), (blow <= NO_BLOW).double().mean().item())
     middle, ends = listed[:, STEPS // 2], torch.cat([listed[:, 0], listed[:, -1]], dim=1)
     new = 1 - (middle.unsqueeze(2) == ends.unsqueeze(1)).any(dim=2).double().mean().item()
-    rows.append({"": name, "way ÷ straight, median": round(smooth[name][0], 2),
+    rows.append({"": name, "pairs far apart": int(far.sum()), "way ÷ straight, median": round(smooth[name][0], 2),
                  "largest step ÷ straight, median": round(blow.median().item(), 2),
                  "of the middle list, in neither end's": f"{new:.0%}"})  # fmt: skip
 if known:
-    print(f"{int(far.sum())} pairs of EASE's lists are far apart")
     display(pl.DataFrame(rows))
 
 # %% slideshow={"slide_type": "fragment"}
@@ -713,7 +726,7 @@ if known:
     }
     a, b = smooth["Mult-VAE, codes"]
     claim(
-        "Between two listeners the genres of the lists move smoothly: no long detour, and no single step that does half",
+        "Between two listeners the genres of the lists move smoothly: no detour, no single step that does half",
         a < NO_DETOUR and b >= MOSTLY,
         told["Mult-VAE, codes"],
     )
@@ -736,8 +749,9 @@ if known:
     for genre, color in zip(top, plots.PALETTE, strict=False):
         ax.fill_between(t, bottom, bottom + parts[:, genre], color=color, alpha=0.85, linewidth=0)
         at = int(parts[:, genre].argmax())
-        ax.annotate(genres[genre], (t[at], bottom[at] + parts[at, genre] / 2), ha="center", va="center", fontsize=13,
-                    xytext=(24 if at == 0 else -24 if at == STEPS - 1 else 0, 0), textcoords="offset points")  # fmt: skip
+        side = "left" if at == 0 else "right" if at == STEPS - 1 else "center"
+        place = (float(t[at].clamp(0.02, 0.98)), float(bottom[at] + parts[at, genre] / 2))
+        ax.annotate(genres[genre], place, ha=side, va="center", fontsize=13)
         bottom = bottom + parts[:, genre]
     ax.fill_between(t, bottom, 1, color=plots.COLORS["random"], alpha=0.5, linewidth=0)
     ax.set(
@@ -834,7 +848,8 @@ def serve(mu: Tensor, log_var: Tensor, weight: Tensor, bias: Tensor, seen: Tenso
     ### END SOLUTION
 
 
-serve(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(3, 2), torch.zeros(3), torch.tensor([[True, False, False]]))  # fmt: skip
+seen = torch.tensor([[True, False, False]])
+serve(torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(3, 2), torch.zeros(3), seen)
 
 # %% slideshow={"slide_type": "skip"}
 from course_utils.checks.vae import check_serve
