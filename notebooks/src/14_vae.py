@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 14 · VAE
 #
-# *Lecture: frontier, generative models. Runs in about MINUTES minutes on two CPU cores.*
+# *Lecture: frontier, generative models. Runs in about five minutes on two CPU cores.*
 #
 # An autoencoder squeezes what somebody played through a few numbers and has to give it back. What it cannot give back
 # exactly it replaces by what goes with the rest: that is a recommendation. The *variational* one asks for more. Any
@@ -408,19 +408,20 @@ claim("Mult-VAE finds more than the popular list", gap.low > MARGIN, f"ΔRecall@
 gap = contest.gap("Mult-VAE", "Mult-DAE")
 claim("Mult-VAE finds more than Mult-DAE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
 gap = contest.gap("Mult-VAE", "EASE")
-claim("Mult-VAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+claim("Mult-VAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
 gap = contest.gap("Mult-VAE", "β = 1")
 claim(
     "Annealed to .2, β finds more than the whole KL, β = 1",
     gap.positive,
     f"ΔRecall@100 {gap}",
+    expected=False,
 )
 gap = contest.gap("Mult-VAE", "β = .2")
 claim(
     "Growing to .2, it finds more than a β of .2 from the start",
     gap.positive,
     f"ΔRecall@100 {gap}",
-    expected=None,
+    expected=False,
 )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -571,7 +572,7 @@ claim(
     "It finds more than a Gaussian that trusts plays more than silence",
     gap.positive,
     f"ΔRecall@100 {gap}",
-    expected=None,
+    expected=False,
 )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -635,9 +636,9 @@ for name, told in (
     ("turns", "Turns of encoder and decoder alone find more than learning at once"),
     ("RecVAE, all three", "All three changes together find more than Mult-VAE with β = .2"),
 ):
-    claim(told, gaps[name].positive, f"ΔRecall@100 {gaps[name]}", expected=None)
+    claim(told, gaps[name].positive, f"ΔRecall@100 {gaps[name]}", expected=False)
 gap = contest.gap("RecVAE, all three", "EASE")
-claim("RecVAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+claim("RecVAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
 
 # %% slideshow={"slide_type": "skip"}
 contest.trials()
