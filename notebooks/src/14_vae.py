@@ -330,7 +330,7 @@ claim(
 posterior = (joint - evidence).exp() * step
 middle = (z[:, 0] * posterior).sum()
 spread = ((z[:, 0] - middle).square() * posterior).sum().sqrt()
-means = middle + torch.linspace(-2.5, 2.5, 101, dtype=torch.float64)
+means = middle + spread * torch.linspace(-4, 4, 101, dtype=torch.float64)
 figure, ax = plt.subplots(figsize=(8, 4.2))
 for times, color, name in (
     (1, "neural", "q as wide as the posterior"),
@@ -339,7 +339,7 @@ for times, color, name in (
     densities = (Normal(mean, times * spread).log_prob(z[:, 0]) for mean in means)
     curve = [integral(joint - density, density) for density in densities]
     ax.plot(means, curve, color=plots.COLORS[color])
-    ax.annotate(name, (means[57], curve[57]), xytext=(10, -4), textcoords="offset points",
+    ax.annotate(name, (means[62], curve[62]), xytext=(12, -2), textcoords="offset points",
                 color=plots.COLORS[color], fontsize=13)  # fmt: skip
 ax.axhline(evidence, color=plots.COLORS["oracle"], linestyle=":")
 ax.annotate("log p(x)", (means[0], evidence + 0.08), fontsize=13)
@@ -391,9 +391,10 @@ vae, constant, whole = (
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE"]
+shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE", "β = 1"]
 shown += ["oracle"] if "oracle" in contest.places else []
 roles = {"popular": "popular", "EASE": "linear", "Mult-DAE": "mlp", "Mult-VAE": "neural"}
+roles["β = 1"] = "crosses"
 figure, ax = plt.subplots(figsize=(8.5, 3.8))
 plots.interval_plot(
     ax, contest.intervals(shown), [plots.COLORS[roles.get(name, name)] for name in shown]
@@ -406,9 +407,16 @@ plt.show()
 gap = contest.gap("Mult-VAE", "popular")
 claim("Mult-VAE finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("Mult-VAE", "Mult-DAE")
-claim("Mult-VAE finds more than Mult-DAE", gap.positive, f"ΔRecall@100 {gap}", expected=None)
+claim("Mult-VAE finds more than Mult-DAE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
 gap = contest.gap("Mult-VAE", "EASE")
 claim("Mult-VAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
+gap = contest.gap("β = 1", "EASE")
+claim(
+    "With β = 1, the best of them on validation, it finds more than EASE",
+    gap.positive,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
 gap = contest.gap("Mult-VAE", "β = 1")
 claim(
     "Annealed to .2, β finds more than the whole KL, β = 1",
@@ -425,13 +433,13 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# EASE, one formula and not a single epoch, finds no less than anything that was trained here. And what the papers say of
-# β does not come out: the whole KL finds no less than a fifth of it, on validation even the most, and to let β grow
-# changes nothing that could be seen. In *Liang et al. (2018)* the best β was near .2. What is different here? At least
-# this: their bags hold all that somebody watched or played, hundreds at the most active listeners, ours some seventeen
-# tracks; their code has 200 components, ours 32; and their trials moved β, while ours gave each β a rate and a decay of
-# its own, so that whatever else keeps a model from learning by heart could stand in for the KL. Which of them it is, we
-# have not told apart. Take β for what it is: a setting, to be tried like the others.
+# EASE, one formula and not a single epoch, finds as much as Mult-VAE, and so does Mult-DAE, without any distribution. And what the papers say of β does not come out: the
+# whole KL finds no less than a fifth of it, with two of three training seeds it even finds a little more, and to let β
+# grow changes nothing that could be seen. In *Liang et al. (2018)* the best β was near .2. What is different here? At
+# least this: their bags hold all that somebody watched or played, ours some seventeen tracks; their code has 200
+# components, ours 32; and here each β had a rate and a decay of its own. (The larger β chose the smaller decay. Whatever
+# else keeps a model from learning by heart may stand in for the KL.) Which of them it is, we have not told apart. Take β
+# for what it is: a setting, to be tried like the others.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -506,20 +514,29 @@ pl.DataFrame(
 #
 
 # %% slideshow={"slide_type": "fragment"}
-SHIFT = {"Mult-VAE": 6, "sum, β grows to .2": 6, "β = .2": -12, "sum, β = .2": -12}  # of labels
+SHIFT = {"Mult-VAE": 7, "β = .2": -9, "β = 1": -10}  # of labels, in points
+SHIFT |= {"sum, β = .2": 8, "sum, β grows to .2": -3, "sum, β = 1": -14}
 COLORS = {"mean over tracks": "history", "β = 1": "crosses", "β = .2": "fm", "Mult-VAE": "neural"}
 figure, ax = plt.subplots(figsize=(8.5, 4.4))
 for name, color in COLORS.items():
-    ax.plot(range(len(paid[name])), paid[name], "o-", markersize=4, color=plots.COLORS[color])
-    ax.annotate(name, (len(paid[name]) - 1, paid[name][-1]), xytext=(8, SHIFT.get(name, -4)),
+    nats = [max(value, 1e-6) for value in paid[name]]
+    ax.plot(range(len(nats)), nats, "o-", markersize=4, color=plots.COLORS[color])
+    ax.annotate(name, (len(nats) - 1, nats[-1]), xytext=(8, SHIFT.get(name, -4)),
                 textcoords="offset points", color=plots.COLORS[color], fontsize=13)  # fmt: skip
-ax.set(xlabel="epochs", ylabel="KL of a bag (nats)", yscale="log", xlim=(0, EPOCHS + 4))
+ax.set(
+    xlabel="epochs",
+    ylabel="KL of a bag (nats)",
+    yscale="log",
+    xlim=(0, EPOCHS + 3),
+    ylim=(3e-7, 1e3),
+)
+ax.set_xticks(range(0, EPOCHS + 1, 4))
 plt.show()
 
 # %% slideshow={"slide_type": "subslide"}
 figure, ax = plt.subplots(figsize=(8.5, 4.4))
 for (name, mu), color in zip(codes.items(), ("history", "crosses", "fm", "neural"), strict=True):
-    spread = mu.var(dim=0).sort(descending=True).values.clamp(min=1e-9)
+    spread = mu.var(dim=0).sort(descending=True).values.clamp(min=1e-7)
     place = torch.arange(1, len(spread) + 1)
     ax.plot(place, spread, "o-", markersize=4, color=plots.COLORS[color])
     ax.annotate(name, (len(spread), spread[-1]), xytext=(10, SHIFT.get(name, -4)),
@@ -549,6 +566,7 @@ claim(
     "What is left recommends no better than a popular list",
     gap.high < MARGIN,
     f"ΔRecall@100 {gap}, coverage@100 {contest.places['mean over tracks'].coverage(contest.k, N - 1):.1%}",
+    expected=None,
 )
 claim(
     "The sum over tracks and an annealed β cure it: most units are active",
@@ -557,7 +575,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With the mean over tracks nothing is left but the tracks' biases, and they say what is popular. Only the ratio of the
+# With the mean over tracks nothing is left but the tracks' biases, and they say what is popular: its lists find as much
+# as the popular one, whose days validation chose, within a hundredth or little more. Only the ratio of the
 # two terms counts: whoever wants the mean must divide the KL by the number of tracks as well. (The collapsed model was
 # trained with the rate and the decay of "β = 1", from which it differs in this one division.)
 #
@@ -598,7 +617,7 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Plain squared error spends its effort on silence: of nearly twenty thousand zeros in every bag. Told to trust a play
-# thirty times as much, the Gaussian finds as much as the multinomial. So it was the *weight* of silence that made the
+# thirty times as much, the Gaussian finds as much as the multinomial, or a little more. So it was the *weight* of silence that made the
 # difference here, not the form of the likelihood. Two things speak for caution. The confidence was chosen by three
 # tries more than the multinomial had. And the Gaussian's sum over all tracks is exact, while the multinomial's is
 # estimated from 1,024 of them: what the whole softmax would find we did not measure, it costs several times as much.
@@ -671,7 +690,7 @@ claim("RecVAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expect
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # None of the three changes finds more here, alone or together. Mind what that says, and what it does not. β by bag had
-# little to do: our bags are cut to one length, half of them hold fifteen to nineteen tracks, so that $\beta_u$ is nearly
+# little to do: our bags are cut to one length, half of them hold fifteen to eighteen tracks, so that $\beta_u$ is nearly
 # the same for all. With bags of very different sizes it may matter. In turns the models were still getting better when
 # their 32 epochs ended. And the paper's encoder is much deeper than ours, the same for all models here. So: on these
 # bags, with this encoder, the changes alone are worth nothing that could be seen.
@@ -778,7 +797,6 @@ if known:
         "So they do without a latent space, when EASE's scores are mixed",
         a < NO_DETOUR and b >= MOSTLY,
         told["EASE, scores"],
-        expected=None,
     )
 
 # %% slideshow={"slide_type": "subslide"}
