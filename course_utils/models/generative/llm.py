@@ -114,6 +114,7 @@ def add_words(
     tokenizer.add_tokens(list(words))
     rows = model.get_input_embeddings().weight.shape[0]
     model.resize_token_embeddings(max(rows, len(tokenizer)))
+    model.config.tokenizer_digest = None  # of the words before; `save_pair` notes the new ones
     return first
 
 
