@@ -66,6 +66,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedModel,
@@ -105,11 +106,11 @@ library.disable_progress_bar()
 SEED = train.seed_everything(17)
 log = open_log()
 claim = Claims(log)
-MOST, LENGTH = 3_000, 16  # tracks that the model knows, plays of a history
-CODES, DEPTH = 64, 2  # K codes at each of D depths, and an extra one
+MOST, LENGTH = 1_000, 16  # tracks that the model knows, plays of a history
+CODES, DEPTH = 32, 2  # K codes at each of D depths, and an extra one
 DIM, LAYERS, HEADS = 64, 2, 2  # of the language model
-EPOCHS, BATCH, ALIGNED = 2, 16, 32  # passes, histories and questions about texts of a step
-K, BEAMS = 20, 40  # tracks of a list, beams of the search
+EPOCHS, BATCH, ALIGNED = 2, 8, 8  # passes, histories and questions about texts of a step
+K, BEAMS = 10, 20  # tracks of a list, beams of the search
 OUTSIDE = 0.9, 0.1  # chance of no track, that we call nearly all, and little
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -119,7 +120,7 @@ OUTSIDE = 0.9, 0.1  # chance of no track, that we call nearly all, and little
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is known
 #
-# To be quick, the model knows the 3,000 tracks that were played most in training, of those with a content vector. Of each
+# To be quick, the model knows the 1,000 tracks that were played most in training, of those with a content vector. Of each
 # it may be told one sentence. (The title is left out. In this world it is drawn by lot, and every token takes time.)
 #
 
@@ -139,7 +140,7 @@ described = replace(
 chose, OWN = pl.col("is_organic") == 1, has_choices(described)
 new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
 task = next_item_task(
-    described, LENGTH, repeats=False, organic=OWN, history=new, judged=1_500, seed=SEED
+    described, LENGTH, repeats=False, organic=OWN, history=new, judged=1_000, seed=SEED
 )
 N = task.n_values["track"]  # the unknown one included
 contest = RetrievalContest(task, SEED, "17_llm", k=K)
@@ -245,7 +246,7 @@ if OURS and HAS_TEXT:
     rows = joined([(ids(TRACK + LIKE), [*ids(f" {said}"), STOP]) for said in SAID], FILL)
     some = {name: values[:300] for name, values in rows.items()}
     options: dict[str, Any] = {"lr": 3e-3, "embedding_decay": 0.0, "seed": SEED}
-    history = train.fit(base, rows, some, loss=learn, epochs=4, batch_size=64, **options)
+    history = train.fit(base, rows, some, loss=learn, epochs=6, batch_size=16, **options)
     base = base.cpu()
     asked = torch.tensor([ids(TRACK + LIKE)])
     written = base.generate(asked, max_new_tokens=40, do_sample=False, pad_token_id=FILL)
@@ -352,7 +353,9 @@ if HAS_TEXT:
         both = [(track + 1, SAID[n]) for track, n in enumerate(order) if SAID[n]]
         form = [ask(*one) for ask in (code_to_text, text_to_code) for one in both]
         aligned[kind] = joined(form, FILL)
-        print(f"{kind} descriptions: {len(form):,} questions, {aligned[kind]['ids'].numel():,} tokens")
+        print(
+            f"{kind} descriptions: {len(form):,} questions, {aligned[kind]['ids'].numel():,} tokens"
+        )
 print(f"histories: {len(pairs):,}, {next_item['ids'].numel():,} tokens")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -395,12 +398,17 @@ few_first = add_words(tiny, small_tokenizer, code_words(few))
 torch.nn.init.normal_(tiny.get_input_embeddings().weight, std=0.5)
 few_only = OnlyTracks(Trie.of(few_tokens, torch.arange(1, 21), few_V), few_first)
 texts = ["Played:", "Played:<a_1><b_2><c_0>", "Played:<a_0><b_0><c_0><a_2><b_1><c_0>"]
-asked = prompts([small_tokenizer(text)["input_ids"] for text in texts], small_tokenizer.pad_token_id)
+asked = prompts(
+    [small_tokenizer(text)["input_ids"] for text in texts], small_tokenizer.pad_token_id
+)
 spelt, log_p = recommend(tiny, **asked, only=few_only, beams=20)
 spelt_30, log_p_30 = recommend(tiny, **asked, only=few_only, beams=30)
 with torch.no_grad():
     each = torch.stack(
-        [log_probability(tiny, **asked, answer=row.expand(3, -1)) for row in few_tokens - 1 + few_first],
+        [
+            log_probability(tiny, **asked, answer=row.expand(3, -1))
+            for row in few_tokens - 1 + few_first
+        ],
         dim=1,
     )
 best = each.sort(dim=1, descending=True)
@@ -427,13 +435,14 @@ claim(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where may a new word start?
 #
-# The library puts all new rows next to the mean of the old ones (*Hewitt 2021*). That is safe, and it says nothing: all
-# codes begin alike. But we know what is *said* of the tracks that have a code. So take the mean of these sentences' words,
-# in the table of the model that has learned to write; take off what all sentences share; scale what is left to the spread
-# of the table.
+# - **the library's start**: all new rows next to the mean of the old ones (*Hewitt 2021*). That is safe, and all codes begin
+#   alike;
+# - **random start**: drawn around that mean, with the spread of the old rows;
+# - **text start**: we know what is *said* of the tracks that have a code. So take the mean of these sentences' words, in the
+#   table of the model that has learned to write; take off what all sentences share; scale it to the spread of the table.
 #
-# Is it the meaning that helps, or only that the rows differ from the start? The control: **the same vectors, dealt out to
-# the wrong codes** of the same depth.
+# Is it the meaning that helps, or where such vectors lie? The control: **text start, dealt out wrongly**, the same vectors
+# on other codes of the same depth.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -449,26 +458,31 @@ def starting_at(rows: Tensor) -> Any:
     return model
 
 
-starts = {"the library's start": extended}
+generator = torch.Generator().manual_seed(SEED)
+table = old.detach()[:FIRST]
+noise = torch.randn(len(WORDS), table.shape[1], generator=generator)
+center, scale = table.mean(dim=0), (table - table.mean(dim=0)).std()
+ALONE, LIBRARY, TEXT = "random start", "the library's start", "text start"
+WRONG = "text start, dealt out wrongly"
+starts = {ALONE: starting_at(center + scale * noise), LIBRARY: extended}
 if HAS_TEXT:
     said_ids = [ids(f" {said}") or [FILL] for said in SAID]
-    from_text = vectors_from_texts(old.detach()[:FIRST], said_ids, tokens, V)
-    generator = torch.Generator().manual_seed(SEED)
+    from_text = vectors_from_texts(table, said_ids, tokens, V)
     sizes = (codes.max(dim=0).values + 1).tolist()
-    dealt = [part[torch.randperm(len(part), generator=generator)] for part in from_text.split(sizes)]
-    starts["text start"] = starting_at(from_text)
-    starts["text start, dealt out wrongly"] = starting_at(torch.cat(dealt))
+    lots = [torch.randperm(size, generator=generator) for size in sizes]
+    dealt = [part[lot] for part, lot in zip(from_text.split(sizes), lots, strict=True)]
+    starts |= {TEXT: starting_at(from_text), WRONG: starting_at(torch.cat(dealt))}
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Do descriptions help to recommend?
 #
 # Every model takes the **same steps on the same histories, in the same order**. What differs:
 #
-# - **histories alone**;
-# - **with descriptions**: each step also answers 32 questions of the alignment tasks. It sees more tokens, so two controls:
+# - **histories alone**, from each of the four starts;
+# - **with descriptions**, from the random start: each step also answers 8 questions of the alignment tasks. It sees more
+#   tokens, and so there are two controls:
 # - **with shuffled descriptions**: as many questions, the sentences dealt out to the wrong tracks;
-# - **histories alone, longer**: as many *tokens* as with descriptions, all of them histories.
-# - And histories alone from the two other **starts** of the new words.
+# - **longer**: histories alone, as many *tokens* as with descriptions.
 #
 # Seven trials each (rate, decay of tables), judged on validation by $-\log P$ of the track that came next, in nats.
 #
@@ -501,22 +515,20 @@ def enter(name: str, start: Any, texts: train.Batch | None = None, epochs: int =
     options: dict[str, Any] = {} if OURS else {"lr": 1e-4, "embedding_decay": 0.0}
     contest.fit(
         name, lambda: copy.deepcopy(start), parts, None, False, loss=loss, criterion=nats,
-        epochs=epochs, patience=epochs, batch_size=BATCH, **options,
+        epochs=epochs, patience=epochs, batch_size=BATCH, schedule="cycle", **options,
     )  # fmt: skip
 
 
 # %% slideshow={"slide_type": "fragment"}
-ALONE, WITH, SHUFFLED = "histories alone", "with descriptions", "with shuffled descriptions"
-LONGER, TEXT, WRONG = "histories alone, longer", "text start", "text start, dealt out wrongly"
-enter(ALONE, extended)
+WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
+for name, start in starts.items():
+    enter(name, start)
 if HAS_TEXT:
-    enter(WITH, extended, aligned["right"])
-    enter(SHUFFLED, extended, aligned["shuffled"])
+    enter(WITH, starts[ALONE], aligned["right"])
+    enter(SHUFFLED, starts[ALONE], aligned["shuffled"])
     a_step = next_item["ids"].shape[1] * BATCH
     more = aligned["right"]["ids"].shape[1] * ALIGNED / a_step
-    enter(LONGER, extended, epochs=round(EPOCHS * (1 + more)))
-    enter(TEXT, starts[TEXT])
-    enter(WRONG, starts[WRONG])
+    enter(LONGER, starts[ALONE], epochs=round(EPOCHS * (1 + more)))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # As marks, two rivals that speak no language: SASRec (notebook 09) on the same sequences, as many passes, and the tracks
@@ -533,9 +545,16 @@ def spelt_by(model: Any) -> Callable[[train.Batch], Tensor]:
         played: list[set[int]] = [set() for _ in batch[ROW]]
         for row, track in zip(*(x.tolist() for x in task.played("test", batch[ROW])), strict=True):
             played[row].add(track)
-        listed, log_p = recommend(
-            model, batch["ids"].to(where), batch["mask"].to(where), only, BEAMS, played
-        )
+        found = [
+            recommend(model, ids.to(where), mask.to(where), only, BEAMS, played[at : at + 32])
+            for at, ids, mask in zip(
+                range(0, len(played), 32),
+                batch["ids"].split(32),
+                batch["mask"].split(32),
+                strict=True,
+            )
+        ]
+        listed, log_p = (torch.cat(values) for values in zip(*found, strict=True))
         return torch.full((len(listed), N), -torch.inf).scatter(1, listed.clamp(min=0), log_p)
 
     return score
@@ -564,21 +583,36 @@ contest.enter(
 )  # fmt: skip
 popular = task.popularity(7.0).float()
 contest.judge("popular this week", lambda batch: popular.expand(len(batch["target"]), -1))
+next_one = task.batches["test"]["target"].unsqueeze(1)
+with torch.no_grad():
+    sasrec = contest.models["SASRec"].cpu()
+    scores = sasrec(*(task.batches["test"][name] for name in ("track", "mask"))) @ sasrec.tracks().T
+log_p_next["SASRec"] = scores[:, 1:].log_softmax(dim=1).gather(1, next_one - 1)[:, 0]
+shares = (popular[1:] + 1) / (popular[1:] + 1).sum()
+log_p_next["popular this week"] = shares.log()[next_one[:, 0] - 1]
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-ARMS = list(log_p_next)
 OTHERS = ["SASRec", "popular this week"]
+ARMS = [name for name in log_p_next if name not in OTHERS]
 COLORED = dict(zip(
-    [ALONE, WITH, SHUFFLED, LONGER, TEXT, WRONG, *OTHERS],
-    ("neural", "fm", "random", "linear", "deepfm", "muted", "history", "popular"), strict=True,
+    [ALONE, LIBRARY, TEXT, WRONG, WITH, SHUFFLED, LONGER, *OTHERS],
+    ("neural", "separate", "deepfm", "muted", "fm", "random", "linear", "history", "popular"),
+    strict=True,
 ))  # fmt: skip
-pairs = [(WITH, ALONE), (WITH, SHUFFLED), (WITH, LONGER), (TEXT, ALONE), (TEXT, WRONG)]
+pairs = [
+    (WITH, ALONE),
+    (WITH, SHUFFLED),
+    (WITH, LONGER),
+    (TEXT, ALONE),
+    (TEXT, LIBRARY),
+    (TEXT, WRONG),
+]
 pairs = pairs if HAS_TEXT else []
-found = bootstrap({name: Mean(log_p_next[name]) for name in ARMS}, contest.groups, pairs)
+found = bootstrap({name: Mean(log_p_next[name]) for name in log_p_next}, contest.groups, pairs)
 recall = contest.intervals([*ARMS, *OTHERS])
-figure, axes = plt.subplots(1, 2, figsize=(12.5, 5), width_ratios=[1, 1], sharey=True)
-for ax, rows in zip(axes, ({name: found.get(name) for name in recall}, recall), strict=True):
+figure, axes = plt.subplots(1, 2, figsize=(12.5, 5.6), sharey=True)
+for ax, rows in zip(axes, ({name: found[name] for name in recall}, recall), strict=True):
     plots.interval_plot(ax, rows, [plots.COLORS[COLORED[name]] for name in rows])
 axes[0].set(xlabel="log P of the next track, in nats")
 axes[1].set(xlabel=f"Recall@{K}")
@@ -587,10 +621,14 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 SENTENCES = {
-    (WITH, ALONE): "With descriptions, at equal steps on histories, the next track is likelier than without",
+    (
+        WITH,
+        ALONE,
+    ): "With descriptions, at equal steps on histories, the next track is likelier than without",
     (WITH, SHUFFLED): "With the right descriptions it is likelier than with shuffled ones",
     (WITH, LONGER): "With descriptions it is likelier than after as many tokens of histories alone",
-    (TEXT, ALONE): "From text-made rows, at equal steps, it is likelier than from the library's start",
+    (TEXT, ALONE): "From text-made rows, at equal steps, it is likelier than from random ones",
+    (TEXT, LIBRARY): "From text-made rows it is likelier than from the library's start",
     (TEXT, WRONG): "From text-made rows it is likelier than from the same rows on the wrong codes",
 }
 for pair in pairs:
@@ -629,7 +667,10 @@ def freely(model: Any, n: int = 500) -> list[float]:
     return [kind.float().mean().item() for kind in (track, coded & ~track, ~coded)]
 
 
-shown = {"before training": extended, **{n: contest.models[n] for n in (ALONE, WITH) if n in ARMS}}
+shown = {
+    "before training": starts[ALONE],
+    **{n: contest.models[n] for n in (ALONE, WITH) if n in ARMS},
+}
 kinds = {name: freely(model) for name, model in shown.items()}
 
 # %% slideshow={"slide_type": "subslide"}
@@ -752,7 +793,9 @@ hits = {label: right(label) for label in LABELS} if NAMES else {}
 
 # %% slideshow={"slide_type": "subslide"}
 if NAMES:
-    figure, axes = plt.subplots(1, len(hits), figsize=(6.2 * len(hits), 3.8), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(hits), figsize=(6.2 * len(hits), 3.8), sharey=True, squeeze=False
+    )
     named_colors = [plots.COLORS[c] for c in ("fm", "random", "knn", "popular")]
     for ax, (label, rows) in zip(axes[0], hits.items(), strict=True):
         each = bootstrap({n: Mean(v) for n, v in rows.items()}, np.arange(len(rows[WITH])))

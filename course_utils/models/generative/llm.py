@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedModel,
@@ -78,6 +79,7 @@ def small_model(
     config = GPT2Config(
         vocab_size=len(tokenizer), n_positions=length, n_embd=dim, n_inner=2 * dim, n_layer=layers,
         n_head=heads, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None,
+        initializer_range=dim**-0.5,  # the library's 0.02 is meant for a d of a thousand
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     return GPT2LMHeadModel(config)
@@ -275,6 +277,9 @@ def recommend(
 ) -> tuple[Tensor, Tensor]:
     """The tracks that the library's beam search spells, by their log probability.
 
+    A question is read once and what was read lent to all beams; left to itself, `generate` reads
+    it again for each of them.
+
     Args:
         ids, mask: (B, T) questions, see `prompts`. only, left_out: which tracks may come.
         beams: prefixes that are kept; no fewer than the list has places.
@@ -282,9 +287,14 @@ def recommend(
     Returns:
         tracks and log probabilities (B, beams), the best first; −1 and −∞ where there are fewer.
     """
-    prompt, pad = ids.shape[1], model.config.pad_token_id
+    prompt, pad, read = ids.shape[1], model.config.pad_token_id, DynamicCache(config=model.config)
+    if prompt > 1:
+        place = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        before = {"attention_mask": mask[:, :-1].long(), "position_ids": place[:, :-1]}
+        model(input_ids=ids[:, :-1], **before, cache=read, use_cache=True)
+        read.batch_repeat_interleave(beams)
     found = model.generate(
-        ids, attention_mask=mask.long(), num_beams=beams, num_return_sequences=beams,
+        ids, attention_mask=mask.long(), num_beams=beams, num_return_sequences=beams, cache=read,
         max_new_tokens=only.depth, do_sample=False, length_penalty=0.0, pad_token_id=pad,
         prefix_allowed_tokens_fn=only.after(prompt, pad, left_out),
         return_dict_in_generate=True, output_scores=True,
