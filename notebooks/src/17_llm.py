@@ -497,6 +497,11 @@ for part in ("validation", "test"):
 parts["validation"] = {name: values[:600] for name, values in parts["validation"].items()}
 
 
+def there(model: Any, batch: train.Batch) -> train.Batch:
+    """A batch on the device of a model."""
+    return {name: values.to(model.device) for name, values in batch.items()}
+
+
 def nats(model: Any, batch: train.Batch) -> Tensor:
     """Mean −log P of the track that came next, the whole tuple."""
     return -log_probability(model, batch["ids"], batch["mask"], batch["answer"]).mean()
@@ -510,7 +515,7 @@ def enter(name: str, start: Any, texts: train.Batch | None = None, epochs: int =
         if texts is None:
             return value
         drawn = torch.randint(len(texts["ids"]), (ALIGNED,))
-        return value + learn(model, {n: v[drawn].to(value.device) for n, v in texts.items()})
+        return value + learn(model, there(model, {n: v[drawn] for n, v in texts.items()}))
 
     options: dict[str, Any] = {} if OURS else {"lr": 1e-4, "embedding_decay": 0.0}
     contest.fit(
@@ -539,37 +544,35 @@ if HAS_TEXT:
 # %% slideshow={"slide_type": "fragment"}
 def spelt_by(model: Any) -> Callable[[train.Batch], Tensor]:
     """Scores (B, N) by a beam search in the catalogue; −∞ for tracks that it does not list."""
-    where = next(model.parameters()).device
 
     def score(batch: train.Batch) -> Tensor:
         played: list[set[int]] = [set() for _ in batch[ROW]]
         for row, track in zip(*(x.tolist() for x in task.played("test", batch[ROW])), strict=True):
             played[row].add(track)
-        found = [
-            recommend(model, ids.to(where), mask.to(where), only, BEAMS, played[at : at + 32])
-            for at, ids, mask in zip(
-                range(0, len(played), 32),
-                batch["ids"].split(32),
-                batch["mask"].split(32),
-                strict=True,
+        found = []
+        for at in range(0, len(played), 32):  # what was read of 32 questions fits a small memory
+            some = there(model, {name: batch[name][at : at + 32] for name in ("ids", "mask")})
+            found.append(
+                recommend(model, **some, only=only, beams=BEAMS, left_out=played[at : at + 32])
             )
-        ]
         listed, log_p = (torch.cat(values) for values in zip(*found, strict=True))
         return torch.full((len(listed), N), -torch.inf).scatter(1, listed.clamp(min=0), log_p)
 
     return score
 
 
+@torch.no_grad()
+def log_p_of(model: Any) -> Tensor:
+    """(M,) log P of the track that came next in the test."""
+    some = (there(model, batch) for batch in train.batches(parts["test"], 250))
+    return torch.cat([log_probability(model, b["ids"], b["mask"], b["answer"]).cpu() for b in some])
+
+
+# %% slideshow={"slide_type": "fragment"}
 only = OnlyTracks(Trie.of(tokens, torch.arange(1, N), V), FIRST)
-log_p_next = {}
-for name in list(contest.models):
-    model = contest.models[name].cpu()
-    with torch.no_grad():
-        log_p_next[name] = torch.cat([
-            log_probability(model, b["ids"], b["mask"], b["answer"])
-            for b in train.batches(parts["test"], 250)
-        ])  # fmt: skip
-    contest.judge(name, spelt_by(model), parts["test"])
+log_p_next = {name: log_p_of(model) for name, model in contest.models.items()}
+for name in log_p_next:
+    contest.judge(name, spelt_by(contest.models[name]), parts["test"])
 
 # %% slideshow={"slide_type": "fragment"}
 plays_only = {
@@ -656,12 +659,13 @@ KINDS = ["a track", "codes, but no track", "other words"]
 def freely(model: Any, n: int = 500) -> list[float]:
     """Shares of the three kinds among what a model says after n histories, four times each."""
     torch.manual_seed(SEED)
-    asked = {name: parts["test"][name][:n] for name in ("ids", "mask")}
+    asked = there(model, {name: parts["test"][name][:n] for name in ("ids", "mask")})
     said = model.generate(
         asked["ids"], attention_mask=asked["mask"].long(), do_sample=True, top_k=0, top_p=1.0,
         temperature=1.0, num_return_sequences=4, max_new_tokens=DEPTH + 1, pad_token_id=FILL,
     )[:, asked["ids"].shape[1] :]  # fmt: skip
     said = torch.nn.functional.pad(said, (0, DEPTH + 1 - said.shape[1]), value=FILL)
+    said = said.cpu()
     track = only.tracks(said) > 0
     coded = ((said >= FIRST) & (said < FIRST + V - 1)).all(dim=1)
     return [kind.float().mean().item() for kind in (track, coded & ~track, ~coded)]
@@ -729,8 +733,8 @@ def read(said: str, label: str) -> str:
 @torch.no_grad()
 def describe(model: Any, code: Tensor, draws: int = 0) -> list[str]:
     """What a model says of codes (M, D): the likeliest words, or some draws of each."""
-    question = [[*ids(TRACK), *row, *ids(LIKE)] for row in (code_ids(code)).tolist()]
-    asked = prompts(question, FILL)
+    question = [[*ids(TRACK), *row, *ids(LIKE)] for row in code_ids(code).tolist()]
+    asked = there(model, prompts(question, FILL))
     how: dict[str, Any] = {"do_sample": False}
     if draws:
         how = {"do_sample": True, "top_k": 0, "top_p": 1.0, "num_return_sequences": draws}
@@ -869,7 +873,7 @@ interactive(sounds_like, first=(0, CODES - 1), second=(0, CODES - 1))
 #
 
 # %% slideshow={"slide_type": "fragment"}
-saved = contest.models[ALONE]
+saved = contest.models[ALONE].cpu()
 with tempfile.TemporaryDirectory() as folder:
     save_pair(saved, tokenizer, folder)
     again, its_tokenizer = load_pair(folder)
