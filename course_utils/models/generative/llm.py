@@ -120,7 +120,6 @@ def add_words(
     return first
 
 
-@torch.no_grad()
 def vectors_from_texts(
     table: Tensor, texts: Sequence[Sequence[int]], tokens: Tensor, n_tokens: int
 ) -> Tensor:
@@ -135,6 +134,7 @@ def vectors_from_texts(
             said of each track, of the training period alone. tokens: (N, D) and n_tokens, V, as
             `as_tokens` gives them.
     """
+    table = table.detach()
     said = torch.stack([table[torch.as_tensor(text)].mean(dim=0) for text in texts])
     said = said - said.mean(dim=0)
     total, uses = torch.zeros(n_tokens, table.shape[1]), torch.zeros(n_tokens, 1)
@@ -266,7 +266,6 @@ class OnlyTracks:
         return self.trie.find(tokens.where(known, 0))  # 0 is nobody's token
 
 
-@torch.no_grad()
 def recommend(
     model: Any,
     ids: Tensor,
@@ -291,7 +290,8 @@ def recommend(
     if prompt > 1:
         place = (mask.cumsum(dim=1) - 1).clamp(min=0)
         before = {"attention_mask": mask[:, :-1].long(), "position_ids": place[:, :-1]}
-        model(input_ids=ids[:, :-1], **before, cache=read, use_cache=True)
+        with torch.no_grad():
+            model(input_ids=ids[:, :-1], **before, cache=read, use_cache=True)
         read.batch_repeat_interleave(beams)
     found = model.generate(
         ids, attention_mask=mask.long(), num_beams=beams, num_return_sequences=beams, cache=read,
