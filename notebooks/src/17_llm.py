@@ -49,6 +49,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import faiss
@@ -484,8 +485,8 @@ if HAS_TEXT:
 # - **with shuffled descriptions**: as many questions, the sentences dealt out to the wrong tracks;
 # - **longer**: histories alone, as many *tokens* as with descriptions.
 #
-# Seven trials each (rate, decay of tables), judged on validation by $-\log P$ of the track that came next, in nats. (The
-# trials of the random start count for the longer one, those of the text start for its vectors dealt out wrongly.)
+# Seven trials (rate, decay of tables), judged on validation by $-\log P$ of the track that came next, in nats. Each
+# control takes the rate and the decay of what it controls.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -526,12 +527,16 @@ def enter(name: str, start: Any, texts: train.Batch | None = None, **more: Any) 
 
 # %% slideshow={"slide_type": "fragment"}
 WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
-for name, start in starts.items():
-    enter(name, start, like=TEXT if name == WRONG else None)
 if HAS_TEXT:
     enter(WITH, starts[ALONE], aligned["right"])
-    enter(SHUFFLED, starts[ALONE], aligned["shuffled"])
-    longer = 1 + aligned["right"]["ids"].shape[1] * ALIGNED / (next_item["ids"].shape[1] * BATCH)
+    enter(SHUFFLED, starts[ALONE], aligned["shuffled"], like=WITH)
+    enter(TEXT, starts[TEXT])
+    enter(WRONG, starts[WRONG], like=TEXT)
+enter(ALONE, starts[ALONE])
+enter(LIBRARY, starts[LIBRARY], like=ALONE)
+longer = 1.0
+if HAS_TEXT:
+    longer += aligned["right"]["ids"].shape[1] * ALIGNED / (next_item["ids"].shape[1] * BATCH)
     enter(LONGER, starts[ALONE], like=ALONE, epochs=round(EPOCHS * longer))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
