@@ -1,0 +1,1027 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 17 · Language models
+#
+# *Lecture: the frontier, part 9. Runs in about two and a half minutes on two CPU cores.*
+#
+# A language model has read what people write about music. It has not seen what *your* listeners play, and it has no word
+# for a track. Notebook 16 gave each track a short tuple of codes. Here the codes become **words**: new rows in the model's
+# table, next to "calm" and "techno". One model then reads a history and spells the next track, reads a description and
+# names the track, or reads a code and says what it sounds like.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - give a tokenizer and a model new words, and not forget one of the two;
+# - write tasks as questions and answers, and learn from the answers alone;
+# - let the library's search spell nothing but tracks, and check it against brute force;
+# - tell what descriptions add from what more training adds;
+# - keep a tokenizer and a checkpoint together.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** The model here is tiny and learns its language from the catalogue alone, so that all of this runs
+# offline. Say so early: what a large model knows from elsewhere is *not* in these numbers. The heart of the hour is the
+# comparison with shuffled descriptions and with longer training. About seventy minutes.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import copy
+import hashlib
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+import faiss
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from huggingface_hub import HfApi
+from IPython.display import display
+from sklearn.decomposition import TruncatedSVD
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging as library
+
+from course_utils import train
+from course_utils.data.ids import lookup, number_ids, vocabulary
+from course_utils.data.log import open_log
+from course_utils.data.splits import split_for
+from course_utils.data.tasks.next_item import next_item_task
+from course_utils.data.tasks.retrieval import has_choices, listens_of
+from course_utils.evaluation.intervals import bootstrap, mean_difference
+from course_utils.evaluation.pointwise import Mean
+from course_utils.evaluation.retrieval import ROW, RetrievalContest
+from course_utils.evaluation.rivals import count_parameters
+from course_utils.lesson import plots
+from course_utils.lesson.claims import Claims
+from course_utils.lesson.widgets import interactive
+from course_utils.models.generative.llm import END, IMPOSSIBLE, NOT_ASKED, PAD, PATIENCE
+from course_utils.models.generative.semantic_ids import (
+    Trie,
+    as_tokens,
+    numbered,
+    quantise,
+    residual_kmeans,
+)
+from course_utils.models.retrieval.losses import SampledSoftmax
+from course_utils.models.sequence.sasrec import AtEveryPlace, SASRec
+
+# %% slideshow={"slide_type": "skip"}
+plots.use_style()
+library.set_verbosity_error()
+library.disable_progress_bar()
+SEED = train.seed_everything(17)
+log = open_log()
+claim = Claims(log)
+MOST, LENGTH = 1_000, 16  # tracks that the model knows, plays of a history
+CODES, DEPTH = 32, 2  # K codes at each of D depths, and an extra one
+DIM, LAYERS, HEADS = 64, 2, 2  # of the language model
+EPOCHS, BATCH, ALIGNED = 2, 8, 8  # passes, histories and questions about texts of a step
+K, BEAMS = 10, 20  # tracks of a list, beams of the search
+OUTSIDE = 0.9, 0.1  # chance of no track, that we call nearly all, and little
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# These margins stood there before any result. Of differences between models the whole interval must lie above zero.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What is known
+#
+# To be quick, the model knows the 1,000 tracks that were played most in training, of those with a content vector. Of each
+# it may be told one sentence. (The title is left out. In this world it is drawn by lot, and every token takes time.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+HAS_CONTENT, HAS_TEXT = log.vectors is not None, log.texts is not None
+listens = listens_of(log)
+training = listens.filter(pl.col("timestamp") < split_for(listens["timestamp"]).train_end)
+heard = vocabulary(training["item_id"])
+most = training.group_by("item_id").len().sort("len", "item_id", descending=[True, False])
+if HAS_CONTENT:
+    with_vector = log.vectors.select(pl.col("item_id").cast(most["item_id"].dtype)).collect()
+    most = most.join(with_vector, on="item_id", how="semi", maintain_order="left")
+kept = most.head(MOST).select("item_id").lazy()
+described = replace(
+    log, events=log.events.join(kept, on="item_id", how="semi", maintain_order="left")
+)
+chose, OWN = pl.col("is_organic") == 1, has_choices(described)
+new = ~pl.col("repeat") & chose if OWN else ~pl.col("repeat")
+task = next_item_task(
+    described, LENGTH, repeats=False, organic=OWN, history=new, judged=1_000, seed=SEED
+)
+N = task.n_values["track"]  # the unknown one included
+contest = RetrievalContest(task, SEED, "17_llm", k=K)
+contest.judged_by = "nats a track on validation"
+share = sum(most["len"].head(MOST)) / len(training)
+print(f"{N - 1:,} tracks; {share:.0%} of all listens of training are theirs")
+
+# %% slideshow={"slide_type": "fragment"}
+unseen = torch.zeros(0, dtype=torch.int64)  # tracks with a vector that nobody had played yet
+if HAS_CONTENT:
+    everything = vocabulary(log.vectors.select("item_id").collect()["item_id"])
+    unseen = everything[number_ids(everything, heard) == 0]
+    lot = torch.randperm(len(unseen), generator=torch.Generator().manual_seed(SEED))
+    unseen = unseen[lot[:600]].sort().values
+    raw = lookup(log.vectors, "embed", task.tracks)[1:]
+    later = lookup(log.vectors, "embed", unseen)[1:]
+else:  # who played a track is all that is known of it
+    plays = task.plays().log1p()[:, 1:]
+    svd = TruncatedSVD(min(64, N - 2, plays.shape[0] - 1), random_state=SEED).fit(plays)
+    raw = torch.from_numpy((svd.components_.T * svd.singular_values_).astype(np.float32))
+mean, spread = raw.mean(dim=0), raw.std().clamp(min=1e-6)
+books = residual_kmeans((raw - mean) / spread, CODES, DEPTH, SEED)
+codes = numbered(quantise((raw - mean) / spread, books)[0])  # notebook 16
+tokens, V = as_tokens(codes)
+print(f"{V - 1} codes name {len(codes):,} tracks; {len(unseen)} tracks nobody has played yet")
+
+
+# %% slideshow={"slide_type": "fragment"}
+def texts_of(items: Tensor) -> list[str]:
+    """What is said of tracks, without their titles; nothing where there is nothing."""
+    rows = log.texts.filter(pl.col("item_id").is_in(items.tolist())).collect()
+    found = {
+        row["item_id"]: (row["text"] or "").removeprefix(row["title"] or "").strip(" ·")
+        for row in rows.to_dicts()
+    }
+    return [found.get(item, "") for item in items.tolist()]
+
+
+SAID: list[str] = texts_of(task.tracks) if HAS_TEXT else [""] * (N - 1)
+HAS_TEXT = HAS_TEXT and any(SAID)
+if HAS_TEXT:
+    print(*SAID[:3], sep="\n")
+else:
+    print("No descriptions: what rests on them is left out, and only histories are learned.")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A tokenizer, and a model that can write
+#
+# A tokenizer cuts text into pieces that it has numbers for. Ours is trained on the sentences of the catalogue: it begins
+# with single bytes and joins, again and again, the two pieces that stand side by side most often (*byte-pair encoding*,
+# Sennrich et al. 2016). Only tracks of the training period may teach it, here and below.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import small_model, train_tokenizer
+
+# %% slideshow={"slide_type": "fragment"}
+NAME = ""  # of a model on the Hub, such as "HuggingFaceTB/SmolLM2-135M", or a folder; see below
+PLAYED, TRACK, LIKE, WHICH, IS = "Played:", "Track", " sounds like", "Which track is", "?"
+
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.generative.llm import check_pair, digest, load_pair, open_model, save_pair
+
+# %% slideshow={"slide_type": "fragment"}
+pair = open_model(NAME) if NAME else None
+OURS = pair is None
+if OURS:
+    sentences = [f"{PLAYED} {TRACK}{LIKE} {said}. {WHICH} {said}{IS}" for said in SAID]
+    tokenizer = train_tokenizer(sentences, 600)
+    torch.manual_seed(SEED)
+    pair = small_model(tokenizer, DIM, LAYERS, HEADS, 96), tokenizer
+blank, tokenizer = pair
+FILL, STOP = tokenizer.pad_token_id, tokenizer.eos_token_id
+print(f"{len(tokenizer):,} tokens, {count_parameters(blank):,} parameters")
+
+
+def ids(text: str) -> list[int]:
+    """Text as tokens, 48 of them at most."""
+    return tokenizer(text, add_special_tokens=False)["input_ids"][:48]
+
+
+print(*(tokenizer.decode([token]) for token in ids(f" {SAID[0]}")), sep=" | ")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Frequent words have become one piece, rare names are put together. With random weights the model writes nonsense. So it
+# first learns to write these sentences, as any language model does: each token from those before it. (That is what a
+# large model brings along, from far more text.) No code has been mentioned yet.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import answer_loss, joined
+
+
+# %% slideshow={"slide_type": "fragment"}
+def learn(model: Any, batch: train.Batch) -> Tensor:
+    """The loss of questions and answers."""
+    return answer_loss(model, batch["ids"], batch["labels"])
+
+
+base = blank
+if OURS and HAS_TEXT:
+    rows = joined([(ids(TRACK + LIKE), [*ids(f" {said}"), STOP]) for said in SAID], FILL)
+    some = {name: values[:300] for name, values in rows.items()}
+    options: dict[str, Any] = {"lr": 3e-3, "embedding_decay": 0.0, "seed": SEED}
+    history = train.fit(base, rows, some, loss=learn, epochs=6, batch_size=16, **options)
+    base = base.cpu()
+    asked = torch.tensor([ids(TRACK + LIKE)])
+    written = base.generate(asked, max_new_tokens=40, do_sample=False, pad_token_id=FILL)
+    print(f"{history.valid_loss[-1]:.2f} nats a token:", tokenizer.decode(written[0]))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## New words
+#
+# What does this tokenizer make of a code? Pieces of punctuation and letters, since it has never seen one. **Two** things must
+# grow: the tokenizer's list of words (`add_tokens`), and the model's table, which has a row for each token
+# (`resize_token_embeddings`). With the first alone the model is asked for a row that is not there.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import add_words, code_words
+
+# %% slideshow={"slide_type": "fragment"}
+WORDS = code_words(codes)
+split = ids(WORDS[3])
+forgetful = copy.deepcopy(tokenizer)
+forgetful.add_tokens(WORDS)
+try:
+    check_pair(base, forgetful)
+    refused = ""
+except ValueError as error:
+    refused = str(error)
+print(WORDS[3], "was", [tokenizer.decode([token]) for token in split])
+print(refused or "This table has rows to spare.")
+extended = copy.deepcopy(base)
+FIRST = add_words(extended, tokenizer, WORDS)
+old, grown = base.get_input_embeddings().weight, extended.get_input_embeddings().weight
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "After `add_tokens` each code is one token; the old words keep their numbers and their rows",
+    len(split) > 1
+    and [ids(word) for word in WORDS] == [[FIRST + n] for n in range(len(WORDS))]
+    and torch.equal(old[:FIRST], grown[:FIRST]),
+    f"{len(WORDS)} words; '{WORDS[3]}' was {len(split)} tokens",
+)
+claim(
+    "A tokenizer that has learned words for which the model has no rows is refused",
+    bool(refused) or not OURS,
+    refused[:60] or "the table had rows to spare",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Three tasks, one form
+#
+# - **history → next**: `Played: <a_3><b_17><c_0> …`, and then the codes of the next track;
+# - **code → description**: `Track <a_3><b_17> sounds like`, and then the sentence. The extra code is left out: it is a
+#   number by the order of the catalogue;
+# - **description → code**: `Which track is … ?`, and then the codes.
+#
+# The last two are *alignment* tasks (*Zheng et al. 2024, section III-C*): they tie the new words to the old ones.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+SPELT = torch.cat([torch.full((1, DEPTH + 1), FILL), tokens - 1 + FIRST])  # row 0: unknown
+
+
+def words(tracks: Tensor, mask: Tensor | None = None) -> list[int]:
+    """The tokens of tracks, one after the other; those unknown are left out."""
+    tracks = tracks if mask is None else tracks[mask]
+    return SPELT[tracks[tracks > 0]].flatten().tolist()
+
+
+def code_to_text(track: int, said: str) -> tuple[list[int], list[int]]:
+    code = SPELT[track, :DEPTH].tolist()
+    return [*ids(TRACK), *code, *ids(LIKE)], [*ids(f" {said}"), STOP]
+
+
+def text_to_code(track: int, said: str) -> tuple[list[int], list[int]]:
+    return [*ids(WHICH), *ids(f" {said}"), *ids(IS)], SPELT[track].tolist()
+
+
+for question, answer in (code_to_text(1, SAID[0]), text_to_code(1, SAID[0])):
+    print(f"{tokenizer.decode(question)}  →  {tokenizer.decode(answer)}")
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Learn from the answers
+#
+# The question is given. To learn to *predict* it, too, would spend the model on what nobody asks it for: the loss counts
+# the answers' tokens alone. In a history every track is the answer to the ones before it. The first one is the answer to
+# `Played:`, so a listener without any known track is asked something that the model has learned, too.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+by_hand = joined([([11, 12], [13]), ([14], [15, 16, 17])], pad=0)
+{name: values.tolist() for name, values in by_hand.items()}
+
+# %% slideshow={"slide_type": "fragment"}
+raw_rows = task.batches["train"]
+told = torch.cat([raw_rows["track"], raw_rows["target"][:, -1:]], dim=1)
+told_mask = torch.cat([raw_rows["mask"], raw_rows["counts"][:, -1:]], dim=1)
+pairs = [(ids(PLAYED), words(*row)) for row in zip(told, told_mask, strict=True)]
+next_item = joined(pairs, FILL)
+aligned: dict[str, train.Batch] = {}
+if HAS_TEXT:
+    lot = torch.randperm(N - 1, generator=torch.Generator().manual_seed(SEED)).tolist()
+    for kind, order in {"right": range(N - 1), "shuffled": lot}.items():
+        both = [(track + 1, SAID[n]) for track, n in enumerate(order) if SAID[n]]
+        form = [ask(*one) for ask in (code_to_text, text_to_code) for one in both]
+        aligned[kind] = joined(form, FILL)
+        print(
+            f"{kind} descriptions: {len(form):,} questions, {aligned[kind]['ids'].numel():,} tokens"
+        )
+print(f"histories: {len(pairs):,}, {next_item['ids'].numel():,} tokens")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The chance of a tuple
+#
+# A model that spells gives each track a probability: the product over its codes, *each under the whole vocabulary*.
+#
+# $$P(c_1 \dots c_D \mid \text{question}) = \prod_d P(c_d \mid \text{question}, c_1 \dots c_{d-1})$$
+#
+# What is left of one, after all tracks have had their share, is the chance of saying something that is no track.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import log_probability, prompts
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A search that keeps to the catalogue
+#
+# `generate` asks a function of ours, after each token, which ones may follow (*De Cao et al. 2021, section 3.2*). It is
+# answered from notebook 16's trie. The library takes the softmax *before* it applies the mask in a beam search, as it must
+# (notebook 16 shows why). And it pays to know two of its habits: its scores are divided by the length unless
+# `length_penalty` is 0, and beams for which nothing is left are not empty, they are scored near $-10^9$.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import OnlyTracks, recommend
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A tiny catalogue again: twenty tracks, a model with random weights, three questions of different lengths. Twenty beams must
+# find what scoring every track finds. And with thirty beams ten places must stay empty.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+few = numbered(torch.randint(3, (20, 2), generator=torch.Generator().manual_seed(SEED)))
+few_tokens, few_V = as_tokens(few)
+small_tokenizer = train_tokenizer(["Played:"], 300)
+torch.manual_seed(SEED)
+tiny = small_model(small_tokenizer, 16, 1, 2, 32).eval()
+few_first = add_words(tiny, small_tokenizer, code_words(few))
+torch.nn.init.normal_(tiny.get_input_embeddings().weight, std=0.5)
+few_only = OnlyTracks(Trie.of(few_tokens, torch.arange(1, 21), few_V), few_first)
+texts = ["Played:", "Played:<a_1><b_2><c_0>", "Played:<a_0><b_0><c_0><a_2><b_1><c_0>"]
+asked = prompts(
+    [small_tokenizer(text)["input_ids"] for text in texts], small_tokenizer.pad_token_id
+)
+spelt, log_p = recommend(tiny, **asked, only=few_only, beams=20)
+spelt_30, log_p_30 = recommend(tiny, **asked, only=few_only, beams=30)
+with torch.no_grad():
+    each = torch.stack(
+        [
+            log_probability(tiny, **asked, answer=row.expand(3, -1))
+            for row in few_tokens - 1 + few_first
+        ],
+        dim=1,
+    )
+best = each.sort(dim=1, descending=True)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "With as many beams as tracks the library's search finds what scoring every track finds",
+    torch.equal(spelt, best.indices + 1) and torch.allclose(log_p, best.values, atol=1e-4),
+    f"{spelt.shape[1]} tracks, {len(spelt)} questions",
+)
+claim(
+    "With more beams than tracks the places without a track are empty, and no track comes twice",
+    torch.equal(spelt_30[:, :20], spelt) and bool((spelt_30[:, 20:] == -1).all()),
+    f"{int((spelt_30 < 0).sum())} empty places",
+)
+inside = each.exp().sum(dim=1)
+claim(
+    "The chances of all tracks together stay below one: the rest is no track",
+    bool((inside < 1).all()),
+    f"{inside.max():.1e} at most, with random weights",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Where may a new word start?
+#
+# - **the library's start**: all new rows next to the mean of the old ones (*Hewitt 2021*). That is safe, and all codes begin
+#   alike;
+# - **random start**: drawn around that mean, with the spread of the old rows;
+# - **text start**: we know what is *said* of the tracks that have a code. So take the mean of these sentences' words, in the
+#   table of the model that has learned to write; take off what all sentences share; scale it to the spread of the table.
+#
+# Is it the meaning that helps, or where such vectors lie? The control: **text start, dealt out wrongly**, the same vectors
+# on other codes of the same depth.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.generative.llm import vectors_from_texts
+
+
+# %% slideshow={"slide_type": "fragment"}
+def starting_at(rows: Tensor) -> Any:
+    """The extended model, its new words' rows put somewhere."""
+    model = copy.deepcopy(extended)
+    for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+        table.weight.data[FIRST : FIRST + len(rows)] = rows
+    return model
+
+
+generator = torch.Generator().manual_seed(SEED)
+table = old.detach()[:FIRST]
+noise = torch.randn(len(WORDS), table.shape[1], generator=generator)
+center, scale = table.mean(dim=0), (table - table.mean(dim=0)).std()
+ALONE, LIBRARY, TEXT = "random start", "the library's start", "text start"
+WRONG = "text start, dealt out wrongly"
+starts = {ALONE: starting_at(center + scale * noise), LIBRARY: extended}
+if HAS_TEXT:
+    said_ids = [ids(f" {said}") or [FILL] for said in SAID]
+    from_text = vectors_from_texts(table, said_ids, tokens, V)
+    sizes = (codes.max(dim=0).values + 1).tolist()
+    lots = [torch.randperm(size, generator=generator) for size in sizes]
+    dealt = [part[lot] for part, lot in zip(from_text.split(sizes), lots, strict=True)]
+    starts |= {TEXT: starting_at(from_text), WRONG: starting_at(torch.cat(dealt))}
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Do descriptions help to recommend?
+#
+# Every model takes the **same steps on the same histories, in the same order**. What differs:
+#
+# - **histories alone**, from each of the four starts;
+# - **with descriptions**, from the random start: each step also answers 8 questions of the alignment tasks. It sees more
+#   tokens, and so there are two controls:
+# - **with shuffled descriptions**: as many questions, the sentences dealt out to the wrong tracks;
+# - **longer**: histories alone, as many *tokens* as with descriptions.
+#
+# Seven trials of the random start (rate, decay of tables), judged on validation by $-\log P$ of the track that came next,
+# in nats, count for the whole family. (That favours histories alone, if anyone.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+parts = {"train": next_item}
+for part in ("validation", "test"):
+    rows = task.batches[part]
+    pairs = zip(rows["track"], rows["mask"], strict=True)
+    parts[part] = prompts([[*ids(PLAYED), *words(*row)] for row in pairs], FILL)
+    parts[part] |= {"answer": SPELT[rows["target"]], "target": rows["target"]}
+parts["validation"] = {name: values[:600] for name, values in parts["validation"].items()}
+
+
+def there(model: Any, batch: train.Batch) -> train.Batch:
+    """A batch on the device of a model."""
+    return {name: values.to(model.device) for name, values in batch.items()}
+
+
+def nats(model: Any, batch: train.Batch) -> Tensor:
+    """Mean −log P of the track that came next, the whole tuple."""
+    return -log_probability(model, batch["ids"], batch["mask"], batch["answer"]).mean()
+
+
+def enter(name: str, start: Any, texts: train.Batch | None = None, **more: Any) -> None:
+    """Train a model on histories, and on some questions about texts a step."""
+
+    def loss(model: Any, batch: train.Batch) -> Tensor:
+        value = learn(model, batch)
+        if texts is None:
+            return value
+        drawn = torch.randint(len(texts["ids"]), (ALIGNED,))
+        return value + learn(model, there(model, {n: v[drawn] for n, v in texts.items()}))
+
+    options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "schedule": "cycle"}
+    options |= {} if OURS else {"lr": 1e-4, "embedding_decay": 0.0}
+    options |= {"patience": 99, "like": None, "quiet": False, **more}
+    contest.fit(name, lambda: copy.deepcopy(start), parts, loss=loss, criterion=nats, **options)
+
+
+# %% slideshow={"slide_type": "fragment"}
+WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
+enter(ALONE, starts[ALONE])
+for name in [name for name in starts if name != ALONE]:
+    enter(name, starts[name], like=ALONE)
+if HAS_TEXT:
+    enter(WITH, starts[ALONE], aligned["right"], like=ALONE)
+    enter(SHUFFLED, starts[ALONE], aligned["shuffled"], like=ALONE)
+    more = aligned["right"]["ids"].shape[1] * ALIGNED / (next_item["ids"].shape[1] * BATCH)
+    enter(LONGER, starts[ALONE], like=ALONE, epochs=round(EPOCHS * (1 + more)))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# As marks, two rivals that speak no language: SASRec (notebook 09) on the same sequences, as many passes, and the tracks
+# that are popular this week.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def spelt_by(model: Any) -> Callable[[train.Batch], Tensor]:
+    """Scores (B, N) by a beam search in the catalogue; −∞ for tracks that it does not list."""
+
+    def score(batch: train.Batch) -> Tensor:
+        played: list[set[int]] = [set() for _ in batch[ROW]]
+        for row, track in zip(*(x.tolist() for x in task.played("test", batch[ROW])), strict=True):
+            played[row].add(track)
+        found = []
+        for at in range(0, len(played), 32):  # what was read of 32 questions fits a small memory
+            some = there(model, {name: batch[name][at : at + 32] for name in ("ids", "mask")})
+            found.append(
+                recommend(model, **some, only=only, beams=BEAMS, left_out=played[at : at + 32])
+            )
+        listed, log_p = (torch.cat(values) for values in zip(*found, strict=True))
+        return torch.full((len(listed), N), -torch.inf).scatter(1, listed.clamp(min=0), log_p)
+
+    return score
+
+
+@torch.no_grad()
+def log_p_of(model: Any) -> Tensor:
+    """(M,) log P of the track that came next in the test."""
+    some = (there(model, batch) for batch in train.batches(parts["test"], 250))
+    return torch.cat([log_probability(model, b["ids"], b["mask"], b["answer"]).cpu() for b in some])
+
+
+# %% slideshow={"slide_type": "fragment"}
+only = OnlyTracks(Trie.of(tokens, torch.arange(1, N), V), FIRST)
+log_p_next = {name: log_p_of(model) for name, model in contest.models.items()}
+for name in log_p_next:
+    contest.judge(name, spelt_by(contest.models[name]), parts["test"])
+
+# %% slideshow={"slide_type": "fragment"}
+plays_only = {
+    part: {name: batch[name] for name in ("track", "mask", "target", "counts") if name in batch}
+    for part, batch in task.batches.items()
+}
+counts = torch.bincount(raw_rows["target"][raw_rows["counts"]], minlength=N)
+contest.enter(
+    "SASRec", lambda: SASRec(N, length=LENGTH), AtEveryPlace(SampledSoftmax(counts)), plays_only,
+    epochs=EPOCHS, patience=EPOCHS, batch_size=BATCH,
+)  # fmt: skip
+popular = task.popularity(7.0).float()
+contest.judge("popular this week", lambda batch: popular.expand(len(batch["target"]), -1))
+next_one = task.batches["test"]["target"].unsqueeze(1)
+with torch.no_grad():
+    sasrec = contest.models["SASRec"].cpu()
+    scores = sasrec(*(task.batches["test"][name] for name in ("track", "mask"))) @ sasrec.tracks().T
+log_p_next["SASRec"] = scores[:, 1:].log_softmax(dim=1).gather(1, next_one - 1)[:, 0]
+shares = (popular[1:] + 1) / (popular[1:] + 1).sum()
+log_p_next["popular this week"] = shares.log()[next_one[:, 0] - 1]
+contest.table()
+
+# %% slideshow={"slide_type": "subslide"}
+OTHERS = ["SASRec", "popular this week"]
+COLORED = dict(zip(
+    [ALONE, LIBRARY, TEXT, WRONG, WITH, SHUFFLED, LONGER, *OTHERS],
+    ("neural", "separate", "deepfm", "muted", "fm", "random", "linear", "history", "popular"),
+    strict=True,
+))  # fmt: skip
+ARMS = [name for name in COLORED if name in log_p_next and name not in OTHERS]
+pairs = [
+    (WITH, ALONE),
+    (WITH, SHUFFLED),
+    (WITH, LONGER),
+    (TEXT, ALONE),
+    (TEXT, LIBRARY),
+    (TEXT, WRONG),
+]
+pairs = pairs if HAS_TEXT else []
+found = bootstrap({name: Mean(log_p_next[name]) for name in log_p_next}, contest.groups, pairs)
+recall = contest.intervals([*ARMS, *OTHERS])
+figure, axes = plt.subplots(1, 2, figsize=(12.5, 5.6), sharey=True)
+for ax, rows in zip(axes, ({name: found[name] for name in recall}, recall), strict=True):
+    plots.interval_plot(ax, rows, [plots.COLORS[COLORED[name]] for name in rows])
+axes[0].set(xlabel="log P of the next track, in nats")
+axes[1].set(xlabel=f"Recall@{K}")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+SENTENCES = {
+    (
+        WITH,
+        ALONE,
+    ): "With descriptions, at equal steps on histories, the next track is likelier than without",
+    (WITH, SHUFFLED): "With the right descriptions it is likelier than with shuffled ones",
+    (WITH, LONGER): "With descriptions it is likelier than after as many tokens of histories alone",
+    (TEXT, ALONE): "From text-made rows, at equal steps, it is likelier than from random ones",
+    (TEXT, LIBRARY): "From text-made rows it is likelier than from the library's start",
+    (TEXT, WRONG): "From text-made rows it is likelier than from the same rows on the wrong codes",
+}
+for pair in pairs:
+    by_recall = contest.gap(*pair)
+    claim(
+        SENTENCES[pair],
+        found[pair].positive,
+        f"Δ log P {found[pair]}; ΔRecall@{K} {by_recall}",
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What it would say freely
+#
+# Let the models answer `Played: …` without our function: draw each token by its chance, over the whole vocabulary. (Mind the
+# library's defaults: some models' settings cut the tail off, `top_k=0` switches that off.) Is it a track, are they codes that are no track, or is
+# it something else?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+KINDS = ["a track", "codes, but no track", "other words"]
+
+
+@torch.no_grad()
+def freely(model: Any, n: int = 500) -> list[float]:
+    """Shares of the three kinds among what a model says after n histories, four times each."""
+    torch.manual_seed(SEED)
+    asked = there(model, {name: parts["test"][name][:n] for name in ("ids", "mask")})
+    said = model.generate(
+        asked["ids"], attention_mask=asked["mask"].long(), do_sample=True, top_k=0, top_p=1.0,
+        temperature=1.0, num_return_sequences=4, max_new_tokens=DEPTH + 1, pad_token_id=FILL,
+    )[:, asked["ids"].shape[1] :]  # fmt: skip
+    said = torch.nn.functional.pad(said, (0, DEPTH + 1 - said.shape[1]), value=FILL)
+    said = said.cpu()
+    track = only.tracks(said) > 0
+    coded = ((said >= FIRST) & (said < FIRST + V - 1)).all(dim=1)
+    return [kind.float().mean().item() for kind in (track, coded & ~track, ~coded)]
+
+
+shown = {
+    "before training": starts[ALONE],
+    **{n: contest.models[n] for n in (ALONE, WITH) if n in ARMS},
+}
+kinds = {name: freely(model) for name, model in shown.items()}
+
+# %% slideshow={"slide_type": "subslide"}
+figure, ax = plt.subplots(figsize=(9.5, 1.4 + 0.8 * len(kinds)))
+left = np.zeros(len(kinds))
+for kind, color in zip(range(3), ("neural", "fm", "random"), strict=True):
+    values = np.array([shares[kind] for shares in kinds.values()])
+    ax.barh(list(kinds), values, left=left, color=plots.COLORS[color], label=KINDS[kind])
+    for place, (value, at) in enumerate(zip(values, left, strict=True)):
+        if value > 0.06:
+            ax.text(at + value / 2, place, f"{value:.0%}", ha="center", va="center", color="white")
+    left += values
+ax.set(xlabel="share of what is said", xlim=(0, 1))
+ax.invert_yaxis()
+ax.grid(axis="y", visible=False)
+figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+outside = {name: 1 - shares[0] for name, shares in kinds.items()}
+told = ", ".join(f"{share:.1%} {name}" for name, share in outside.items())
+claim(
+    "Before training nearly all that the model says after a history is no track",
+    outside["before training"] > OUTSIDE[0],
+    told,
+)
+claim("After training little of it is no track", outside[ALONE] < OUTSIDE[1], told, expected=None)
+listed = torch.cat([contest.places[name].lists for name in ARMS])
+repeated = [len(set(row)) < len(row) for row in ([t for t in r if t > 0] for r in listed.tolist())]
+claim(
+    "Asked through our function it lists tracks alone, and none twice",
+    bool(((listed >= -1) & (listed != 0) & (listed < N)).all()) and not any(repeated),
+    f"{int((listed > 0).sum()):,} tuples",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A track that nobody has played
+#
+# It has a content vector, so it has a code, in the very words that the model has learned. What does the model say it sounds
+# like? The sentence was never shown to it. We compare the genre and the artist that it names with those of the track.
+# Two rivals: the commonest answer of all, and the **prefix's majority**, the commonest genre among known tracks with the
+# same two codes. If the model is no better than that, it has learned what a table of counts knows.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+READS = {"genre": r"([\w-]+) track at", "artist": r"by (.+?): a "}
+
+
+def read(said: str, label: str) -> str:
+    """The genre or the artist that a sentence names."""
+    match = re.search(READS[label], said)
+    return match.group(1) if match else ""
+
+
+@torch.no_grad()
+def describe(model: Any, code: Tensor, draws: int = 0) -> list[str]:
+    """What a model says of codes (M, D): the likeliest words, or some draws of each."""
+    question = [[*ids(TRACK), *row, *ids(LIKE)] for row in code_ids(code).tolist()]
+    asked = there(model, prompts(question, FILL))
+    how: dict[str, Any] = {"do_sample": False}
+    if draws:
+        how = {"do_sample": True, "top_k": 0, "top_p": 1.0, "num_return_sequences": draws}
+    said = model.generate(
+        asked["ids"], attention_mask=asked["mask"].long(), max_new_tokens=40, pad_token_id=FILL,
+        eos_token_id=STOP, **how,
+    )[:, asked["ids"].shape[1] :]  # fmt: skip
+    return tokenizer.batch_decode(said, skip_special_tokens=True)
+
+
+def code_ids(code: Tensor) -> Tensor:
+    """Codes (M, D) as tokens of the model; a code that no known track has is 0's."""
+    sizes = codes.max(dim=0).values + 1
+    first = FIRST + sizes.cumsum(0) - sizes
+    return first[:DEPTH] + torch.where(code < sizes[:DEPTH], code, 0)
+
+
+# %% slideshow={"slide_type": "fragment"}
+LABELS = [label for label in READS if any(read(said, label) for said in SAID)]
+NAMES = HAS_TEXT and bool(LABELS) and len(unseen) >= 100
+if NAMES:
+    unseen_codes = quantise((later - mean) / spread, books)[0]
+    truth = texts_of(unseen)
+    said_of = {name: describe(contest.models[name], unseen_codes) for name in (WITH, SHUFFLED)}
+    for n in range(3):
+        print(f"{tuple(unseen_codes[n].tolist())}  says  {said_of[WITH][n].strip()}")
+        print(f"{'':9} truth  {truth[n]}")
+
+
+# %% slideshow={"slide_type": "fragment"}
+def majority(label: str, depth: int) -> dict[tuple[int, ...], str]:
+    """The commonest label among the known tracks of each prefix."""
+    seen: dict[tuple[int, ...], Counter[str]] = {}
+    for code, said in zip(codes[:, :depth].tolist(), SAID, strict=True):
+        seen.setdefault(tuple(code), Counter())[read(said, label)] += 1
+    return {code: counter.most_common(1)[0][0] for code, counter in seen.items()}
+
+
+def right(label: str) -> dict[str, Tensor]:
+    """(M,) whether each rival names the label of the unseen tracks; artists only if known."""
+    wanted = [read(said, label) for said in truth]
+    known = {read(said, label) for said in SAID}
+    asked = [n for n, name in enumerate(wanted) if name in known]
+    tables = [majority(label, depth) for depth in range(DEPTH + 1)]
+
+    def counted(code: list[int]) -> str:
+        prefixes = (tuple(code[:depth]) for depth in range(DEPTH, -1, -1))
+        return next(tables[len(p)][p] for p in prefixes if p in tables[len(p)])
+
+    named = {name: [read(said, label) for said in texts] for name, texts in said_of.items()}
+    named["prefix's majority"] = [counted(code) for code in unseen_codes.tolist()]
+    named["commonest of all"] = [tables[0][()]] * len(wanted)
+    return {
+        name: torch.tensor([float(answers[n] == wanted[n]) for n in asked])
+        for name, answers in named.items()
+    }
+
+
+hits = {label: right(label) for label in LABELS} if NAMES else {}
+
+# %% slideshow={"slide_type": "subslide"}
+if NAMES:
+    figure, axes = plt.subplots(
+        1, len(hits), figsize=(6.2 * len(hits), 3.8), sharey=True, squeeze=False
+    )
+    named_colors = [plots.COLORS[c] for c in ("fm", "random", "knn", "popular")]
+    for ax, (label, rows) in zip(axes[0], hits.items(), strict=True):
+        each = bootstrap({n: Mean(v) for n, v in rows.items()}, np.arange(len(rows[WITH])))
+        plots.interval_plot(ax, each, named_colors)
+        ax.set(xlabel=f"share with the right {label}", xlim=(-0.03, 1.03))
+    plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for label, rows in hits.items():
+    for rival, wording in (
+        ("commonest of all", "than the commonest of all is right"),
+        ("prefix's majority", "than a count over known tracks with the same codes"),
+        (SHUFFLED, "than with shuffled descriptions"),
+    ):
+        gap = mean_difference(rows[WITH], rows[rival])
+        claim(
+            f"Of a track that nobody has played it names the {label} more often {wording}",
+            gap.positive,
+            f"Δ share {gap}, {len(rows[WITH])} tracks",
+            expected=None,
+        )
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Ask it yourself
+#
+# Two codes, and 64 sentences drawn from the model: which genres does it name, and which have the known tracks with these codes?
+#
+
+
+# %% slideshow={"slide_type": "skip"}
+def sounds_like(first: int, second: int) -> None:
+    """Draw the genres that the model names for two codes, and those of the known tracks."""
+    if not NAMES:
+        print("No descriptions: nothing to ask for.")
+        return
+    torch.manual_seed(SEED)
+    model, code = contest.models[WITH], torch.tensor([[first, second]])
+    inside = (codes[:, :DEPTH] == code).all(dim=1).nonzero()[:, 0].tolist()
+    named = Counter(read(said, "genre") or "none" for said in describe(model, code, 64))
+    known = Counter(read(SAID[n], "genre") for n in inside)
+    genres = [name for name, _ in (named + known).most_common(6)]
+    _, ax = plt.subplots(figsize=(9, 3.8))
+    for shift, (label, counter, color) in enumerate(
+        (("named by the model", named, "fm"), (f"of {len(inside)} known tracks", known, "data"))
+    ):
+        shares = [counter[genre] / max(1, counter.total()) for genre in genres]
+        ax.barh(np.arange(len(genres)) + 0.38 * shift, shares, 0.36, color=plots.COLORS[color],
+                label=label)  # fmt: skip
+    ax.set_yticks(np.arange(len(genres)) + 0.19, genres)
+    ax.set(title=describe(model, code)[0].strip(), xlabel="share", xlim=(0, 1))
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="lower right")
+    plt.show()
+
+
+common = codes[:, :DEPTH].unique(dim=0, return_counts=True)
+MANY = common[0][common[1].argmax()].tolist()
+sounds_like(*MANY)
+
+# %% slideshow={"slide_type": "skip"}
+interactive(sounds_like, first=(0, CODES - 1), second=(0, CODES - 1))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two files that belong together
+#
+# A tokenizer says which number a word has, a checkpoint holds a row for each number. Swap one of them, and nothing crashes:
+# the model reads other words. So both go into one folder, and the model's configuration remembers a digest of the
+# tokenizer's words. Loaded with another one, it is refused.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+saved = contest.models[ALONE].cpu()
+with tempfile.TemporaryDirectory() as folder:
+    save_pair(saved, tokenizer, folder)
+    again, its_tokenizer = load_pair(folder)
+few_rows = {name: parts["test"][name][:50] for name in ("ids", "mask", "answer")}
+with torch.no_grad():
+    same = torch.allclose(log_probability(saved, **few_rows), log_probability(again, **few_rows))
+other = copy.deepcopy(tokenizer if not OURS else train_tokenizer([*SAID, "<b> <a>"], 600 - 1))
+other.add_tokens([*reversed(WORDS)])
+try:
+    check_pair(again, other)
+    refused = ""
+except ValueError as error:
+    refused = str(error)
+print(refused)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "Saved and loaded together, tokenizer and checkpoint give the same chances",
+    same and its_tokenizer.get_vocab() == tokenizer.get_vocab(),
+    f"{len(few_rows['ids'])} histories, {len(its_tokenizer):,} tokens",
+)
+claim(
+    "A tokenizer whose words have other numbers is refused",
+    bool(refused) or not OURS,
+    refused[:60],
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ### A model that knows the world
+#
+# Set `NAME` above to an open-weight model, and run the notebook again: it is downloaded once, gets the same new words, and
+# goes through the same cells (with a GPU, if it is to end today; its rate is lower, and it was not tuned). Without a network
+# a sentence says so, and the small model goes on. A folder that `save_pair` wrote is a name, too. The claims are about the
+# small model. What a large one knows of *real* artists it cannot know of this world's invented ones.
+#
+
+# %% slideshow={"slide_type": "skip"}
+display(contest.trials())
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · What is asked? (easy)
+#
+# `ids` (T,) are the tokens of one row: a question, its answer, and what fills the row up. Return the labels (T,): each token
+# of the answer in its place, −100 everywhere else.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def answer_labels(ids: Tensor, n_question: int, n_answer: int) -> Tensor:
+    """(T,) tokens → (T,) labels."""
+    ### BEGIN SOLUTION
+    place = torch.arange(len(ids))
+    asked = (place >= n_question) & (place < n_question + n_answer)
+    return torch.where(asked, ids, -100)
+    ### END SOLUTION
+
+
+answer_labels(torch.tensor([5, 6, 7, 2, 2]), 2, 2)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.llm import check_answer_labels
+
+check_answer_labels(answer_labels)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · The chance of a tuple (medium)
+#
+# `logits` (T, V) are what a model says at each place of one row `ids` (T,). The first `n_question` tokens are the question,
+# the others the answer. Return the answer's log probability, one number.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def tuple_log_probability(logits: Tensor, ids: Tensor, n_question: int) -> Tensor:
+    """(T, V), (T,) → () log P(answer | question)."""
+    ### BEGIN SOLUTION
+    log_p = logits[:-1].log_softmax(dim=1).gather(1, ids[1:, None])[:, 0]
+    return log_p[n_question - 1 :].sum()
+    ### END SOLUTION
+
+
+tuple_log_probability(torch.zeros(4, 10), torch.tensor([1, 2, 3, 4]), 2)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.llm import check_tuple_log_probability
+
+check_tuple_log_probability(tuple_log_probability)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · Where words start (medium)
+#
+# `said` (N, d) is the mean row of the words that are said of each track, `codes` (N,) the code that it has, and `known` (N,)
+# whether it belongs to the training period. Return (K, d): for each code the mean over its *known* tracks, and `fallback`
+# (d,) for a code that none of them has.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def start_vectors(
+    said: Tensor, codes: Tensor, known: Tensor, fallback: Tensor, n_codes: int
+) -> Tensor:
+    """(N, d), (N,), (N,) bool, (d,) → (K, d)."""
+    ### BEGIN SOLUTION
+    own = [said[known & (codes == code)] for code in range(n_codes)]
+    return torch.stack([rows.mean(dim=0) if len(rows) else fallback for rows in own])
+    ### END SOLUTION
+
+
+start_vectors(torch.eye(2), torch.tensor([0, 0]), torch.tensor([True, False]), torch.ones(2), 2)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.llm import check_start_vectors
+
+check_start_vectors(start_vectors)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Less to learn from (open)
+#
+# Take a tenth of the histories. Do descriptions help more now? Let the model read a wish in front of a history ("something
+# slow"), and look whether its list becomes slower. How would you measure that it listens?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - B. Zheng et al. (2024). *Adapting Large Language Models by Integrating Collaborative Semantics for Recommendation.* ICDE.
+# - N. De Cao, G. Izacard, S. Riedel, F. Petroni (2021). *Autoregressive Entity Retrieval.* ICLR.
+# - W. Hua, S. Xu, Y. Ge, Y. Zhang (2023). *How to Index Item IDs for Recommendation Foundation Models.* SIGIR-AP.
+# - R. Sennrich, B. Haddow, A. Birch (2016). *Neural Machine Translation of Rare Words with Subword Units.* ACL.
+# - A. Radford et al. (2019). *Language Models are Unsupervised Multitask Learners.* OpenAI.
+# - J. Hewitt (2021). *Initializing New Word Embeddings for Pretrained Language Models.* Blog post.
