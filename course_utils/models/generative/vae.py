@@ -181,10 +181,18 @@ class Multinomial:
     Args:
         log_q: (N,) log Q of the sampler. n: draws; None for the whole sum.
 
+    Raises:
+        ValueError: some track cannot be drawn; its score would be in no sum, and never fall.
+
     Source: Liang et al. (2018), section 2.1.
     """
 
     def __init__(self, log_q: Tensor | None = None, n: int | None = None) -> None:
+        if log_q is not None and (missing := int((~log_q.isfinite()).sum())):
+            raise ValueError(
+                f"log_q: {missing:,} of {len(log_q):,} tracks are never drawn, so that nothing "
+                "would push their scores down; count them as played once"
+            )
         self.log_q, self.n = log_q, n
 
     def __call__(self, model: Any, z: Tensor, batch: Batch) -> Tensor:
