@@ -97,9 +97,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
 def _slope(value: Tensor, weights: Tensor) -> Tensor:
     if not value.requires_grad:
         return torch.zeros_like(weights)
-    (found,) = torch.autograd.grad(
-        value.reshape(()), weights, retain_graph=True, allow_unused=True
-    )
+    (found,) = torch.autograd.grad(value.reshape(()), weights, retain_graph=True, allow_unused=True)
     return torch.zeros_like(weights) if found is None else found
 
 
@@ -144,9 +142,9 @@ def check_shown(shown: Callable[[Tensor, Tensor, Tensor, Tensor], Pair]) -> None
     cases = {
         "real": torch.tensor([[1.0, 1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0, 0.0]]),
         "fake": torch.tensor([[0.9, 0.4, 0.2, -0.3, 0.7], [0.5, 0.8, 0.3, 0.1, 0.6]]),
-        "known": torch.tensor([[True, True, False, False, False], [False, True] + [False] * 3]),
-        "drawn": torch.tensor([[False, False, True, False, False], [True, False, False, True] + [False]]),
-    }  # fmt: skip
+        "known": torch.tensor([[1, 1, 0, 0, 0], [0, 1, 0, 0, 0]]).bool(),
+        "drawn": torch.tensor([[0, 0, 1, 0, 0], [1, 0, 0, 1, 0]]).bool(),
+    }
     judge(
         shown,
         lambda r, f, known, holes: _through(r, f, known | holes, known | holes),

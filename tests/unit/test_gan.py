@@ -130,7 +130,7 @@ def model():
 
 
 def written_out(cfgan, zero, partial):
-    """Both losses from dense vectors, the judge's layer as one matrix on two vectors side by side."""
+    """Both losses from dense vectors, the judge's layer as a matrix on both vectors."""
     inputs = batch()
     r = dense(inputs["history"], inputs["plays"])
     written = cfgan(**inputs) @ cfgan.tracks().T

@@ -153,11 +153,13 @@ class CFGAN(nn.Module):
 
         0 where a profile has no more, and where a drawn track is one of the listener's own.
         """
-        user, vectors = self(history, plays), self.tracks()
-        own = torch.einsum("bd,bld->bl", user, vectors[history]) * (plays > 0)
-        theirs = torch.zeros(len(user), len(vectors), dtype=torch.bool, device=user.device)
+        z = self.generator.code(history, plays)
+        table, bias = self.generator.decoder, self.generator.bias
+        own = torch.einsum("bd,bld->bl", z, table(history)) + bias[history]
+        others = z @ table(drawn).T + bias[drawn]
+        theirs = torch.zeros(len(z), len(bias), dtype=torch.bool, device=z.device)
         theirs.scatter_(1, history, plays > 0)
-        return own, (user @ vectors[drawn].T).masked_fill(theirs[:, drawn], 0)
+        return own * (plays > 0), others.masked_fill(theirs.index_select(1, drawn), 0)
 
 
 class CFGANLoss:
