@@ -94,7 +94,7 @@ class ProfileJudge(nn.Module):
     generative adversarial networks", CIKM, section 3.1.
     """
 
-    def __init__(self, n_tracks: int, hidden: int = 32) -> None:
+    def __init__(self, n_tracks: int, hidden: int = 16) -> None:
         super().__init__()
         self.shown = nn.Embedding(n_tracks, hidden)
         self.known = nn.Embedding(n_tracks, hidden)
@@ -127,9 +127,8 @@ class CFGAN(nn.Module):
     its scores are the profile. It has no random input, as in the paper.
 
     Args:
-        n_tracks: N, the unknown one (0) included. dim, hidden: of the generator; `hidden` of the
-            judge, too. noise: chance that a track of the condition is left out in training; the
-            paper has none.
+        n_tracks: N, the unknown one (0) included. dim, hidden: of the generator. noise: chance
+            that a track of the condition is left out in training; the paper has none.
 
     Shapes: history (B, L), plays (B, L) → (B, dim + 1), the generator's vectors of the listeners.
 
@@ -139,7 +138,7 @@ class CFGAN(nn.Module):
     def __init__(self, n_tracks: int, dim: int = 32, hidden: int = 32, noise: float = 0.0) -> None:
         super().__init__()
         self.generator = MultDAE(n_tracks, dim, hidden, noise)
-        self.judge = ProfileJudge(n_tracks, hidden)
+        self.judge = ProfileJudge(n_tracks)
 
     def forward(self, history: Tensor, plays: Tensor) -> Tensor:
         return self.generator(history, plays)
