@@ -251,7 +251,7 @@ def slope(mu: float, saturating: bool) -> float:
     return torch.autograd.grad((density * losses).sum(), place)[0].item()
 
 
-def descend(mu: float, saturating: bool, steps: int = 300, rate: float = 0.1) -> list[float]:
+def way_of(mu: float, saturating: bool, steps: int = 300, rate: float = 0.1) -> list[float]:
     """The way of μ, the discriminator being the best one at every step."""
     way = [mu]
     for _ in range(steps):
@@ -261,7 +261,7 @@ def descend(mu: float, saturating: bool, steps: int = 300, rate: float = 0.1) ->
 
 distances = np.linspace(0.25, 8, 32)
 slopes = {flat: [slope(mu, flat) for mu in distances] for flat in (True, False)}
-ways = {flat: descend(5.0, flat) for flat in (True, False)}
+ways = {flat: way_of(5.0, flat) for flat in (True, False)}
 
 # %% slideshow={"slide_type": "subslide"}
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
@@ -509,9 +509,14 @@ class Factors(nn.Module):
 
     def learn(self, loss: Tensor) -> None:
         """One step."""
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        descend(self.optimizer, loss)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """A step of an optimizer down a loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 def tracks(chances: Tensor, n: int = 16) -> Tensor:
@@ -717,39 +722,31 @@ class Writer(nn.Module):
 
 
 # %% slideshow={"slide_type": "subslide"}
+def some_zeros(real: Tensor) -> Tensor:
+    """Three tenths of the tracks that were not played: (B, K) of 0 and 1."""
+    return (torch.rand_like(real) < 0.3) * (1 - real)
+
+
 def cfgan(mask: str, zero: float = 0.0, game: bool = True, **noise: Any) -> Best:
     """Train a generator and a judge in turns; without a `game` by squared error instead."""
     torch.manual_seed(SEED)
-    writer, judge = (
-        Writer(**noise),
-        nn.Sequential(nn.Linear(2 * K, 64), nn.Tanh(), nn.Linear(64, 1)),
-    )
+    writer = Writer(**noise)
+    judge = nn.Sequential(nn.Linear(2 * K, 64), nn.Tanh(), nn.Linear(64, 1))
     write = torch.optim.Adam(writer.parameters(), lr=1e-3)
     tell = torch.optim.Adam(judge.parameters(), lr=1e-4)
     kept = Best()
     for epoch in range(PASSES):
         writer.train()
         for rows in torch.randperm(len(seen)).split(64):
-            real = seen[rows]
-            written, drawn = (
-                writer(real),
-                [(torch.rand_like(real) < 0.3) * (1 - real) for _ in range(2)],
-            )
-            shown = {"none": 1.0, "own": real, "own + drawn": real + drawn[0]}[mask]
-            fake = written * shown
-            loss = discriminator_loss(
-                judge(torch.cat([real, real], 1)), judge(torch.cat([fake.detach(), real], 1))
-            )
-            tell.zero_grad()
-            loss.backward()
-            tell.step()
-            loss = generator_loss(judge(torch.cat([fake, real], 1)))
+            real, written = seen[rows], writer(seen[rows])
+            masked, pulled = some_zeros(real), some_zeros(real)
+            fake = written * {"none": 1.0, "own": real, "own + drawn": real + masked}[mask]
+            says = [judge(torch.cat([shown, real], dim=1)) for shown in (real, fake.detach())]
+            descend(tell, discriminator_loss(*says))
+            loss = generator_loss(judge(torch.cat([fake, real], dim=1)))
             if not game:
                 loss = (real * (1 - written)).square().sum(dim=1).mean() / 2
-            loss = loss + zero * (written * drawn[1]).square().sum(dim=1).mean()
-            write.zero_grad()
-            loss.backward()
-            write.step()
+            descend(write, loss + zero * (written * pulled).square().sum(dim=1).mean())
         if epoch % 10 == 9:
             with torch.no_grad():
                 kept.look(epoch, writer.eval()(given))
@@ -857,6 +854,9 @@ claim(
     end["ZP, half left out"] < end["ZP"] - MORE,
     f"likeness at the end {end['ZP, half left out']:.2f} against {end['ZP']:.2f}",
 )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 if enough:
     for sentence, pair, expected in (
         ("Trained to the end it finds less than at the epoch that validation likes best", ("ZP", "ZP, at the end"), True),
