@@ -87,7 +87,7 @@ QUIET = 1.1  # times the squared error of a gradient, that we call as quiet
 WINDOW, JUDGED = 20, 2_000  # plays of a profile; requests of the test
 TOP, PLACES, PASSES = 300, 20, 60  # tracks of the small catalogue, places of its lists, epochs
 RATE, DRAWS = 0.01, 512  # of IRGAN; tracks drawn
-ZERO, ZERO_LOG, ZERO_ALONE = 0.03, 0.1, 0.6  # α of ZR: small catalogue, log, log without a judge
+ZERO, ZERO_LOG, ZERO_ALONE = 0.03, 0.3, 0.1  # α of ZR: small catalogue, log, log without a judge
 MOST, EPOCHS, BATCH = (
     2_000,
     10,
@@ -451,7 +451,7 @@ print(f"{len(given):,} listeners, {given.sum(dim=1).mean():.0f} of {len(top)} tr
 # %% slideshow={"slide_type": "fragment"}
 def recall(scores: Tensor, part: str) -> Tensor:
     """(listeners,) share of the tracks played later that stand in the first places; NaN where none was."""
-    listed = scores.masked_fill(given > 0, -torch.inf).topk(PLACES, dim=1).indices
+    listed = scores.masked_fill(given > 0, -torch.inf).topk(min(PLACES, len(top)), dim=1).indices
     wanted = later[part].sum(dim=1)
     found = later[part].gather(1, listed).sum(dim=1) / wanted.clamp(max=PLACES)
     return found.where(wanted > 0, torch.nan)
@@ -674,7 +674,7 @@ claim(
     "While the judge is fooled, ½ is as quiet a baseline as the mean reward",
     louder[0] < QUIET,
     f"{louder[0]:.2f} times the squared error",
-    expected=False,
+    expected=None,
 )
 claim(
     "The more the judge wins, the louder it is",
@@ -882,17 +882,17 @@ claim(
 # NBVAL_CHECK_OUTPUT
 if enough:
     for sentence, pair, expected in (
-        ("Trained to the end it finds less than at the epoch that validation likes best", ("ZP", "ZP, at the end"), True),
-        ("With both tricks it finds more than the popular list", ("ZP", "popular"), True),
-        ("It finds more than EASE", ("ZP", "EASE"), False),
+        ("Trained to the end it finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), True),
+        ("At that epoch it finds more than the most popular of the 300", ("ZP", "popular"), True),
+        ("At that epoch it finds more than EASE", ("ZP", "EASE"), None),
         ("Zero reconstruction alone finds more than partial masking alone", ("ZR", "PM"), True),
-        ("Both together find more than zero reconstruction alone", ("ZP", "ZR"), None),
-        ("The game finds more than squared error in its place", ("ZP", "ZR, no judge"), None),
+        ("Both tricks together find more than zero reconstruction alone", ("ZP", "ZR"), None),
+        ("Among the 300 the game finds more than squared error in its place", ("ZP", "ZR, no judge"), None),
     ):  # fmt: skip
         claim(sentence, found[pair].positive, f"ΔRecall@{PLACES} {found[pair]}", expected=expected)
     worse = [found[name, "popular"] for name in ("nothing masked", "masked")]
     claim(
-        "With nothing masked, and with the mask alone, it finds no more than the popular list",
+        "With nothing masked, and with the mask alone, a generator finds no more than the popular list",
         not any(gap.positive for gap in worse),
         "ΔRecall@{} {} and {}".format(PLACES, *worse),
     )
@@ -908,9 +908,10 @@ if enough:
 # condition hides nothing. That is what the replication study says in a sentence: without noise, and with the real
 # profile as the condition, CFGAN is an autoencoder.
 #
-# The two generators that have no zeros to pull to never learn. With the mask alone a profile of ones everywhere is
-# perfect, as foretold. With nothing masked a copy would be perfect, and is not found either: here the judge tells the two
-# apart for long by other things. (At these rates, in these epochs: another judge may be a better teacher.)
+# Without zero reconstruction none of the generators learns much. With the mask alone a profile of ones everywhere is
+# perfect, as foretold. With nothing masked, and with the mask opened at drawn tracks, a copy would be perfect, and is
+# not found: one answer of a judge says little about 300 numbers. (At these rates, in these epochs; another judge may be
+# a better teacher.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -995,7 +996,7 @@ contest.chosen()
 #
 # Seven trials each, as for every rival. The last one asks what the *game* is good for: the same generator and the same pull
 # to 0 at drawn tracks, but at the played ones plain squared error in place of the judge. (The weight α of the pull was
-# chosen on validation outside this notebook, of .03, .1 and .3, for either by itself.)
+# chosen on validation outside this notebook, of .03, .1 and .3, at one rate, for either by itself: .3 and .1.)
 #
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
@@ -1026,10 +1027,14 @@ plt.show()
 # NBVAL_CHECK_OUTPUT
 for told, pair, expected in (
     ("CFGAN with both tricks finds more than the popular list", ("CFGAN, ZP", "popular"), True),
-    ("It finds more than without them", ("CFGAN, ZP", "CFGAN, masked"), True),
-    ("It finds more than Mult-VAE", ("CFGAN, ZP", "Mult-VAE"), False),
-    ("It finds more than EASE", ("CFGAN, ZP", "EASE"), False),
-    ("It finds more than squared error without a judge", ("CFGAN, ZP", "ZR, no judge"), None),
+    ("CFGAN finds more with both tricks than without", ("CFGAN, ZP", "CFGAN, masked"), True),
+    ("CFGAN finds more than Mult-VAE", ("CFGAN, ZP", "Mult-VAE"), False),
+    ("CFGAN finds more than EASE", ("CFGAN, ZP", "EASE"), False),
+    (
+        "CFGAN finds more than the same generator by squared error, without a judge",
+        ("CFGAN, ZP", "ZR, no judge"),
+        None,
+    ),
 ):
     gap = contest.gap(*pair)
     claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=expected)
@@ -1043,7 +1048,7 @@ for told, pair, expected in (
 #
 
 # %% slideshow={"slide_type": "fragment"}
-most_played = task.popularity().topk(100).indices
+most_played = task.popularity().topk(min(100, N)).indices
 rows = []
 for name in shown:
     lists = contest.places[name].lists
