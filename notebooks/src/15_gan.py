@@ -197,7 +197,8 @@ values = torch.stack([value(p, p_g, d) for p_g, d in zip(fair["p_g"], fair["D"],
 
 # %% slideshow={"slide_type": "subslide"}
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
-left.plot(values, color=plots.COLORS["neural"])
+rounds = range(1, len(values) + 1)
+left.plot(rounds, values, color=plots.COLORS["neural"])
 left.axhline(-math.log(4), color=plots.COLORS["oracle"], linestyle=":")
 left.annotate(
     "−log 4", (len(values), -math.log(4)), xytext=(-4, 6), textcoords="offset points", ha="right"
@@ -207,7 +208,7 @@ for name, far, color in (
     ("largest |D − ½|", (fair["D"] - 0.5).abs().amax(dim=1), "crosses"),
     ("largest |p − p_g|", (fair["p_g"] - p).abs().amax(dim=1), "neural"),
 ):
-    right.plot(far, color=plots.COLORS[color], label=name)
+    right.plot(rounds, far, color=plots.COLORS[color], label=name)
 right.set(xlabel="round", yscale="log", xscale="log", ylim=(1e-6, 1))
 right.legend(loc="lower left")
 plt.show()
@@ -271,31 +272,15 @@ ways = {flat: way_of(5.0, flat) for flat in (True, False)}
 
 # %% slideshow={"slide_type": "subslide"}
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
-for flat, name, color, at in ((True, "log(1 − D)", "crosses", 14), (False, "−log D", "neural", 24)):
+LOSSES = [(True, "log(1 − D)", "crosses", (18, 8), 200), (False, "−log D", "neural", (24, -22), 20)]
+for flat, name, color, (at, up), then in LOSSES:
+    near = {"textcoords": "offset points", "color": plots.COLORS[color]}
     left.plot(distances, slopes[flat], color=plots.COLORS[color])
-    left.annotate(name, (distances[at], slopes[flat][at]), xytext=(8, -18), textcoords="offset points",
-                  color=plots.COLORS[color])  # fmt: skip
+    left.annotate(name, (distances[at], slopes[flat][at]), xytext=(8, up), **near)
     right.plot(ways[flat], color=plots.COLORS[color])
-left.set(
-    xlabel="distance μ of the generator from the data",
-    ylabel="slope",
-    yscale="log",
-    ylim=(1e-5, 20),
-)
-right.annotate(
-    "log(1 − D)",
-    (200, ways[True][200]),
-    xytext=(0, 8),
-    textcoords="offset points",
-    color=plots.COLORS["crosses"],
-)
-right.annotate(
-    "−log D",
-    (20, ways[False][20]),
-    xytext=(14, 4),
-    textcoords="offset points",
-    color=plots.COLORS["neural"],
-)
+    right.annotate(name, (then, ways[flat][then]), xytext=(12, 6), **near)
+left.set(xlabel="distance μ of the generator from the data", ylabel="slope", yscale="log")
+left.set_ylim(1e-5, 20)
 right.set(xlabel="step", ylabel="distance μ", ylim=(-0.2, 5.4))
 plt.show()
 
