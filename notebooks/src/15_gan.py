@@ -421,7 +421,9 @@ top = torch.from_numpy(np.sort(top))  # the tracks of the small catalogue
 given = torch.from_numpy(heard[:, top.numpy()].toarray()).float()
 later = {}
 for part, rows in zip(
-    ("validation", "test"), task.split.parts(task.rows.filter(task.kept))[1:], strict=True
+    ("validation", "test"),
+    task.split.parts(task.rows[task.order.sort().values.numpy()])[1:],
+    strict=True,
 ):
     who = number_ids(tensor(rows["uid"]), task.listeners) - 1
     what = number_ids(tensor(rows["item_id"]), task.tracks[top]) - 1
