@@ -72,17 +72,23 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
             ),
         ],
         mistakes=[
-            (lambda *game: _game(*game, swapped=True), f"the labels are swapped; {labels}"),
-            (lambda *game: _game(*game, swapped=True, reaching=True), f"{labels}; {detach}"),
-            (lambda *game: _game(*game, reaching=True), detach),
-            (lambda *game: _game(*game, cut=True), reach),
             (
-                lambda *game: _game(*game, saturating=True),
+                lambda w, j, real, known: _game(w, j, real, known, swapped=True),
+                f"the labels are swapped; {labels}",
+            ),
+            (
+                lambda w, j, real, known: _game(w, j, real, known, swapped=True, reaching=True),
+                f"{labels}; {detach}",
+            ),
+            (lambda w, j, real, known: _game(w, j, real, known, reaching=True), detach),
+            (lambda w, j, real, known: _game(w, j, real, known, cut=True), reach),
+            (
+                lambda w, j, real, known: _game(w, j, real, known, saturating=True),
                 "log(1 − D) wants the same, but has no gradient while the judge wins: −log D",
             ),
-            (lambda *game: _game(*game, obeying=True), fool),
-            (lambda *game: _game(*game, share=0.5), mean),
-            (lambda *game: _game(*game, share=len(game[2])), mean),
+            (lambda w, j, real, known: _game(w, j, real, known, obeying=True), fool),
+            (lambda w, j, real, known: _game(w, j, real, known, share=0.5), mean),
+            (lambda w, j, real, known: _game(w, j, real, known, share=len(real)), mean),
         ],
         parts=(
             "the judge's loss",

@@ -310,9 +310,8 @@ claim(
 # $p_g$. So the best answer is all on one thing, the one with the largest $D$.
 #
 
+
 # %% slideshow={"slide_type": "fragment"}
-
-
 def different(p_g: Tensor) -> Tensor:
     """exp of the entropy: among how many equally likely things one would be as unsure. (…, K) → (…)."""
     return torch.special.entr(p_g).sum(dim=-1).exp()
