@@ -10,7 +10,7 @@ LOG ?=
 export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run tune claims ladder bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run tune claims ladder scaling bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ claims: $(VENV)/.installed ## run notebooks with several seeds: make claims SEED
 
 ladder: $(VENV)/.installed ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder
+
+scaling: $(VENV)/.installed ## train the larger points of notebook 19's curves: half an hour
+	$(RUN) scaling
 
 bench: $(VENV)/.installed ## speed and memory, side by side with what you would use instead
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done

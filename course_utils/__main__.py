@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--to", type=Path, default=Path("build"))
     preview.add_argument("--no-open", action="store_true", help="do not open a browser")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
+    command("scaling", _scaling, "train the larger points of notebook 19's curves and keep them")
     tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
     tune.add_argument("name")
     tune.add_argument("--log")
@@ -238,6 +239,13 @@ def _ladder(args: argparse.Namespace) -> None:
 
     ladder.measure(code_hash([ladder.MEASURED], assets=None))
     readme.write_readme()
+
+
+def _scaling(args: argparse.Namespace) -> None:
+    from course_utils.authoring.freshness import code_hash
+    from course_utils.lesson import scaling
+
+    scaling.measure(code_hash([scaling.MEASURED], assets=None))
 
 
 def _tune(args: argparse.Namespace) -> None:

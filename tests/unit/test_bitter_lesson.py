@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,8 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
+from course_utils import train
+from course_utils.authoring.freshness import code_hash
 from course_utils.data.tasks.plays import N_ACTIONS, Plays
 from course_utils.data.tasks.ranking import ranking_task
+from course_utils.lesson import scaling
 from course_utils.models.retrieval.losses import SampledSoftmax
 from course_utils.models.sequence.hstu import (
     INPUTS,
@@ -223,7 +229,9 @@ def test_relative_bias_equals_a_loop():
                 bucket = seconds.bit_length()  # 0 → 0, 1 → 1, 2 and 3 → 2, …
                 if seconds >= 0:
                     assert lag[b, i // 2, j // 2] == bucket
-                    assert torch.allclose(found[b, :, i, j], bias.place[:, i - j] + bias.time[bucket])
+                    assert torch.allclose(
+                        found[b, :, i, j], bias.place[:, i - j] + bias.time[bucket]
+                    )
 
 
 # Two predictions
@@ -336,3 +344,82 @@ def test_windows_hold_each_row_once_with_its_past(tiny_log, task, length, stride
     scores = torch.zeros(counts.shape)
     scores[counts] = windows.rows.float()
     assert torch.equal(windows.of(scores, rows), rows.float())
+
+
+# Scaling
+
+
+@pytest.fixture(scope="module")
+def study(tiny_log, task):
+    return scaling.Study(tiny_log, scaling.judged(task), 0)
+
+
+def test_both_families_are_judged_on_the_same_rows(study, monkeypatch):
+    monkeypatch.setattr(train, "fit", functools.partial(train.fit, epochs=1))
+    assert study.task.oracle is not None and len(study.windows["test"].rows) == len(
+        study.task.positions["test"]
+    )
+    study.counters("counters", 900)
+    study.sequence("sequence", 900, dim=16)
+    for name in ("counters", "sequence"):
+        lost, own = study.lost(name), study.scores[name].sigmoid()
+        assert lost.shape == study.task.target.shape and bool((lost >= 0).all())
+        p = study.task.oracle.sigmoid()
+        wanted = p * (p / own).log() + (1 - p) * ((1 - p) / (1 - own)).log()
+        assert torch.allclose(lost, wanted, atol=1e-9)
+        point = study.point(name, name, 900)
+        assert len(point.lost) == len(study.rows_of_groups()) and len(point.valid_loss) == 1
+        mean = scaling.draws([point], study.rows_of_groups(), n=3)[0, 0]
+        assert mean == pytest.approx(float(lost.mean()), abs=1e-3)
+        assert point.steps == (225 if name == "counters" else 37)  # windows are fewer than steps
+    listener = study.listeners[0]
+    own = torch.from_numpy(study.listeners == listener)
+    assert study.point("counters", "counters", 900).lost[
+        int(np.searchsorted(np.unique(study.listeners), listener))
+    ] == pytest.approx(float(study.lost("counters")[own].sum()), abs=1e-3)
+
+
+def test_judged_takes_whole_listeners_and_always_the_same(task):
+    one, other = scaling.judged(task), scaling.judged(task)
+    for part, share in scaling.JUDGED.items():
+        assert torch.equal(one.positions[part], other.positions[part])
+        uid = task.frame(part)["uid"]
+        kept = one.frame(part)["uid"].unique()
+        assert len(kept) == round(share * uid.n_unique())
+        assert uid.is_in(kept.implode()).sum() == len(one.positions[part])
+    rows = torch.searchsorted(task.positions["test"], one.positions["test"])
+    assert torch.equal(one.oracle, task.oracle[rows])
+    assert torch.equal(one.target, task.target[rows])
+
+
+def test_laws_fitted_and_met():
+    n = np.array([1e2, 1e3, 1e4])
+    excess = np.stack([2 * n**-0.5, 0.3 * n**-0.1])
+    a, b = scaling.power_law(n, excess)
+    assert a == pytest.approx([2, 0.3]) and b == pytest.approx([0.5, 0.1])
+    meeting = scaling.crossing((a[0], b[0]), (a[1], b[1]))
+    assert 2 * 10 ** (meeting * -0.5) == pytest.approx(0.3 * 10 ** (meeting * -0.1))
+    for row in excess * np.array([1.0, 1.02, 0.99]):
+        slope, intercept = np.polyfit(np.log(n), np.log(row), 1)
+        found = scaling.power_law(n, row)
+        assert found == (pytest.approx(math.exp(intercept)), pytest.approx(-slope))
+    assert np.isinf(scaling.crossing((a[0], b[0]), (a[1], b[0])))
+
+
+def test_draws_resample_whole_listeners():
+    points = [
+        scaling.Point("m", "counters", 1, 1, 1, 1.0, [], lost) for lost in ([1.0, 4.0], [2, 8])
+    ]
+    drawn = scaling.draws(points, np.array([1, 2]), n=200)
+    assert drawn[0] == pytest.approx([5 / 3, 10 / 3])
+    assert {round(x, 6) for x in drawn[:, 0]} == {1.0, 2.0, round(5 / 3, 6)}
+    assert drawn[:, 1] == pytest.approx(2 * drawn[:, 0])
+
+
+@pytest.mark.skipif(not scaling.KEPT.exists(), reason="not measured yet")
+def test_what_is_kept_was_measured_on_this_code():
+    kept = json.loads(scaling.KEPT.read_text(encoding="utf-8"))
+    assert kept["hash"] == code_hash([scaling.MEASURED], assets=None), "run `make scaling`"
+    for point in scaling.kept():
+        assert len(point.lost) == len(kept["rows"])
+        assert min(point.lost) > 0

@@ -24,9 +24,9 @@ class Windows:
     """Windows of plays, each of one listener.
 
     Attributes:
-        tensors: `track`, `action`, `time` (W, L) int64 and `mask` (W, L) bool, true where there is a
-            play; `target` (W, L), 1.0 where it was played to the end, and `counts` (W, L), true at
-            the plays that were asked for, each of them once.
+        tensors: `track`, `action`, `time` (W, L) int64 and `mask` (W, L) bool, true where there is
+            a play; `target` (W, L), 1.0 where it was played to the end, and `counts` (W, L), true
+            at the plays that were asked for, each of them once.
         rows: (n,) the rows of the plays that count, in the order of `counts`.
     """
 

@@ -198,7 +198,7 @@ class Interleaved(nn.Module):
         return self.finished(self.states(track, action, time, mask)[0]).squeeze(2)
 
 
-class _At:
+class At:
     """States at some places, in the guise of a model of two vectors."""
 
     def __init__(self, states: Tensor, tracks: Callable[..., Tensor]) -> None:
@@ -239,7 +239,7 @@ class TwoPredictions:
         follows &= batch["time"][:, 1:] > batch["time"][:, :-1]
         if not follows.any():
             return feedback
-        pair = _At(came[:, :-1][follows], model.tracks)
+        pair = At(came[:, :-1][follows], model.tracks)
         target = {"target": batch["track"][:, 1:][follows]}
         return feedback + self.share * self.next_track(pair, target)
 

@@ -1,0 +1,304 @@
+"""Scaling: what a model loses above the oracle, against listens and against its size.
+
+The seminar's network with all counters, and a sequence model of tracks and actions without any.
+The larger points are measured by `make scaling` and kept in `notebooks/assets/scaling.json`;
+notebook 19 shows them beside those that it measures itself.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from course_utils import train
+from course_utils.data.log import Log, open_log
+from course_utils.data.tasks.plays import N_ACTIONS, Plays
+from course_utils.data.tasks.ranking import RankingTask, ranking_task
+from course_utils.evaluation.contest import Contest
+from course_utils.evaluation.intervals import Interval, percentile_interval
+from course_utils.evaluation.rivals import count_parameters
+from course_utils.models.mlp import MLP
+from course_utils.models.ranking.dcn_v2 import DCNv2
+from course_utils.models.ranking.ple import PiecewiseLinearEncoding, quantile_bins
+from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
+from course_utils.models.retrieval.losses import SampledSoftmax
+from course_utils.models.sequence.hstu import INPUTS, FeedbackLoss, Interleaved, TwoPredictions
+from course_utils.settings import ASSETS
+
+KEPT = ASSETS / "scaling.json"
+MEASURED = "from course_utils.lesson.scaling import measure"
+"""The code whose hash is kept beside the measurements."""
+NOTEBOOK = "19_bitter_lesson"
+
+STEPS = 200
+"""Steps of a pass over the training rows, whatever their number: a batch is 1/200 of them."""
+LENGTH, STRIDE = 64, 32
+"""Plays in a window; where models are judged, every play has at least 32 before it."""
+SHARE, NEGATIVES = 0.1, 512
+"""What the loss of the next track counts, and how many tracks it draws."""
+DIM, WIDTH = 48, 96
+"""Width of the sequence model, and of the network on counters."""
+JUDGED = {"validation": 0.25, "test": 0.4}
+"""Share of the listeners of a period whose rows judge the models."""
+LARGEST = 1_000_000
+"""Training rows at most: a log may have more."""
+
+
+def sizes(n: int) -> list[int]:
+    """Training rows along the curve: two decades in steps of √10, up to all n or `LARGEST`.
+
+    >>> sizes(789_626)
+    [7896, 24970, 78963, 249702, 789626]
+    """
+    return [round(min(n, LARGEST) / 10**k) for k in (2, 1.5, 1, 0.5, 0)]
+
+
+def judged(task: RankingTask) -> RankingTask:
+    """The task with some listeners alone in validation and in test: always the same ones."""
+    positions, batches, oracle = dict(task.positions), dict(task.batches), task.oracle
+    for part, share in JUDGED.items():
+        uid = task.frame(part)["uid"].to_numpy()
+        listeners = np.unique(uid)
+        drawn = np.random.default_rng(0).permutation(listeners)[: round(share * len(listeners))]
+        kept = torch.from_numpy(np.isin(uid, drawn))
+        positions[part] = positions[part][kept]
+        batches[part] = {name: values[kept] for name, values in batches[part].items()}
+        if part == "test" and oracle is not None:
+            oracle = oracle[kept]
+    return replace(task, positions=positions, batches=batches, oracle=oracle)
+
+
+class Study(Contest):
+    """Both families, trained on the latest n listens of one log and judged on the same rows.
+
+    Args:
+        log: to learn from. task: its whole ranking task, as `judged` made it. seed: of `Contest`.
+        model, loss: of the sequence family, classes that are called as these are.
+        tune: run the trials here and now.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        task: RankingTask,
+        seed: int,
+        model: type[nn.Module] = Interleaved,
+        loss: type[TwoPredictions] = TwoPredictions,
+        tune: bool = False,
+    ) -> None:
+        super().__init__(task, seed, NOTEBOOK, tune)
+        self.model, self.loss = model, loss
+        self.plays = Plays(log, task)
+        self.windows = {
+            part: self.plays.windows(task.positions[part], LENGTH, STRIDE) for part in JUDGED
+        }
+
+    def counters(self, name: str, n: int, like: str | None = None, width: int = WIDTH) -> None:
+        """Enter the seminar's network: ids in one table, and all counters."""
+        rows = self.task.recent(n)
+        edges = quantile_bins(rows["train"]["numbers"], n_bins=16)
+
+        def make() -> DCNv2:
+            return DCNv2(
+                UnifiedEmbedding(
+                    2_048, 8, len(self.task.fields), n_hashes=2, dropout=0.5, seed=self.seed
+                ),
+                PiecewiseLinearEncoding(edges, bounded=True, missing=True),
+                projection=width,
+                deep=lambda dim: MLP(dim, [2 * width, width]),
+            )
+
+        self.enter(name, make, rows, like, quiet=True, batch_size=batch_of(n))
+
+    def sequence(
+        self,
+        name: str,
+        n: int,
+        like: str | None = None,
+        dim: int = DIM,
+        softmax: bool = False,
+        share: float = SHARE,
+    ) -> None:
+        """Enter HSTU over tracks and actions: the same ids, and no counter."""
+        task, tensors = self.task, {p: self.windows[p].tensors for p in JUDGED}
+        learned = self.plays.windows(task.positions["train"][-n:], LENGTH, LENGTH).tensors
+        counts = learned["track"][learned["counts"]].bincount(minlength=len(task.artist_of))
+        self.fit(
+            name,
+            lambda: self.model(task.artist_of, N_ACTIONS, dim, LENGTH, softmax=softmax),
+            {**tensors, "train": learned},
+            like,
+            True,
+            loss=self.loss(SampledSoftmax(counts, NEGATIVES), share),
+            criterion=FeedbackLoss(tensors["validation"]),
+            batch_size=batch_of(len(learned["mask"])),
+        )
+        asked = {key: tensors["test"][key] for key in INPUTS}
+        logits = train.predict(self.models[name], asked, batch_size=64)
+        self.scores[name] = self.windows["test"].of(logits, task.positions["test"]).double()
+
+    def lost(self, name: str) -> Tensor:
+        """(N,) what a model loses on each test row above the oracle, in nats, without chance.
+
+        It is the Kullback–Leibler divergence KL(p ‖ q) of its probability q from the true one, p:
+        its expected log loss minus the entropy of p. Where no truth is known, the log loss itself.
+        """
+        own, target = self.scores[name], self.task.target.double()
+        if self.task.oracle is None:
+            return -torch.where(target > 0, logsigmoid(own), logsigmoid(-own))
+        true = self.task.oracle
+        yes = true.sigmoid() * (logsigmoid(true) - logsigmoid(own))
+        return yes + (-true).sigmoid() * (logsigmoid(-true) - logsigmoid(-own))
+
+    def point(self, name: str, family: str, n: int) -> Point:
+        """What was measured of a model."""
+        history, (_, listener) = self.histories[name], np.unique(self.groups, return_inverse=True)
+        return Point(
+            model=name,
+            family=family,
+            n=n,
+            parameters=count_parameters(self.models[name]),
+            steps=history.steps,
+            seconds=round(history.seconds, 1),
+            valid_loss=[round(loss, 5) for loss in history.valid_loss],
+            lost=np.bincount(listener, self.lost(name).numpy()).round(4).tolist(),
+        )
+
+    def rows_of_groups(self) -> np.ndarray:
+        """(U,) test rows of each listener."""
+        return np.unique(self.groups, return_counts=True)[1]
+
+
+def batch_of(n: int) -> int:
+    """Rows of a batch, such that a pass over n has about `STEPS` steps."""
+    return max(1, round(n / STEPS))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One trained model on the curves.
+
+    Attributes:
+        model: its name. family: `counters` or `sequence`. n: training rows.
+        parameters, steps, seconds: of the model and of its training, validation included.
+        valid_loss: after each pass. lost: (U,) sum over the rows of each test listener.
+    """
+
+    model: str
+    family: str
+    n: int
+    parameters: int
+    steps: int
+    seconds: float
+    valid_loss: list[float]
+    lost: list[float]
+
+
+def draws(points: list[Point], rows: np.ndarray, n: int = 1_000, seed: int = 0) -> np.ndarray:
+    """(1 + n, P) mean of what each point loses: on all listeners, then on n resamples of them.
+
+    Args:
+        points: P models, judged on the same U listeners. rows: (U,) test rows of each.
+    """
+    lost = np.array([point.lost for point in points])
+    weight = np.random.default_rng(seed).multinomial(len(rows), [1 / len(rows)] * len(rows), n)
+    weight = np.concatenate([np.ones((1, len(rows))), weight])
+    return weight @ lost.T / (weight @ rows)[:, None]
+
+
+def interval(drawn: np.ndarray) -> Interval:
+    """The first value with the central 95 % of the others: (1 + n,)."""
+    return percentile_interval(float(drawn[0]), drawn[1:])
+
+
+Law = tuple[np.ndarray, np.ndarray]
+"""a and b of excess = a n^(−b), of any number of fits."""
+
+
+def power_law(n: np.ndarray, excess: np.ndarray) -> Law:
+    """a, b of excess = a n^(−b): the least-squares line between logarithms.
+
+    Args:
+        n: (P,) sizes. excess: (…, P) above the floor.
+
+    >>> a, b = power_law(np.array([1e2, 1e4, 1e6]), np.array([0.3, 0.03, 0.003]))
+    >>> round(float(a), 6), round(float(b), 6)
+    (3.0, 0.5)
+    """
+    x, y = np.log(n), np.log(excess)
+    centred = x - x.mean()
+    slope = (y * centred).sum(-1) / (centred**2).sum()
+    return np.exp(y.mean(-1) - slope * x.mean()), -slope
+
+
+def bend(n: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """(…) the square term of a parabola between logarithms to the base 10: 0 for a power law.
+
+    Args: of `power_law`, with at least 3 sizes.
+    """
+    x = np.log10(n) - np.log10(n).mean()
+    flat = np.log10(excess).reshape(-1, len(n))
+    return np.polyfit(x, flat.T, 2)[0].reshape(excess.shape[:-1])
+
+
+def crossing(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Logarithm (base 10) of the n at which two power laws (a, b) meet; ±∞ for parallel ones."""
+    (a, b), (c, d) = one, other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (np.log10(a) - np.log10(c)) / (b - d)
+
+
+# What is measured once
+
+
+def measure(code: str) -> None:
+    """Train the larger points of both curves, and keep each as soon as it is measured."""
+    log = open_log("sim")
+    task = judged(ranking_task(log, whole=True))
+    study, points = Study(log, task, 0), []
+    middle, large, whole = sizes(len(task.positions["train"]))[2:]
+    plan = [(family, n, USUAL[family]) for n in (middle, large, whole) for family in USUAL]
+    plan += [(family, middle, size) for family in USUAL for size in OTHERS[family]]
+    for family, n, size in plan:
+        name = f"{family}, {n:,}" + (f", {size}" if size != USUAL[family] else "")
+        if family == "counters":
+            study.counters(name, n, like="counters", width=size)
+        else:
+            study.sequence(name, n, like="sequence", dim=size)
+        points.append(vars(study.point(name, family, n)))
+        keep(code, points, study.rows_of_groups())
+
+
+USUAL = {"counters": WIDTH, "sequence": DIM}
+OTHERS = {"counters": (24, 384), "sequence": (16, 96)}
+"""Widths beside the usual ones."""
+
+
+def keep(code: str, points: list[dict], rows: np.ndarray) -> None:
+    """Write the points, with the machine and the date."""
+    threads = torch.get_num_threads()
+    kept = {
+        "hash": code,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {threads} threads",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rows": rows.tolist(),
+        "points": points,
+    }
+    text = json.dumps(kept, ensure_ascii=False).replace('{"model"', '\n{"model"') + "\n"
+    KEPT.write_text(text, encoding="utf-8", newline="\n")
+
+
+def kept() -> list[Point]:
+    """The points that `measure` kept."""
+    whole = json.loads(KEPT.read_text(encoding="utf-8"))
+    return [Point(**point) for point in whole["points"]]

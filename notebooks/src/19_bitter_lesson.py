@@ -1,0 +1,836 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 19 · The bitter lesson
+#
+# *Lecture: the seminar's last part. Runs in about three minutes on two CPU cores.*
+#
+# In notebook 18 a network won with counters that people had thought of: thirty-three numbers a listen, each of them a
+# small theory of why music is played to its end. Here a model gets none of them. It reads what happened, *track, action,
+# track, action*, and has to find the theories itself. On few listens it must lose. The question is what becomes of its
+# loss when there are more.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - tell a listener's past as a sequence of tracks and actions, in which no action is seen by its own prediction;
+# - write a layer of HSTU, and say what its pointwise attention keeps that a softmax loses;
+# - train one model for two questions: what comes next, and what will come of it;
+# - draw a scaling curve whose steps do not grow in secret, and fit a power law above a *known* floor;
+# - say where two curves cross, or that you cannot.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** Let the room bet before the figure "two curves": does the sequence model catch up, and at how many
+# listens? Write the bets down. The point of the hour is not who wins. It is what one may say from five points.
+#
+
+# %% slideshow={"slide_type": "skip"}
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding, silu
+
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.plays import ACTIONS
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.lesson import plots, scaling
+from course_utils.lesson.claims import Claims
+from course_utils.lesson.scaling import draws, interval
+from course_utils.lesson.widgets import interactive
+from course_utils.models.sequence.hstu import INPUTS
+from course_utils.models.sequence.sasrec import LAGS
+from course_utils.world.config import WorldConfig
+
+plots.use_style()
+SEED = train.seed_everything(19)
+log = open_log()
+claim = Claims(log)
+log.need_negatives()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# What has to come out before we call something a difference, set before anything was measured:
+#
+
+# %% slideshow={"slide_type": "skip"}
+NEAR = 0.002  # nats: two forms of a model that differ by less are the same to us
+STRAIGHT = 1.05  # a curve is a power law if no point lies further from its line than by this factor
+REACH = 100  # times the largest log: a crossing beyond that is not worth a number
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The argument
+#
+# *Sutton (2019)* looked back on seventy years of chess, Go, speech and vision, and saw the same story each time. People
+# build what they know into a program. It helps at once, and it satisfies. Then somebody takes a general method, one that
+# gets better simply by computing more, and gives it ten times, a hundred times the computation. It wins, and what was
+# built in stands in its way. The lesson is bitter because the knowledge was *true*.
+#
+# Two things in it are often lost in quoting:
+#
+# - it is about the **slope**, not about today's place: at any fixed budget the knowledge may well be ahead;
+# - it is a bet on **growth**. Who does not expect more data and more computation has no reason to follow it.
+#
+# In recommenders the knowledge is counters, and the general method a transformer over raw events. Both claims are about
+# lines on log axes. So we draw them.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A past, told as it happened
+#
+# Three plays of one listener: two at 9:00:05 (a skip takes less than the log's five seconds), one later. Each becomes two
+# tokens. The first says which track, the second what came of it. The state at a *track* predicts what will come of it. The
+# state at an *action* predicts the next track.
+#
+# | token | 0 | 1 | 2 | 3 | 4 | 5 |
+# |---|---|---|---|---|---|---|
+# | play, second | 1, 5 s | 1, 5 s | 2, 5 s | 2, 5 s | 3, 20 s | 3, 20 s |
+# | tells | track | action | track | action | track | action |
+# | predicts | its action | next track | its action | next track | its action | next track |
+#
+# *Zhai et al. (2024), section 2.2.* Who may look at whom? With two tokens a play a plain triangle nearly does it: an action
+# stands behind its own prediction. But plays of one moment have no order, and no counter of notebook 18 sees them. So: a
+# token sees both tokens of *strictly earlier* plays, and the track of its own.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import visible
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))[0, 0].int()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Read the third row, the track of the second play: it sees itself and nothing else, because the first play shares its
+# moment. The fifth row sees all four tokens before it. An action (a column with an odd number) is never seen by the row
+# of its own track.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## HSTU
+#
+# A layer turns each token $x$ into four parts at once, weighs the others by SiLU instead of a softmax, and gates what it
+# has read:
+#
+# $$U, V, Q, K = \mathrm{SiLU}(W_1\, \mathrm{LN}(x)), \qquad A = \tfrac1N\, \mathrm{SiLU}\left(s\, QK^\top + \mathrm{rab}\right),
+# \qquad Y = x + W_2\left(\mathrm{LN}(AV) \odot U\right).$$
+#
+# *Zhai et al. (2024), equations 1 to 3.* There is no feed-forward network. rab is a learned number for how many tokens, and
+# one for how much time, lie between two tokens. $N$ is a constant. The scale $s$ is a trap: the authors' research code has
+# 1, their production code $1/\sqrt{d}$. We say which (the second).
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import HSTULayer
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Against a double sum
+#
+# What a token reads, written as the definition says, in float64.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def read_by_loops(layer, x, seen, rab):
+    """AV of one sequence (T, d): sums over heads and tokens."""
+    _, v, q, k = silu(layer.f1(layer.before(x))).chunk(4, dim=1)
+    width = x.shape[1] // layer.heads
+    av = torch.zeros_like(x)
+    for i in range(len(x)):
+        for h in range(layer.heads):
+            own = slice(h * width, (h + 1) * width)
+            for j in range(len(x)):
+                if seen[i, j]:
+                    a = layer.scale * (q[i, own] @ k[j, own]) + rab[h, i, j]
+                    av[i, own] += a * torch.sigmoid(a) / layer.n * v[j, own]
+    return av
+
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+torch.manual_seed(0)
+layer = HSTULayer(dim=8, heads=2, n=128).double()
+x, rab = torch.randn(6, 8).double(), torch.randn(2, 6, 6).double()
+seen = visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))
+with torch.no_grad():
+    found = layer.read(x[None], seen, rab)[0][0]
+    wanted = read_by_loops(layer, x, seen[0, 0], rab)
+torch.allclose(found, wanted, atol=1e-14)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What a softmax loses
+#
+# "The weights of a softmax add up to one, so it cannot count." That sentence is often quoted, and it is true of $AV$ only.
+# Take $n$ tokens that are all alike. A softmax reads their mean: the same for any $n$. HSTU reads their sum. But then
+# comes a layer norm, which divides by the length of what was read, and the count is gone again!
+#
+# Unless something of another direction was read beside them. Put one different token first, and look behind the norm.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def read_of_alike(softmax, other, normed, counts=(1, 2, 4, 8, 16, 32)):
+    """Length of what the last of n equal tokens reads, for each n; `other`: one unlike them first."""
+    torch.manual_seed(3)
+    layer = HSTULayer(dim=16, heads=1, n=64, softmax=softmax).double()
+    alike, unlike, read = torch.randn(16).double(), torch.randn(1, 16).double(), []
+    for n in counts:
+        x = torch.cat([unlike[: int(other)], alike.expand(n, 16)])[None]
+        seen = torch.ones(1, 1, x.shape[1], x.shape[1], dtype=torch.bool)
+        av = layer.read(x, seen, torch.zeros(1))[0][0, -1]
+        read.append(nn.functional.layer_norm(av, av.shape, eps=0.0) if normed else av)
+    return torch.stack(read).detach()
+
+
+CASES = {
+    "AV, all alike": (False, False),
+    "LN(AV), all alike": (False, True),
+    "AV, one other first": (True, False),
+    "LN(AV), one other first": (True, True),
+}
+moved = {
+    (case, softmax): (read - read[:1]).norm(dim=1)
+    for case, (other, normed) in CASES.items()
+    for softmax in (False, True)
+    for read in [read_of_alike(softmax, other, normed)]
+}
+
+# %% slideshow={"slide_type": "fragment"}
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharex=True)
+for ax, case in zip(axes, CASES, strict=True):
+    for softmax, color, label in ((False, "neural", "SiLU / N"), (True, "catboost", "softmax")):
+        change = moved[case, softmax].clamp(min=1e-17)
+        ax.plot(
+            [1, 2, 4, 8, 16, 32],
+            change,
+            "s--" if softmax else "o-",
+            color=plots.COLORS[color],
+            label=label,
+        )
+    ax.set(
+        xscale="log",
+        title=case,
+        xlabel="equal tokens n",
+        ylim=(-0.05 * float(change.max() + 0.3), None),
+    )
+    ax.set_xticks([1, 4, 16], ["1", "4", "16"])
+axes[0].set_ylabel("distance to what is read at n = 1")
+axes[0].legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+varies = {key: bool(change.max() > 1e-9) for key, change in moved.items()}
+told = ", ".join(
+    f"{case} {'softmax' if softmax else 'SiLU'} {'varies' if v else 'constant'}"
+    for (case, softmax), v in varies.items()
+)
+claim(
+    "Of n equal tokens HSTU reads n times as much and a softmax always the same, in AV",
+    varies["AV, all alike", False] and not varies["AV, all alike", True],
+    told,
+)
+claim(
+    "Behind the layer norm the count is lost to both, unless another token was read beside them",
+    not varies["LN(AV), all alike", False]
+    and not varies["LN(AV), all alike", True]
+    and varies["LN(AV), one other first", False],
+    told,
+)
+claim(
+    "With one other token first the softmax tells the count, too",
+    varies["LN(AV), one other first", True],
+    told,
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So "HSTU counts and a softmax cannot" is a sentence about $AV$. In a real sequence tokens differ, and then both can count:
+# the softmax by how the shares shift. What remains is *how*: a sum that grows without end, or shares that saturate. Whether
+# that matters on a log is a question for an experiment, below.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One model, two predictions
+#
+# ARGUS (*Khrylchenko et al. 2025*) trains one transformer to predict the next item *and* the feedback on it. Every listen
+# teaches twice: which track was taken (out of tens of thousands), and what came of it. Inputs and candidates share one
+# table of vectors, so what is learned of tracks for one question serves the other.
+#
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.sequence.hstu import RelativeBias, lags
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import Interleaved
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The loss: the log loss of "played to the end" at every track, plus a tenth of the sampled softmax over the next track at
+# every action. (The softmax's loss is more than ten times as large. With a share of 1 the model would mostly learn what
+# comes next. The tenth was set by hand and is no part of the trials.)
+#
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.sequence.hstu import At, TwoPredictions
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Does anything leak?
+#
+# Not "hardly": not one bit. Change what came of a play, and of all that are not earlier, and change every later track. The
+# state at the play's track, from which its feedback is predicted, must stay the same number, digit for digit.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+draw, L, N_ACTIONS = torch.Generator().manual_seed(0), 12, 2 * len(ACTIONS)
+mixed = Interleaved(torch.arange(50) % 7, N_ACTIONS, dim=16, length=L).eval()
+for bias in mixed.biases:
+    nn.init.normal_(bias.place)
+    nn.init.normal_(bias.time)
+past = {
+    "track": torch.randint(1, 50, (64, L), generator=draw),
+    "action": torch.randint(N_ACTIONS, (64, L), generator=draw),
+    "time": torch.randint(0, 3, (64, L), generator=draw).cumsum(dim=1),  # many share a moment
+    "mask": torch.ones(64, L, dtype=torch.bool),
+}
+with torch.no_grad():
+    before, same, reached = mixed.states(**past)[0], [], []
+    for i in range(L):
+        now, other = past["time"][:, i : i + 1], dict(past)
+        late, later = past["time"] >= now, past["time"] > now
+        other["action"] = torch.where(late, (past["action"] + 1) % N_ACTIONS, past["action"])
+        other["track"] = torch.where(later, past["track"].flip(0), past["track"])
+        after = mixed.states(**other)[0]
+        same.append(torch.equal(after[~later], before[~later]))
+        reached.append(not torch.equal(after[later], before[later]))
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "No prediction sees its own action, an action of its moment, or a later track: not one bit changes",
+    all(same),
+    f"{sum(same)} of {len(same)} places",
+)
+claim("… while later states do change", all(reached[:-3]), f"{sum(reached)} of {len(same)} places")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The experiment
+#
+# Two families, one target: will this listen be played to its end?
+#
+# - **counters**: the network of notebook 18, ids and all 33 counters;
+# - **sequence**: two layers of HSTU over the last 64 plays, the same ids of track and artist, no counter, no id of the
+#   listener. Its actions say what the counters are made of: skipped, broken off or finished, by choice or by the radio.
+#   (Likes are left out, the counters have them.)
+#
+# Both learn from the latest $n$ listens before validation, and are judged on the same test rows. *Data* means listens with a
+# loss. What a model may **read** beside them is the same at every $n$: counters sum up the whole past, and windows reach
+# into it as far as 64 plays. So the counters bring knowledge of the whole log to the smallest $n$: that is what counters
+# are for.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+whole = ranking_task(log, whole=True)
+task = scaling.judged(whole)
+N = len(task.positions["train"])
+SIZES = scaling.sizes(N)
+ABOVE = "nats above the oracle" if task.oracle is not None else "log loss (nats)"
+study = scaling.Study(log, task, SEED, Interleaved, TwoPredictions)
+pl.DataFrame(
+    {
+        "part": ["train", "validation", "test"],
+        "listens": [len(whole.positions[p]) for p in ("train", "validation", "test")],
+        "used": [len(task.positions[p]) for p in ("train", "validation", "test")],
+    }
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Validation and test take all rows of some listeners, always the same ones, so that windows are full. The larger half of the
+# curve takes long: it was measured once, by `make scaling`, with the functions that run below, and is kept in
+# `notebooks/assets/scaling.json`.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The floor is known
+#
+# A log loss has a floor that no model can go below: the entropy of the true chances. A power law fitted to a loss with its
+# floor left in is a bent line, and its exponent is wrong. The simulated world knows each listen's true chance $p$. A model
+# that says $q$ has an *expected* loss above the floor of
+#
+# $$\mathrm{KL}(p\,\|\,q) = p \log\frac{p}{q} + (1 - p) \log\frac{1-p}{1-q},$$
+#
+# and the coin that fell on that day is not in it. By hand: the true chance is .8, a model says .6. It loses
+# $.8 \log \frac{.8}{.6} + .2 \log \frac{.2}{.4} = .0915$ nats a listen.
+#
+# A warning: the truth also knows moods that no log shows. What every model of the log must lose for that is above the floor,
+# too, and we do not know how much.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Equal trials, honest steps
+#
+# Both families get seven trials (rate, and decay of tables) on the second smallest size, and use what validation chose at
+# every size. All other things are equal, too: a pass has about 200 steps at *every* size, so the batch grows with $n$; both
+# see the same $n$ targets in a pass; weights are averaged over the last steps; training ends when validation stops
+# improving, after 30 passes at most.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+is_default = log.world == WorldConfig()
+LIVE = [n for n in SIZES if 1_000 <= n <= 32_000] or SIZES[-2:]
+TRIED, points = LIVE[-1], []
+for n in reversed(LIVE):
+    for family, enter in (("counters", study.counters), ("sequence", study.sequence)):
+        name, like = (family, None) if n == TRIED else (f"{family}, {n:,}", family)
+        enter(name, n, like)
+        points.append(study.point(name, family, n))
+study.trials()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With the larger points, on the default log:
+#
+
+# %% slideshow={"slide_type": "subslide"}
+kept = scaling.kept() if is_default else []
+usual = [point for point in kept if point.model == f"{point.family}, {point.n:,}"]
+points = sorted([*points, *usual], key=lambda point: (point.family, point.n))
+rows = study.rows_of_groups()
+drawn = draws(points, rows)
+pl.DataFrame(
+    {
+        "family": [point.family for point in points],
+        "listens": [f"{point.n:,}" for point in points],
+        ABOVE: [str(interval(values)) for values in drawn.T],
+        "passes": [len(point.valid_loss) for point in points],
+        "steps": [point.steps for point in points],
+        "training (s)": [point.seconds for point in points],
+    }
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two curves
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def curve(family):
+    """Sizes (P,) of a family's points, and what they lose in each resample (1 + n, P)."""
+    at = [i for i, point in enumerate(points) if point.family == family]
+    return np.array([points[i].n for i in at]), drawn[:, at]
+
+
+ROLES = {"counters": "neural", "sequence": "history"}
+figure, ax = plt.subplots(figsize=(9.5, 5))
+for family, role in ROLES.items():
+    n, lost = curve(family)
+    low, high = np.quantile(lost[1:], [0.025, 0.975], axis=0)
+    ax.errorbar(
+        n,
+        lost[0],
+        yerr=[lost[0] - low, high - lost[0]],
+        fmt="o",
+        color=plots.COLORS[role],
+        capsize=3,
+    )
+    a, b = scaling.power_law(n, lost)
+    wide = np.geomspace(n[0], 10 * n[-1], 50)
+    ax.plot(wide, a[0] * wide ** -b[0], "--", linewidth=1.5, color=plots.COLORS[role])
+    ax.annotate(
+        family,
+        (n[-1], lost[0, -1]),
+        xytext=(8, 8),
+        textcoords="offset points",
+        fontsize=14,
+        color=plots.COLORS[role],
+    )
+ax.set(xscale="log", yscale="log", xlabel="training listens", ylabel=ABOVE)
+ticks = np.geomspace(drawn[0].min(), drawn[0].max(), 5).round(3)
+ax.set_yticks(ticks, [f"{tick:.3f}" for tick in ticks])
+ax.minorticks_off()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+(n, with_counters), (_, without) = curve("counters"), curve("sequence")
+laws = {"counters": scaling.power_law(n, with_counters), "sequence": scaling.power_law(n, without)}
+exponent = {family: interval(b) for family, (_, b) in laws.items()}
+lead = without - with_counters  # what the counters are ahead by, in nats
+closed = interval(lead[:, 0] - lead[:, -1])
+steeper = interval(laws["sequence"][1] - laws["counters"][1])
+off = {
+    family: float(
+        np.exp(
+            np.abs(np.log(lost[0]) - np.log(laws[family][0][0] * n ** -laws[family][1][0])).max()
+        )
+    )
+    for family, lost in (("counters", with_counters), ("sequence", without))
+}
+meeting = scaling.crossing(laws["counters"], laws["sequence"])
+pl.DataFrame(
+    {
+        "family": list(laws),
+        "exponent b [95 %]": [str(exponent[family]) for family in laws],
+        "farthest point from the line": [f"× {off[family]:.3f}" for family in laws],
+        "lost at the smallest": [str(interval(x[:, 0])) for x in (with_counters, without)],
+        "… and at the largest": [str(interval(x[:, -1])) for x in (with_counters, without)],
+    }
+)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if task.oracle is not None:
+    claim(
+        "What the sequence model loses falls with data",
+        exponent["sequence"].positive,
+        f"exponent {exponent['sequence']}; counters {exponent['counters']}",
+    )
+    claim(
+        "It falls as a power law: no point is far from the line",
+        off["sequence"] < STRAIGHT,
+        f"× {off['sequence']:.3f}, margin × {STRAIGHT}; counters × {off['counters']:.3f}",
+        expected=None,
+    )
+    claim(
+        "With more data the counters' lead shrinks",
+        closed.positive,
+        f"lead {interval(lead[:, 0])} at the smallest size, {interval(lead[:, -1])} at the largest",
+    )
+    claim(
+        "The sequence model's line is the steeper one",
+        steeper.positive,
+        f"difference of exponents {steeper}",
+    )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if task.oracle is not None:
+    at = interval(meeting)
+    claim(
+        "Within this log the sequence model catches up",
+        interval(-lead[:, -1]).positive,
+        f"lead of the counters at the largest size {interval(lead[:, -1])}",
+        expected=False,
+    )
+    claim(
+        "Two power laws without a floor of their own would cross within a hundred times this log",
+        steeper.positive and at.high < np.log10(REACH * N),
+        f"at 10^{at.value:.1f} listens [10^{at.low:.1f}, 10^{at.high:.1f}]",
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# WORDS ABOUT THE CROSSING
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### How sure is an extrapolation?
+#
+# The interval above knows that other listeners might have been drawn. It does not know whether a line is the right curve.
+# Suppose that a part $c$ of what the sequence model loses can never be learned from any log. Then $\text{loss} - c$ is the
+# power law, and the same five points say something else about the future. Turn $c$ and watch the crossing run away.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def with_floor(c, ax):
+    """Draw both laws, the one of the sequence model above a floor c, far beyond the log."""
+    wide = np.geomspace(n[0], 1e4 * n[-1], 200)
+    (a, b), (d, e) = laws["counters"], scaling.power_law(n, without[0] - c)
+    lines = {"counters": a[0] * wide ** -b[0], "sequence": c + d * wide**-e}
+    for (family, line), lost in zip(lines.items(), (with_counters[0], without[0]), strict=True):
+        ax.plot(n, lost, "o", color=plots.COLORS[ROLES[family]])
+        ax.plot(wide, line, "--", linewidth=1.8, color=plots.COLORS[ROLES[family]], label=family)
+    ahead = wide[lines["sequence"] < lines["counters"]]
+    told = f"cross at {ahead[0]:.1e} listens" if len(ahead) else "never cross here"
+    ax.axvspan(n[0], n[-1], color=plots.COLORS["muted"], alpha=0.12, linewidth=0)
+    ax.set(xscale="log", yscale="log", xlabel="training listens (grey: measured)")
+    ax.set_title(f"c = {c:.3f}: {told}")
+    ax.set_yticks(ticks, [f"{tick:.3f}" for tick in ticks])
+    ax.minorticks_off()
+
+
+most = float(without[0].min())
+figure, axes = plt.subplots(1, 3, figsize=(13.5, 4), sharey=True)
+for ax, share in zip(axes, (0, 0.4, 0.7), strict=True):
+    with_floor(share * most, ax)
+axes[0].set_ylabel(ABOVE)
+axes[0].legend()
+plt.show()
+
+
+# %% slideshow={"slide_type": "skip"}
+def turn(percent):
+    _, ax = plt.subplots(figsize=(8, 4.4))
+    with_floor(percent / 100 * most, ax)
+    ax.legend()
+    plt.show()
+
+
+interactive(turn, percent=(0, 90))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Was it the data, or the steps?
+#
+# More rows usually mean more steps, and then a scaling curve shows patience. Here a pass has as many steps at every size.
+# So look at validation after the *same number of passes*, hence of steps: do more rows still help? And how many passes did
+# each size want before it stopped?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+passes = {family: min(len(p.valid_loss) for p in points if p.family == family) for family in ROLES}
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True)
+for ax, family in zip(axes, ROLES, strict=True):
+    own = [point for point in points if point.family == family]
+    for point, color in zip(own, plt.cm.viridis(np.linspace(0, 0.85, len(own))), strict=True):
+        ax.plot(
+            range(1, len(point.valid_loss) + 1),
+            point.valid_loss,
+            "o-",
+            markersize=4,
+            color=color,
+            label=f"{point.n:,}",
+        )
+    ax.axvline(passes[family], color=plots.COLORS["muted"], linewidth=1, linestyle=":")
+    ax.set(title=family, xlabel="passes of about 200 steps")
+axes[0].set_ylabel("validation log loss (nats)")
+axes[1].legend(title="listens", bbox_to_anchor=(1.01, 1), loc="upper left")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for family in ROLES:
+    own = [point.valid_loss[passes[family] - 1] for point in points if point.family == family]
+    claim(
+        f"After equally many steps each size is better than the one before it: {family}",
+        all(np.diff(own) < 0),
+        ", ".join(f"{loss:.4f}" for loss in own) + f" after {passes[family]} passes",
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The same curve against computation
+#
+# Sutton's axis is computation, not data. The seconds are those of one thread, from the first batch to the last, all passes and
+# validation included (the trials are not: each family had its own seven).
+#
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4.4))
+for family, role in ROLES.items():
+    own = [
+        (point.seconds, lost)
+        for point, lost in zip(points, drawn[0], strict=True)
+        if point.family == family
+    ]
+    ax.loglog(*zip(*own, strict=True), "o-", color=plots.COLORS[role], label=family)
+ax.set(xlabel="seconds of training, one thread", ylabel=ABOVE)
+ax.set_yticks(ticks, [f"{tick:.3f}" for tick in ticks])
+ax.minorticks_off()
+ax.legend()
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## And size?
+#
+# On one tenth of the training listens: the hidden layers of the network, and the vectors of the sequence model, narrower and
+# wider. Rate and decay are those of the usual width. (Kept by `make scaling`; another log shows nothing here.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+sized = {}
+if kept:
+    for family in ROLES:
+        own = [point for point in kept if point.family == family and point.n == SIZES[2]]
+        sized[family] = sorted(own, key=lambda point: point.parameters)
+    figure, ax = plt.subplots(figsize=(9, 4.2))
+    for family, own in sized.items():
+        lost = draws(own, rows)
+        low, high = np.quantile(lost[1:], [0.025, 0.975], axis=0)
+        ax.errorbar(
+            [point.parameters for point in own],
+            lost[0],
+            yerr=[lost[0] - low, high - lost[0]],
+            fmt="o-",
+            color=plots.COLORS[ROLES[family]],
+            capsize=3,
+            label=family,
+        )
+    ax.set(xscale="log", xlabel="parameters, tables of ids included", ylabel=ABOVE)
+    ax.legend()
+    plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for family, own in sized.items():
+    lost = draws(own, rows)
+    claim(
+        f"Of three widths the widest loses least: {family}",
+        interval(lost[:, :-1].min(axis=1) - lost[:, -1]).positive,
+        ", ".join(
+            f"{point.parameters:,}: {value:.4f}" for point, value in zip(own, lost[0], strict=True)
+        ),
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two parts, taken out
+#
+# On the second smallest size: a softmax in the place of SiLU / N (with seven trials of its own), and the loss of feedback
+# alone, without the next track (a part left out, so it takes the trials of the whole).
+#
+
+# %% slideshow={"slide_type": "fragment"}
+study.sequence("softmax", TRIED, softmax=True)
+study.sequence("feedback alone", TRIED, like="sequence", share=0.0)
+parts = [study.point(name, "sequence", TRIED) for name in ("sequence", "softmax", "feedback alone")]
+taken = draws(parts, rows)
+figure, ax = plt.subplots(figsize=(9, 2.6))
+shown = {point.model: interval(values) for point, values in zip(parts, taken.T, strict=True)}
+plots.interval_plot(ax, shown, [plots.COLORS["history"]] * 3)
+ax.set(xlabel=f"{ABOVE}, 95 % intervals over listeners")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = interval(taken[:, 1] - taken[:, 0])
+claim(
+    "HSTU's pointwise attention loses less than a softmax in the same layers",
+    gap.low > NEAR,
+    f"softmax − pointwise {gap}, margin {NEAR}",
+    expected=None,
+)
+gap = interval(taken[:, 2] - taken[:, 0])
+claim(
+    "Predicting the next track, too, makes the prediction of feedback better",
+    gap.low > NEAR,
+    f"without − with {gap}, margin {NEAR}",
+    expected=None,
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · Who may look at whom (easy)
+#
+# `time` (L,) are the moments of a listener's plays, in order; some may be equal. Token $2i$ is the track of play $i$, token
+# $2i + 1$ what came of it. Return (2L, 2L) bool: entry (i, j) says whether token i may look at token j. A token sees both
+# tokens of strictly earlier plays. Of its own play, a track sees itself, and an action sees both.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def seen(time: Tensor) -> Tensor:
+    """(L,) → (2L, 2L) bool: token i (first) may look at token j (second)."""
+    ### BEGIN SOLUTION
+    each, token = time.repeat_interleave(2), torch.arange(2 * len(time))
+    own = (token[:, None] // 2 == token // 2) & (token <= token[:, None])
+    return (each < each[:, None]) | own
+    ### END SOLUTION
+
+
+seen(torch.tensor([5, 5, 20])).int()
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_seen
+
+check_seen(seen)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · A pointwise read (medium)
+#
+# One head of HSTU without rab: `q`, `k`, `v` (T, d), `seen` (T, T) bool, `n` the constant N. Return $AV$ (T, d) with
+# $A = \mathrm{SiLU}(QK^\top/\sqrt d)/N$ where something is seen, and 0 elsewhere.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+
+def pointwise(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, n: int) -> Tensor:
+    """(T, d) each, (T, T) bool → (T, d)."""
+    ### BEGIN SOLUTION
+    weights = silu(q @ k.T / math.sqrt(q.shape[1])) / n
+    return (weights * seen) @ v
+    ### END SOLUTION
+
+
+pointwise(torch.ones(3, 1), torch.ones(3, 1), torch.ones(3, 1), torch.ones(3, 3).tril().bool(), 8)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_pointwise
+
+check_pointwise(pointwise)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · A power law above its floor (medium)
+#
+# `sizes` (P,) and `losses` (P,) of the same model, and the `floor` that no model can go below. Return $a$ and $b$ of
+# $\text{loss} - \text{floor} = a\, n^{-b}$: the least-squares line between natural logarithms.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def power_law(sizes: Tensor, losses: Tensor, floor: float) -> tuple[float, float]:
+    """(P,), (P,), () → a and b."""
+    ### BEGIN SOLUTION
+    x, y = sizes.double().log(), (losses.double() - floor).log()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
+    return (y.mean() - slope * x.mean()).exp().item(), -slope.item()
+    ### END SOLUTION
+
+
+power_law(torch.tensor([1e4, 1e5, 1e6]), torch.tensor([0.9, 0.6, 0.5]), 0.4)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_power_law
+
+check_power_law(power_law)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Make it steeper (open)
+#
+# What would you give the sequence model: more plays to read (`LENGTH`; six replays in ten come after more than 64 plays, or
+# nearly so), an hour of the day, likes as a third kind of action, four layers? Choose on validation, draw both curves again,
+# and say what changed: the place of the line, or its slope?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - R. Sutton (2019). *The Bitter Lesson.* Essay, incompleteideas.net.
+# - J. Zhai, L. Liao, X. Liu et al. (2024). *Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for
+#   Generative Recommendations.* ICML.
+# - K. Khrylchenko et al. (2025). *Scaling Recommender Transformers to One Billion Parameters.* arXiv.
+# - J. Kaplan, S. McCandlish, T. Henighan et al. (2020). *Scaling Laws for Neural Language Models.* arXiv.
+# - J. Hoffmann et al. (2022). *Training Compute-Optimal Large Language Models.* NeurIPS.
