@@ -372,10 +372,10 @@ def test_both_families_are_judged_on_the_same_rows(study, monkeypatch):
         mean = scaling.draws([point], study.rows_of_groups(), n=3)[0, 0]
         assert mean == pytest.approx(float(lost.mean()), abs=1e-3)
         assert point.steps == (225 if name == "counters" else 37)  # windows are fewer than steps
-    listener = study.listeners[0]
-    own = torch.from_numpy(study.listeners == listener)
+    listener = study.task.listeners[0]
+    own = torch.from_numpy(study.task.listeners == listener)
     assert study.point("counters", "counters", 900).lost[
-        int(np.searchsorted(np.unique(study.listeners), listener))
+        int(np.searchsorted(np.unique(study.task.listeners), listener))
     ] == pytest.approx(float(study.lost("counters")[own].sum()), abs=1e-3)
 
 
