@@ -11,7 +11,9 @@ import datetime
 import json
 import os
 import platform
+import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,10 +98,18 @@ class Study(Contest):
     ) -> None:
         super().__init__(task, seed, NOTEBOOK, tune)
         self.model, self.loss = model, loss
+        self.seconds: dict[str, float] = {}
         self.plays = Plays(log, task)
         self.windows = {
             part: self.plays.windows(task.positions[part], LENGTH, STRIDE) for part in JUDGED
         }
+
+    def fit(self, name: str, *args: Any, **options: Any) -> nn.Module:
+        """Train as `Rivals.fit` does, and take the seconds of the processor, on all threads."""
+        start = time.process_time()
+        model = super().fit(name, *args, **options)
+        self.seconds[name] = time.process_time() - start
+        return model
 
     def counters(self, name: str, n: int, like: str | None = None, width: int = WIDTH) -> None:
         """Enter the seminar's network: ids in one table, and all counters."""
@@ -167,7 +177,7 @@ class Study(Contest):
             n=n,
             parameters=count_parameters(self.models[name]),
             steps=history.steps,
-            seconds=round(history.seconds, 1),
+            seconds=round(self.seconds[name], 1),
             valid_loss=[round(loss, 5) for loss in history.valid_loss],
             lost=np.bincount(listener, self.lost(name).numpy()).round(4).tolist(),
         )
@@ -188,7 +198,8 @@ class Point:
 
     Attributes:
         model: its name. family: `counters` or `sequence`. n: training rows.
-        parameters, steps, seconds: of the model and of its training, validation included.
+        parameters, steps: of the model and of its training. seconds: of the processor, for all of
+            it, validation included.
         valid_loss: after each pass. lost: (U,) sum over the rows of each test listener.
     """
 

@@ -411,7 +411,7 @@ pl.DataFrame(
         ABOVE: [str(interval(values)) for values in drawn.T],
         "passes": [len(point.valid_loss) for point in points],
         "steps": [point.steps for point in points],
-        "training (s)": [point.seconds for point in points],
+        "processor (s)": [point.seconds for point in points],
     }
 )
 
@@ -617,8 +617,8 @@ for family in ROLES:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The same curve against computation
 #
-# Sutton's axis is computation, not data. The seconds are those of one thread, from the first batch to the last, all passes and
-# validation included (the trials are not: each family had its own seven).
+# Sutton's axis is computation, not data. The seconds are those of the processor, on all threads together, from the first
+# batch to the last, all passes and validation included (the trials are not: each family had its own seven).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -630,7 +630,7 @@ for family, role in ROLES.items():
         if point.family == family
     ]
     ax.loglog(*zip(*own, strict=True), "o-", color=plots.COLORS[role], label=family)
-ax.set(xlabel="seconds of training, one thread", ylabel=ABOVE)
+ax.set(xlabel="seconds of the processor in training", ylabel=ABOVE)
 ax.set_yticks(ticks, [f"{tick:.3f}" for tick in ticks])
 ax.minorticks_off()
 ax.legend()
