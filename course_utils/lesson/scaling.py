@@ -48,7 +48,7 @@ SHARE, NEGATIVES = 0.1, 512
 """What the loss of the next track counts, and how many tracks it draws."""
 DIM, WIDTH = 48, 96
 """Width of the sequence model, and of the network on counters."""
-JUDGED = {"validation": 0.25, "test": 0.4}
+JUDGED = {"validation": 0.2, "test": 0.3}
 """Share of the listeners of a period whose rows judge the models."""
 LARGEST = 1_000_000
 """Training rows at most: a log may have more."""
