@@ -591,9 +591,10 @@ next_one = task.batches["test"]["target"].unsqueeze(1)
 with torch.no_grad():
     sasrec = contest.models["SASRec"].cpu()
     scores = sasrec(*(task.batches["test"][name] for name in ("track", "mask"))) @ sasrec.tracks().T
-log_p_next["SASRec"] = scores[:, 1:].log_softmax(dim=1).gather(1, next_one - 1)[:, 0]
+place, known = (next_one - 1).clamp(min=0), next_one[:, 0] > 0  # nobody can say an unknown track
+log_p_next["SASRec"] = scores[:, 1:].log_softmax(dim=1).gather(1, place)[:, 0] * known
 shares = (popular[1:] + 1) / (popular[1:] + 1).sum()
-log_p_next["popular this week"] = shares.log()[next_one[:, 0] - 1]
+log_p_next["popular this week"] = shares.log()[place[:, 0]] * known
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
