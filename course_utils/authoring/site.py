@@ -6,7 +6,6 @@ Everything that a page needs lies beside it, mathematics included: it opens with
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sphinx.application import Sphinx
 from course_utils.authoring import publish, readme
 from course_utils.authoring.source import PublishError
 from course_utils.lesson.syllabus import read_syllabus
+from course_utils.settings import written_whole
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "Neural recommender systems"
@@ -53,14 +53,13 @@ def build(target: Path) -> Path:
     Raises:
         PublishError: a notebook has not been built, or a page cannot be made.
     """
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, written_whole(target) as made:
         pages, told = Path(work) / "pages", Path(work) / "warnings"
         pages.mkdir()
         for name in readme.written():
             nbformat.write(as_page(publish.read_built(name)), pages / f"{name}.ipynb")
         for name, text in {"index": first_page(), "results": results_page()}.items():
             (pages / f"{name}.md").write_text(text, encoding="utf-8")
-        made = Path(work) / "site"
         with told.open("w", encoding="utf-8") as warnings:
             app = Sphinx(
                 pages, None, made, Path(work) / "trees", "html",
@@ -69,8 +68,6 @@ def build(target: Path) -> Path:
             app.build()
         if complaints := told.read_text(encoding="utf-8").strip():
             raise PublishError(f"the site has faults:\n{complaints.replace(str(pages), '')}")
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.move(made, target)
     return target / "index.html"
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from course_utils.data.counters import count_catalogue, count_listeners, numbered
 from course_utils.data.log import Log
@@ -70,7 +71,7 @@ def write_counters(
     if n_partitions < 1:
         raise LogError(f"a log is dealt out into at least 1 partition, not {n_partitions}")
     rows = numbered(log.events, log.artists)
-    rows = rows.select(name for name in NEEDED if name in rows.collect_schema())
+    rows = rows.select(cs.by_name(*NEEDED, require_all=False))
     with written_whole(target) as folder:
         if engine == "ray":
             from course_utils.scale import with_ray

@@ -57,7 +57,7 @@ from torch.nn.functional import dropout, normalize
 from course_utils import train
 from course_utils.data.ids import number_ids
 from course_utils.data.log import open_log
-from course_utils.data.tasks.retrieval import has_choices, retrieval_task
+from course_utils.data.tasks.retrieval import has_choices, retrieval_task, windows
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.lesson import plots
@@ -117,14 +117,7 @@ N = task.n_values["track"]
 #
 
 # %% slideshow={"slide_type": "fragment"}
-past, n_before = task.held, task.held.end - task.held.start
-training = torch.from_numpy((task.rows["timestamp"] < task.split.train_end).to_numpy().copy())
-full = torch.nonzero(training & (n_before > 0) & (n_before % WINDOW == 0))[:, 0]
-_, first = np.unique(past.end[full].numpy(), return_index=True)
-full = full[torch.from_numpy(first)]  # rows whose listener has just filled another window
-
-
-seen = past.last(full, WINDOW)
+seen = windows(task, WINDOW)
 inputs = {"train": bags(seen["item"], seen["mask"])}
 for part in ("validation", "test"):
     batch = task.batches[part]

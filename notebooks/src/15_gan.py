@@ -58,7 +58,7 @@ from torch.nn.functional import softplus
 from course_utils import train
 from course_utils.data.ids import number_ids
 from course_utils.data.log import open_log
-from course_utils.data.tasks.retrieval import has_choices, retrieval_task, tensor
+from course_utils.data.tasks.retrieval import has_choices, retrieval_task, tensor, windows
 from course_utils.evaluation.intervals import LEAST_GROUPS, bootstrap
 from course_utils.evaluation.pointwise import Mean
 from course_utils.evaluation.ranking import coverage_at_k
@@ -404,15 +404,8 @@ from course_utils.models.generative.gan import (
 
 # %% slideshow={"slide_type": "fragment"}
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
-task = retrieval_task(
-    log,
-    WINDOW,
-    repeats=False,
-    organic=OWN,
-    history=chose if OWN else None,
-    judged=JUDGED,
-    seed=SEED,
-)
+ASKED = {"repeats": False, "organic": OWN, "history": chose if OWN else None, "judged": JUDGED}
+task = retrieval_task(log, WINDOW, **ASKED, seed=SEED)
 N = task.n_values["track"]
 heard = (task.plays() > 0)[1:, 1:]
 top = np.argsort(-heard.sum(axis=0).A1, kind="stable")[:TOP]
@@ -919,22 +912,10 @@ from course_utils.models.generative.gan import CFGAN, CFGANLoss, ProfileJudge
 # %% slideshow={"slide_type": "fragment"}
 larger = task.tracks[np.sort(np.argsort(-heard.sum(axis=0).A1, kind="stable")[:MOST])]
 among = replace(log, events=log.events.filter(pl.col("item_id").is_in(larger.tolist())))
-task = retrieval_task(
-    among,
-    WINDOW,
-    repeats=False,
-    organic=OWN,
-    history=chose if OWN else None,
-    judged=JUDGED,
-    seed=SEED,
-)
+task = retrieval_task(among, WINDOW, **ASKED, seed=SEED)
 N = task.n_values["track"]
 contest = RetrievalContest(task, SEED, "15_gan")
-past, n_before = task.held, task.held.end - task.held.start
-training = torch.from_numpy((task.rows["timestamp"] < task.split.train_end).to_numpy().copy())
-full = torch.nonzero(training & (n_before > 0) & (n_before % WINDOW == 0))[:, 0]
-_, first = np.unique(past.end[full].numpy(), return_index=True)
-ended = past.last(full[torch.from_numpy(first)], WINDOW)  # each window of twenty plays, once
+ended = windows(task, WINDOW)  # each window of twenty plays, once
 inputs = {"train": bags(ended["item"], ended["mask"])}
 for part in ("validation", "test"):
     batch = task.batches[part]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from course_utils.data.log import Log
 from course_utils.data.tasks.next_item import next_item_task, ties_at_random
 from course_utils.data.tasks.ranking import PARTS
-from course_utils.data.tasks.retrieval import listens_of, retrieval_task
+from course_utils.data.tasks.retrieval import listens_of, retrieval_task, windows
 from course_utils.schema import LogError
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
@@ -404,3 +404,19 @@ def test_what_cannot_be_a_task():
     strangers = log_of([(t, t, t) for t in range(50)])
     with pytest.raises(LogError, match="no listen follows another"):
         next_item_task(strangers)
+
+
+def test_windows_are_histories_of_training_cut_up(tiny_log):
+    chosen = pl.col("is_organic") == 1
+    task = retrieval_task(tiny_log, length=5, history=chosen)
+    found = windows(task, 7)
+    expected = {}
+    for (uid,), rows in task.rows.group_by(["uid"]):
+        held = rows.filter(chosen).sort("timestamp", maintain_order=True)
+        items = numbers(held["item_id"], task.tracks)
+        for moment in rows.filter(pl.col("timestamp") < task.split.train_end)["timestamp"]:
+            n = int((held["timestamp"] < moment).sum())
+            if n and n % 7 == 0:
+                expected[uid, n] = items[n - 7 : n][::-1]
+    assert expected and found["mask"].all()
+    assert sorted(found["item"].tolist()) == sorted(expected.values())

@@ -186,6 +186,22 @@ def retrieval_task(
     )  # fmt: skip
 
 
+def windows(task: RetrievalTask, length: int) -> dict[str, Tensor]:
+    """The histories of training, each cut into windows of `length` listens that do not overlap.
+
+    What is left over at the end of a history is in none.
+
+    Returns:
+        (W, length) tensors, as `Histories.last` gives them.
+    """
+    held = task.held
+    training = tensor(task.rows["timestamp"]) < task.split.train_end
+    n_before = held.end - held.start
+    full = torch.nonzero(training & (n_before > 0) & (n_before % length == 0))[:, 0]
+    _, first = np.unique(held.end[full].numpy(), return_index=True)  # rows that see the same window
+    return held.last(full[torch.from_numpy(first)], length)
+
+
 def has_choices(log: Log) -> bool:
     """Whether the log knows of any listen that the listener chose it."""
     chosen = log.events.filter(pl.col("event_type") == "listen", pl.col("is_organic") == 1)
