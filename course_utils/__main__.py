@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("name")
     run.add_argument("--log")
     run.add_argument("--to", type=Path, default=Path("build"))
+    assignment = command("assignment", _assignment, "exercises alone, as a source for nbgrader")
+    assignment.add_argument("name")
+    assignment.add_argument("--to", type=Path, required=True, help="folder: source/ps1, say")
     preview = command("preview", _preview, "execute a notebook on a tiny log and open its page")
     preview.add_argument("name")
     preview.add_argument("--to", type=Path, default=Path("build"))
@@ -252,6 +255,15 @@ def _pull(args: argparse.Namespace) -> None:
 
     for path in pull(args.name):
         print(f"written: {path}")
+
+
+def _assignment(args: argparse.Namespace) -> None:
+    from course_utils.authoring import publish, source
+
+    path = args.to / f"{args.name}.ipynb"
+    short = source.assignment(source.read_source(args.name))
+    publish.write_whole({path: publish.as_text(short)})
+    print(f"written: {path}")
 
 
 def _new(args: argparse.Namespace) -> None:

@@ -77,7 +77,7 @@ def state(name: str) -> str:
     if not exercises.exists() or not _same_cells(built, fresh):
         return "prose"
     blank = nbformat.read(exercises, as_version=4)
-    return "current" if _same_cells(blank, source.without_solutions(fresh)) else "prose"
+    return "current" if _same_cells(blank, source.exercises(fresh)) else "prose"
 
 
 def _same_cells(one: NotebookNode, other: NotebookNode) -> bool:
@@ -124,7 +124,7 @@ def publish(name: str, force: bool = False) -> str:
     write_whole(
         {
             built_path(name): as_text(notebook),
-            source.EXERCISES / f"{name}.ipynb": as_text(source.without_solutions(notebook)),
+            source.EXERCISES / f"{name}.ipynb": as_text(source.exercises(notebook)),
             **{ASSETS / f"{name}.png": picture for picture in pictures(notebook)},
         }
     )

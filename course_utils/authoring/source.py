@@ -22,6 +22,15 @@ from course_utils.settings import NOTEBOOKS, ROOT
 SOURCES = NOTEBOOKS / "src"
 EXERCISES = NOTEBOOKS / "exercises"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+FOLD = """
+
+<details><summary>A solution, for after your own try</summary>
+
+```python
+{code}
+```
+</details>
+"""
 RISE = {"scroll": True, "center": False}
 """Settings of the presentation: a slide that is longer than the screen can be scrolled."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -137,8 +146,59 @@ def code_of(notebook: NotebookNode) -> list[str]:
     ]
 
 
+def exercises(notebook: NotebookNode) -> NotebookNode:
+    """The notebook for students: exercises are blank, and their solutions folded.
+
+    "Run all cells" goes past an exercise that is not solved yet. The solution stands behind a fold
+    at the end of the text before the exercise.
+    """
+    blank, text = without_solutions(notebook), None
+    for cell, solved in zip(blank.cells, notebook.cells, strict=True):
+        if is_text(cell):
+            text = cell
+        elif text and BEGIN in solved.source:
+            text.source += FOLD.format(code=solution(solved.source))
+        if is_graded(cell):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
+    return blank
+
+
+def is_text(cell: NotebookNode) -> bool:
+    """Whether a cell is text for the reader: the speaker's notes are not."""
+    notes = cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
+    return cell.cell_type == "markdown" and not notes
+
+
+def is_graded(cell: NotebookNode) -> bool:
+    """Whether a cell is an exercise, or checks one."""
+    return cell.cell_type == "code" and "nbgrader" in cell.metadata
+
+
+def solution(code: str) -> str:
+    """The function of a solved exercise, without imports, marks, and what calls it below."""
+    lines = code[: code.index(END)].rstrip().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(("def ", "class ", "@")))
+    return "\n".join(line for line in lines[first:] if line.strip() != BEGIN)
+
+
+def assignment(notebook: NotebookNode) -> NotebookNode:
+    """What nbgrader takes as the source of an assignment: the exercises, solved, and their text.
+
+    They need nothing of the cells above them, so that a submission is graded in seconds.
+    """
+    short = copy.deepcopy(notebook)
+    cells = [cell for cell in short.cells if is_text(cell) or is_graded(cell)]
+    after = [*cells[1:], None]
+    short.cells = [
+        cell
+        for cell, next_one in zip(cells, after, strict=True)
+        if is_graded(cell) or (next_one is not None and is_graded(next_one))
+    ]
+    return short
+
+
 def without_solutions(notebook: NotebookNode) -> NotebookNode:
-    """The exercise notebook: nbgrader clears the solutions, outputs are dropped."""
+    """The notebook as nbgrader hands it out: solutions cleared, outputs dropped."""
     from nbgrader.preprocessors import ClearSolutions
 
     config = Config()

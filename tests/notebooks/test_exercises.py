@@ -57,7 +57,7 @@ def solved(name: str) -> nbformat.NotebookNode:
 
 @functools.cache
 def blank(name: str) -> nbformat.NotebookNode:
-    return nbformat.from_dict(source.without_solutions(solved(name)))
+    return nbformat.from_dict(source.exercises(solved(name)))
 
 
 def functions(code: str) -> list[str]:
@@ -121,6 +121,14 @@ class TestExercise:
             run(exercise.blank)
         defined = exercise.blank[: exercise.blank.index("raise NotImplementedError")]
         assert told(exercise, f"{defined}raise NotImplementedError").startswith("not solved yet")
+
+    def test_its_solution_is_folded_in_the_text_before_it(self, exercise):
+        texts = [c for c in blank(exercise.notebook).cells[: exercise.number] if source.is_text(c)]
+        text, fold, code = texts[-1].source.partition("<details>")
+        assert text and fold
+        code = code.partition("```python\n")[2].partition("\n```")[0]
+        assert functions(code)[-1] == exercise.function
+        assert code.strip("\n") in exercise.solved.replace(f"    {source.BEGIN}\n", "")
 
     def test_wrong_answers_are_told_the_fitting_hint_first(self, exercise):
         answers = planted(exercise.notebook)[exercise.function]
@@ -213,8 +221,10 @@ def test_the_blank_notebook_runs_on_a_bare_log_of_ones_own(name, monkeypatch, ba
 
 
 def error_of(client: NotebookClient, cell: nbformat.NotebookNode, number: int) -> str:
+    """What a cell raises; the next ones run where "run all cells" would have gone on."""
     try:
         client.execute_cell(cell, number)
     except CellExecutionError as error:
         return f"{error.ename}: {error.evalue}"
-    return ""
+    raised = [f"{o.ename}: {o.evalue}" for o in cell.outputs if o.output_type == "error"]
+    return "".join(raised)

@@ -1,7 +1,7 @@
 """nbgrader takes a lecture as its source, hands out the blanks, and grades what comes back.
 
 The course is made with the configuration that the README gives, in an environment that nobody has
-activated. To be quick its lecture holds the exercises alone: they need nothing of the cells above.
+activated, from the exercises of a lecture.
 """
 
 from __future__ import annotations
@@ -37,10 +37,8 @@ CONFIGURATION = re.findall(
 
 @pytest.fixture(scope="module")
 def lecture() -> nbformat.NotebookNode:
-    """The exercises of a lecture, solved, with the cells that check them."""
-    whole = source.read_source(NAME)
-    whole.cells = [cell for cell in whole.cells if "nbgrader" in cell.metadata]
-    return whole
+    """The exercises of a lecture, solved, with their text and the cells that check them."""
+    return source.assignment(source.read_source(NAME))
 
 
 def nbgrader(course: Path, *arguments: str) -> None:
@@ -61,8 +59,9 @@ def nbgrader(course: Path, *arguments: str) -> None:
 
 def graded(notebook: nbformat.NotebookNode) -> list[tuple[nbformat.NotebookNode, ...]]:
     """Pairs of an exercise and the cell that checks it."""
-    answers = [cell for cell in notebook.cells if cell.metadata["nbgrader"]["solution"]]
-    checks = [cell for cell in notebook.cells if cell.metadata["nbgrader"]["grade"]]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    answers = [cell for cell in cells if cell.metadata["nbgrader"]["solution"]]
+    checks = [cell for cell in cells if cell.metadata["nbgrader"]["grade"]]
     return list(zip(answers, checks, strict=True))
 
 
@@ -87,7 +86,8 @@ def test_what_is_handed_out_holds_no_solution(released, lecture):
     blank = source.without_solutions(lecture)
     assert [cell.source for cell in released.cells] == [cell.source for cell in blank.cells]
     assert source.BEGIN not in nbformat.writes(released)
-    for cell in released.cells:
+    assert [cell.cell_type for cell in released.cells] == ["markdown", "code", "code"] * 3
+    for cell in (cell for cell in released.cells if cell.cell_type == "code"):
         assert not cell.outputs
         assert cell.metadata["nbgrader"]["locked"] == cell.metadata["nbgrader"]["grade"]
 

@@ -95,7 +95,7 @@ def pretend(course):
         "source": [publish.cell_hash(c) for c in source.read_source("90_tiny", inline=False).cells],
     }
     save(notebook, course)
-    blank = source.without_solutions(notebook)
+    blank = source.exercises(notebook)
     publish.write_whole({course / "exercises" / "90_tiny.ipynb": publish.as_text(blank)})
     assert publish.state("90_tiny") == "current"
     return notebook
@@ -135,6 +135,7 @@ def test_a_built_notebook_shows_real_code_and_is_executed(course):
     text = "\n".join(c.source for c in blank.cells)
     assert "return 2 * x" not in text and "SOLUTION" not in text
     assert "raise NotImplementedError" in text
+    assert [c.metadata.get("tags") for c in blank.cells[3:5]] == [["raises-exception"]] * 2
     assert all(not c.get("outputs") for c in blank.cells)
     exercise, check = (blank.cells[i].metadata["nbgrader"] for i in (3, 4))
     assert exercise["solution"] and check["grade"] and check["locked"]
