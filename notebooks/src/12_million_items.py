@@ -1433,6 +1433,33 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## From a laptop to 4.65 billion listens
+#
+# Yambda-5B holds 4.65 billion listens of a million listeners and 9.39 million tracks (*Ploshkin et al. 2025*). What would
+# the course's own code need for it? Take what was measured on two cores, multiply, and write down what you assume.
+# `benchmarks/bench_scale.py` measures the first rows; the last is of notebook 19.
+#
+# | | measured here | × 4.65 G listens | assumed |
+# |---|---|---|---|
+# | counters | 5.2 core-seconds a million listens | 24,000 core-seconds: 7 hours on one core, 25 minutes on 16 | a listen costs the same in a larger log (4.3 at 1 M listens, 5.3 at 4 M, 5.2 at 17 M) |
+# | dealt out, by artist and by listener | 28 + 45 bytes a listen | 340 GB; between 16 machines with 10 Gbit/s each 17 seconds at best | every wire is full all the time; a real shuffle is several times slower |
+# | a partition | half a million events | 9,600 of them (4.79 G events) | none is much larger; all tracks without an artist fall into one |
+# | one pass of the seminar's network | 18 core-microseconds a row | 84,000 core-seconds: 23 hours on one core | the batch grows, a row costs the same; no time for exchange |
+# | its table of ids, one row a value, 16 numbers | 4 bytes a number | .67 GB to serve, three times that with Adam | 10.4 million values; notebook 11 makes it smaller |
+#
+# None of it needs a large cluster. Counting is a night of one core, and one pass of training is a day of one core, or an
+# hour and a half of sixteen. What does not multiply is memory: on one machine the parts of a log wait in memory for
+# their turn (1.6 GiB at 17 million listens, so 440 GiB here), and that is when a shuffle over several machines pays.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 minutes.** Let the room fill in the third column on paper before it is shown. Ask: *which of the assumptions would
+# you bet on least?* (That the wires are full.) Rooms multiply seconds and forget that memory multiplies as well: what
+# does not fit is not slow, it does not run. The figures are of a machine that did other things at the same time: take
+# them to one digit.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
 #
 # ### 1 · How much memory? (easy)
