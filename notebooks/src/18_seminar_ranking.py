@@ -247,7 +247,7 @@ if "oracle" in duel.scores:
 #
 # - Say: a baseline that was not tuned tells how much work was put into the other side. Here CatBoost had twenty fits
 #   on the same validation slice.
-# - Ask: what would you try to make the baseline better? (Write it down; two of these ideas come back below.)
+# - Ask: what would you try to make the baseline better? (Write it down: one such idea comes back at the end.)
 # - Trap: somebody says that it was crippled, as it has no ids. It could have had them: the climb chose to leave them
 #   out, on validation.
 #
@@ -321,8 +321,9 @@ ax.set(xlim=(0, float(x[-1])), title="each component rises in its own bin")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Eight components, and sixteen bins were asked for. Many listens have the same small number, so several quantiles are equal and were merged. The
-# last bin, or the last two, reach far beyond the picture: few listens come after so many plays.
+# Eight components, and sixteen bins were asked for. Many listens have the same small number, so several quantiles are
+# equal and were merged. The last bin, or the last two, reach far beyond the picture: few listens come after so many
+# plays.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -510,11 +511,6 @@ plt.show()
 # paired, because both models see the same listeners in each draw.
 #
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells, write down two guesses: how much higher is the network's AUC than CatBoost's, and how
-# much of the way from chance to the oracle have the two gone?
-#
-
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 7 minutes.
 #
@@ -523,6 +519,11 @@ plt.show()
 # - Ask: the two intervals overlap by far. Is the difference real? Let the room vote before you show the claim.
 # - Trap: two ways. "They overlap, so there is no difference": the paired difference has a narrow interval. "It is
 #   significant, so it is large": it is a small part of what both still lack to the oracle.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down two guesses: how much higher is the network's AUC than CatBoost's, and how
+# much of the way from chance to the oracle have the two gone?
 #
 
 
@@ -708,11 +709,6 @@ contest.scores["− ids"] = contest.scores["network without ids"]
 # band), and this margin was set before the parts were measured.
 #
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells, put the four changes in order: which one costs the most AUC? And does any of them cost
-# less than nothing?
-#
-
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 5 minutes.
 #
@@ -721,6 +717,11 @@ contest.scores["− ids"] = contest.scores["network without ids"]
 #   listeners, not seeds.)
 # - Trap: the point left of zero. Taking PLE out *helped* on these rows. Do not talk it away: the text says why it may
 #   be so, and what more rows change.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put the four changes in order: which one costs the most AUC? And does any of them cost
+# less than nothing?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -939,11 +940,6 @@ for name, make in STEPS.items():
 # was it, was it this track, was it this artist? And the mean of "finished" over the last 3, 5, 10 and 20.
 #
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells, write down a guess: does CatBoost gain more or less than the network when it is told
-# of the same twenty plays? And how much is that, compared with the gap of the duel?
-#
-
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 5 minutes.
 #
@@ -952,6 +948,11 @@ for name, make in STEPS.items():
 # - Ask: before the figure: who gains more from the last plays, the network or CatBoost?
 # - Trap: the lead of the network + history over CatBoost + history is an open line (◦). CatBoost runs there with a
 #   setting that was chosen without these columns. Say that, and do not call a winner.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: does CatBoost gain more or less than the network when it is told
+# of the same twenty plays? And how much is that, compared with the gap of the duel?
 #
 
 
