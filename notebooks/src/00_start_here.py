@@ -137,7 +137,7 @@ log.events.head(3).collect()
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you go on, write down a guess: somebody knows everything that there is to know of a listener. Can he say of
+# Before you go on, write down a guess: somebody knows everything that there is to know of a listener. Can they say of
 # every play whether it will be finished? What would be left?
 #
 
@@ -163,8 +163,7 @@ log.events.head(3).collect()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Chance is left. Who knows that a play is finished with probability 0.7 knows all there is, and is still wrong three
-# times in ten. So the best possible model is not perfect, and every comparison of this course has a ceiling that can
-# be drawn.
+# times in ten. So the best possible model is not perfect, and on the simulated log that ceiling can be drawn.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -177,14 +176,14 @@ log.events.head(3).collect()
 # - Say: read the columns from the left: why, how to find a few hundred candidates, how to rank them, what is new, and
 #   a seminar.
 # - Ask: which of these have you used at work? Which would you like to see first?
-# - Trap: the room wants to begin with the frontier. Nearly all of it is compared with a model from the columns before.
+# - Trap: the room wants to begin with the frontier. Much of it is compared with a model from the columns before.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 syllabus.draw_map()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Five columns, in the order in which a service works. The longest is the frontier; that says what is young, not what
+# Five columns; the first three go the way of a service. The longest is the frontier; that says what is young, not what
 # matters most. Who would have guessed that finding candidates takes so few?
 #
 
