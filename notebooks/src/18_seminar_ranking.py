@@ -42,8 +42,8 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** Data and ceiling 12 minutes, CatBoost 4, the three parts and the network 16, the duel 11, its
-# ablation 13, history and what is left 15, exercises and recap 6: about 77 minutes in all. Let the students write down
+# **For the speaker.** Data and ceiling 12 minutes, CatBoost 4, the three parts and the network 18, the duel 11, its
+# ablation 13, history and what is left 15, exercises and recap 6: about 79 minutes in all. Let the students write down
 # the gap before you show it, and keep the papers: on the scale of this log it is small, and that is a lesson, too.
 #
 # If time is short, go quickly over the three parts, which have notebooks of their own (08, 11, 07), and leave out the
@@ -280,7 +280,7 @@ boosting.trials(contest, ["CatBoost"])
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# For the speaker, 5 minutes.
+# For the speaker, 3 minutes.
 #
 # - Say: glasses in a row, poured full one after the other. 5 fills two of them and half of the third. Let the room
 #   pour 0.5, and 100.
@@ -303,6 +303,16 @@ tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 # A linear layer on top of the code can draw any broken line through the bin edges, with a slope of
 # its own in each bin. Edges at quantiles put the detail where the data are. And an outlier fills the
 # last bin, but cannot blow up.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: each colour is one glass. Follow the number of earlier plays from the left: the lowest component fills first
+#   and stays full.
+# - Ask: what does a weight on component 5 mean? (How much the logit rises or falls between four and six plays.)
+# - Trap: people see eight curves and think of eight features that say the same. Each says something in its own bin
+#   only.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -466,6 +476,15 @@ print("better on validation:", CHOSEN)
 #
 # Both sides now train on the rows of the duel, each with what its trials chose. The clock runs alike for both,
 # from the tensors to the fitted model, on the same threads.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: the same rows, the same threads, and the clock of both from the tensors to the fitted model.
+# - Ask: where would you stop, looking at the solid line only? And looking at the dashed one?
+# - Trap: the room wants to read the winner from this figure. It shows one side only, and no test row has been seen
+#   yet.
 #
 
 
