@@ -21,6 +21,15 @@
 # notebook that says it, and every formula is checked against an independent implementation.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 1 minute.
+#
+# - Say: in this course a sentence that can be measured is measured beside it. A ✔ holds, a ✘ does not, and a ◦ is left
+#   open.
+# - Ask: when did you last read a number in a talk that you could not check?
+# - Trap: people expect that every line is a ✔. The lines that are none are often the better lessons.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -30,8 +39,8 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** Ten minutes are enough for this notebook. Let everyone run the self-check before the first lecture: it
-# finds the two laptops on which something is wrong.
+# **For the speaker.** Ten minutes are enough for this notebook, and the notes below add up to them. Let everyone run
+# the self-check before the first lecture: it finds the two laptops on which something is wrong.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -52,11 +61,29 @@ plots.use_style()
 #   `exercises/` holds the same notebooks without the solutions.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: run two cells in front of everybody, then restart the kernel and run them all. That is most of what goes
+#   wrong, cured in one click.
+# - Ask: a cell shows a result that cannot be right. What do you try first?
+# - Trap: somebody runs the cells out of order and changes one above. What stands on the screen is then no longer what
+#   the text describes.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Is this machine ready?
 #
 # Each line is one finding. A ✘ says what to do about it. The same check runs in a terminal:
 # `python -m course_utils doctor`.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: everybody runs it now, not at home. A ✘ says what to do about it.
+# - Ask: whose last line does not say "ready to go"? Read the ✘ aloud and mend it together.
+# - Trap: a missing GPU looks like a fault. None is needed.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -84,10 +111,35 @@ print("ready to go" if all(f.ok for f in critical) else "please mend the lines m
 # | a path | a Parquet file or folder of your own | the schema in `data/README.md` |
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: the notebooks stay the same, the log is exchanged. The variable is set before Jupyter is started.
+# - Ask: what would you have to know of your own log, to bring it into this form?
+# - Trap: the variable is set in a cell of a running notebook. By then the log may be open, and nothing changes. Start
+#   Jupyter anew.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: a service wants to learn what its listeners like, and keeps one row
+# for each event. Which columns would you keep?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 log = open_log()
 print("this log:", log.name)
 log.events.head(3).collect()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Who, when, which track; whether the listener chose it; what happened, and how much of the track was played. Most
+# people name a rating as well. Hardly anybody gives one for a song: what was played to the end has to tell it, and
+# most of this course is about reading that.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you go on, write down a guess: somebody knows everything that there is to know of a listener. Can they say of
+# every play whether it will be finished? What would be left?
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Why a simulated log?
@@ -99,12 +151,41 @@ log.events.head(3).collect()
 # real life.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 1 minute.
+#
+# - Say: in a real log one sees that a track was finished. Here one knows also how likely that was.
+# - Ask: a model is right in eight plays of ten. Is that good? (Nobody can say who does not know what could be
+#   reached.)
+# - Trap: people hear "simulated" and think "made to fit". The effects can be switched off, and the same notebooks run
+#   on real logs.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Chance is left. Who knows that a play is finished with probability 0.7 knows all there is, and is still wrong three
+# times in ten. So the best possible model is not perfect, and on the simulated log that ceiling can be drawn.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The course on one page
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 1 minute.
+#
+# - Say: read the columns from the left: why, how to find a few hundred candidates, how to rank them, what is new, and
+#   a seminar.
+# - Ask: which of these have you used at work? Which would you like to see first?
+# - Trap: the room wants to begin with the frontier. Much of it is compared with a model from the columns before.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 syllabus.draw_map()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Five columns; the first three go the way of a service. The longest is the frontier; that says what is young, not what
+# matters most. Who would have guessed that finding candidates takes so few?
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where to go now
@@ -121,3 +202,12 @@ syllabus.links()
 #
 # You have a machine that is ready, a log that is open, and a map. On to
 # [01 · Introduction](01_introduction.ipynb).
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 1 minute.
+#
+# - Say: for next time: the self-check says "ready to go", and you have opened one notebook and run it from top to
+#   bottom.
+# - Ask: what is the log that you have just opened, and how would you open another one?
+# - Trap: people close the laptop with a ✘ on it. The first lecture is then spent on mending.
+#

@@ -23,6 +23,17 @@
 # it costs.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: boosting on good counters is a strong recommender. Whoever replaces it owes an answer, and "everybody does" is
+#   none.
+# - Ask: what would have to be true of your data for a network to be worth the trouble? Write the answers down; they
+#   come back at the price.
+# - Trap: the room expects a victory march. Several lines of this notebook are ✘ or ◦, and they are as much the lesson
+#   as the others.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -34,8 +45,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** Let the room vote before each experiment: will it hold? The fourth is the one that
-# surprises people. Leave ten minutes for the price at the end, it is the part that saves them weeks.
+# **For the speaker.** Let the room vote before each experiment: will it hold? Keep the votes on the board. Two of the
+# four reasons come out smaller than the lecture would like, and the fourth is the one that surprises people.
+#
+# The opening takes 3 minutes, reason 1 15, reason 2 9, reason 3 19, reason 4 5, the price 16, ladder, exercises and
+# recap 9: about 76 minutes in all. If time is short, leave out the law, the widths and the age of the listens. The
+# price must stay: it is the part that saves them weeks.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -107,6 +122,20 @@ WORSE = 0.002  # nats that validation loses where a table learns by heart
 # rates, and validation chooses (all trials of this notebook are in a table near its end).
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: one number goes in, one chance comes out. So the whole model can be drawn, and the truth behind it.
+# - Ask: what does a line in x do with a hill? (It has one weight: it rises or falls, everywhere.)
+# - Trap: "take the logarithm, then." It helps at the start and is wrong at the end: it can slow down, but not turn
+#   round.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw the curve on paper: how likely is a full play with no earlier play of the track,
+# with five, with thirty? Then draw the best straight line through it.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 PLAYS, LABEL = "user_item_hist_plays_before", "earlier plays of the track by the listener"
 if task.frame("train")[PLAYS].max() == 0:  # ratings: nobody rates a film twice
@@ -175,6 +204,12 @@ ax.set(xlabel=LABEL, ylabel="played to the end")
 ax.legend(ncols=2, loc="lower right")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# From below a half at the first play to about three quarters after five, and then slowly down. Most people draw the
+# rise and few the fall. The straight line is nearly flat: it has to serve both sides of the hill. The line in the
+# logarithm bends, but it goes on rising where the truth falls. The MLP was told of no hill and drew one.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 weight = by_plays["n"].to_numpy() / by_plays["n"].sum()
@@ -199,6 +234,21 @@ claim(
 # listen be finished?" needs the curve. Most of this course asks the second question. Notebook 13 will ask the first.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the same axis, two questions. The dashed curve compares different listeners; the solid one repeats one
+#   listener with one track.
+# - Ask: who is still there at thirty plays? (Those who like the track.) What does that do to a mean?
+# - Trap: the room reads every curve of a log as what would happen if we did something. It says what happens among
+#   those who got there.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: after how many plays does one and the same listener like a track
+# less than on the first day?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 if log.world is not None and log.world.has("familiarity"):
     figure, ax = plt.subplots(figsize=(8, 3.6))
@@ -219,6 +269,11 @@ if log.world is not None and log.world.has("familiarity"):
 else:
     print("The law of this log is not known: only the curve can be drawn.")
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The law is back at zero after about twelve plays, and far below it at thirty. The curve never comes back: those who
+# had enough have left it. Up to the fourth play the two agree, and that is what makes the mistake so easy.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### All counters at once
 #
@@ -228,6 +283,16 @@ else:
 # Why cut? Some columns are dates: when did the listener last play anything? All dates of the test weeks lie beyond
 # those of training, and a number that goes on takes a network to places where it has never been. What that costs is
 # shown near the end.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: one column may be a matter of luck, so now all of them. And two rivals more, for a network that beats a
+#   straight line has beaten nobody yet.
+# - Ask: which of the four rivals in the table do you expect to be first, and how far is the last behind?
+# - Trap: people take "the MLP beats a linear model" for reason enough. With bins the linear model is level, and
+#   CatBoost is ahead of both.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -302,7 +367,7 @@ for rival, text, expected in [
     gap = gaps[mlp, rival]
     claim(f"The MLP beats {text}", gap.positive, f"ΔAUC {gap}", expected)
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Mind the rival. The MLP beats one weight for each *counter* by a long way. Give each of sixteen bins a weight, and a linear
 # model is level with it. (On the single number of the first figure, too, bins come as close to the curve as the MLP
 # does.) And CatBoost is ahead of both. So a bent world is a reason against straight lines. It is no reason against trees.
@@ -322,6 +387,16 @@ for rival, text, expected in [
 # Boosting takes counters as they are, and CatBoost takes ids and vectors, too. A sequence has to be turned into
 # columns by hand first, and nothing is learned *together*. A network takes each in its own form and turns it into a
 # vector. Vectors can be put side by side, and trained together.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: four kinds of evidence, each with a form of its own. A network turns each into a vector, and vectors can be
+#   put side by side.
+# - Ask: what would you have to do to give a sequence of plays to boosting? (Write columns: notebook 18 does it.)
+# - Trap: "more evidence cannot hurt." In training it cannot. On new listens every weight that has to be learned is a
+#   risk.
 #
 
 # %% slideshow={"slide_type": "subslide"}
@@ -349,6 +424,16 @@ longer = {part: with_history(part, batch) for part, batch in task.recent(FEW).it
 # The history is read by attention: the candidate asks, the past plays answer (notebook 18 takes this apart).
 # The rest is the ranker of the seminar. `uses` says which kinds of evidence it may see; what it may not see
 # is blank.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: six models, and each had trials of its own. The bars say what is lost when one kind is taken away and the
+#   other three stay.
+# - Ask: why is the bar of the history so short, if the history knows so much? (The counters sum it up. Reason 4 takes
+#   them away.)
+# - Trap: the two panels have two scales. And a point left of zero means: without this kind the model was *better*.
 #
 
 
@@ -385,6 +470,12 @@ class Evidence(nn.Module):
         return self.ranker(ids, numbers, torch.cat([candidate, read, read * candidate], dim=1))
 
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put the four kinds in order: without which one does the model lose most? And does it
+# lose something without each of them?
+#
+
+
 # %% slideshow={"slide_type": "fragment"}
 KINDS = ["ids", "counters", "content", "history"]
 trained_on = {"all four": KINDS} | {f"− {k}": [o for o in KINDS if o != k] for k in KINDS}
@@ -406,6 +497,13 @@ figure.supxlabel(
     "AUC lost without it (note the two scales), 95 % intervals over listeners", fontsize=13
 )
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Counters first, by far; then the history. Ids and content lie left of zero: on thirty thousand listens the model was
+# a little better without them. We, too, had expected four losses. The sign of the two small ones may hang on the
+# training seed, so their lines below are open. An id has to be learned from its own listens, and there are few of
+# them.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -451,6 +549,21 @@ for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "con
 # same number of steps at every size, and validation says how many passes (the table below: not always equally many). Every
 # network and every linear model has seven trials of its own at every size: what suits many listens does not suit few.
 # What remains to the oracle, the gap, is drawn on logarithmic axes. There a straight line is a *power law*: each tenfold of data divides the gap by the same number.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: explain the axes before the lines. Down is better, both axes are logarithmic, and what is drawn is the gap to
+#   the oracle, not the AUC.
+# - Ask: which lines will cross, and where? And why must the batch grow with the rows?
+# - Trap: three sizes make no law. The room wants to draw the lines on to the right; exercise 2 asks how far that can
+#   be trusted.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: which of the five models is best on 7,500 listens, and which on
+# sixteen times as many?
 #
 
 
@@ -544,6 +657,12 @@ ax.set(xlabel="training listens", ylabel=missing)
 ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# On the fewest the network *without* ids is ahead, on the most the one with ids: the two lines cross. For few listens
+# most people put linear models first and networks last. But the linear model on raw counters is last at every size,
+# and hardly gains from the last step. CatBoost and the network without ids stay together all the way.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 large, least = f"network, {LARGE}", f"network, {LEAST}"
@@ -588,6 +707,15 @@ claim(
 # (Each width has trials of its own. The widest is the network of the scaling curve.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the same listens, the same tables, wider hidden layers. Mind how short the vertical axis is.
+# - Ask: what would you rather have here: four times the width, or four times the listens?
+# - Trap: a line that falls on logarithmic axes looks like progress. Both steps are about as small as what another seed
+#   does.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 few, options = task.recent(FEW), {"batch_size": rows_a_step(FEW), "quiet": True}
 WIDTHS = [6, 24, 96]
@@ -621,7 +749,7 @@ claim(
     expected=None,
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # We expected a first step that is clear and a second that is smaller. So it comes out here, with trials of its own for each
 # width. But both steps are about as small as what another training seed does: width is not what this network lacks on so few
 # listens.
@@ -634,6 +762,14 @@ claim(
 # of listens, the same validation weeks; only the *age* of the training listens differs. The old window
 # begins after a quarter of the training period, so that its counters have something to count. And once more without
 # ids: what a counter means may last longer than what an id means.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the same number of listens and the same test weeks. Only the age of what was learned differs.
+# - Ask: what grows old faster, an id or a counter? Take arguments for both.
+# - Trap: the story comes too easily. It was told the other way round with other seeds, so the line is open (◦).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -666,6 +802,12 @@ plots.interval_plot(ax, rows, [plots.COLORS[c] for c in ("neural", "neural", "ml
 ax.locator_params(axis="x", nbins=6)
 ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# In this run the newer listens are better, with ids and without. Who guessed that age matters is right here, but the
+# difference is seven thousandths at most, and with other training seeds it was smaller, or turned round. One run is
+# one run.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -701,6 +843,15 @@ claim(
 # of 128 rows, too, with seven trials for each, and validation chooses.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: a tree ensemble starts again every time. A network can go on from where it stands, and that is a habit of work
+#   more than a number.
+# - Ask: the fine-tuned model has two advantages over the stale one. Which? (More listens, and newer ones.)
+# - Trap: people forget the fourth row. Retraining on everything is still the best here; it costs many times as much.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 so_far, held = int(0.75 * N), int(0.7 * N)
 old, check, fresh = (
@@ -732,6 +883,12 @@ plots.interval_plot(ax, {name: by_way[name] for name in ways}, [plots.COLORS[c] 
 ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# In this run one pass over the last quarter brings the stale model a little forward. A new network at the same price
+# ends behind even the stale one: newer listens do not make up for having seen few. "Start afresh" sounds like the
+# cleaner way, and at equal cost it is the worst of the four here.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 for other, text in [
@@ -759,6 +916,20 @@ for other, text in [
 # the counters bring does it find by itself?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: nobody told this model what a skip rate is. It saw ids, content, and sixteen plays with what came of each.
+# - Ask: how many days of work are in the counters of your own company? And who remembers why they are what they are?
+# - Trap: the room hears "no counters needed". The raw plays find most of what the counters bring, not all, and the
+#   counters are still ahead.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: of what all hand-made counters add to ids and content, how much do
+# sixteen raw plays recover by themselves? A tenth, a half, all of it?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 steps = ["ids and content", "− counters", "− history"]
 told = ["ids and content", "+ raw history", "+ hand-made counters"]
@@ -768,6 +939,12 @@ colors = [plots.COLORS[c] for c in ("muted", "history", "neural")]
 plots.interval_plot(ax, {t: by_step[s] for t, s in zip(told, steps, strict=True)}, colors)
 ax.set(xlabel="ROC AUC on the test weeks, 95 % intervals over listeners")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Most of it: from 0.642 to 0.805 with the plays, and 0.833 with the counters in their place. "A tenth" is what one
+# says who remembers the short bar of reason 2. But there the counters were present and had said it already. What a
+# kind adds depends on what is there before it.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -779,10 +956,10 @@ claim(
     f"AUC {base:.3f} → {read:.3f} with the history, {counted:.3f} with counters",
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
-# Not all of it. One reason is that a counter remembers for months, while sixteen plays are over in two sessions. Another is that counters
-# have seen *other* listeners. A longer history could mend only the first. Whether the raw history can win *outright* once
-# data and compute grow is the question of notebook 19.
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Not all of it. One reason is that a counter remembers for months, while sixteen plays are over in two sessions.
+# Another is that counters have seen *other* listeners. A longer history could mend only the first. Whether the raw
+# history can win *outright* once data and compute grow is the question of notebook 19.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -790,6 +967,14 @@ claim(
 #
 # Now the other side of the bill. CatBoost as the rival, on the counters, with its native handling of unknown
 # values, and the same few listens for all.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: now the bill. Each slide that follows is an afternoon that somebody has lost.
+# - Ask: which of your own data are unknown, broken, or outside the range of training? (All three come now.)
+# - Trap: people relax here, as if the hard part were over. This is the part that decides whether it works on Monday.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -808,13 +993,22 @@ def standardised(batches):
 # what was the skip share of a listener who has not listened yet?
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: one unknown number, and the whole row has no answer. A sum with one unknown term is unknown.
+# - Ask: 5 % of the cells are unknown. What share of the rows goes without an answer? Guess before the number comes.
+# - Trap: "fill in the mean." Then a new listener looks like the average one. Whether unknown means something is a
+#   question about the data.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 rows = few["test"]["numbers"]
 plain = nn.Linear(rows.shape[1], 1)
 unknown, silent = (t.isnan().float().mean().item() for t in (rows, plain(rows)))
 print(f"unknown cells: {unknown:.0%}   rows with no answer: {silent:.0%}")
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # So somebody has to decide what "unknown" means: a value of its own, a flag, the mean. A tree has this built
 # in. Our encodings have it too (`missing=True`), but only because we wrote it.
 #
@@ -823,6 +1017,19 @@ print(f"unknown cells: {unknown:.0%}   rows with no answer: {silent:.0%}")
 # ### A broken counter
 #
 # Now let one in a thousand cells of the *training* rows be wrong: somebody's clock wrote $10^9$. It happens.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: one cell in a thousand, and only in training. The test rows are clean.
+# - Ask: what happens to the mean and the standard deviation of a column that holds a few values of a thousand million?
+# - Trap: the room blames the network. The same network on PLE bears the broken cells. It is the encoding that broke.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: one cell in a thousand is broken. How much AUC does each of the
+# three lose: CatBoost, a network on standardised numbers, a network on piecewise linear encoding?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -850,6 +1057,12 @@ plots.interval_plot(ax, lost, [plots.COLORS[color] for color in MODELS.values()]
 ax.set(xlabel="AUC lost through one broken cell in a thousand", xlim=(-0.01, None))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The standardised network loses almost 0.19, more than half of what it had above chance. The other two hardly move. "A
+# thousandth of the cells, so a thousandth of the quality" sounds fair; but one huge number makes the scale for all the
+# others, and squeezes them into one spot. A threshold and a bin only ask on which side it lies.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
@@ -871,6 +1084,22 @@ claim(
 # What holds it back in this course is weight decay on the rows of the table. Here is the network of the scaling
 # curve once more, for eight passes whatever validation says, three times: without ids, with ids whose table is free,
 # and with ids whose table decays. Nothing else differs.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a table has room for an answer of its own for every listener. With few listens each, it can remember instead
+#   of learn.
+# - Ask: which curve tells you that something is wrong: the training loss, or the validation loss? (Only both
+#   together.)
+# - Trap: the cure is taken for "fewer passes". Decay of the rows lets the training go on; it is another cure, and it
+#   was chosen on validation.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw two curves for a free table of ids, over eight passes: its loss on the training
+# listens, and its loss on new ones. After which pass is it at its best?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -896,6 +1125,12 @@ ax.set_title("validation (solid) and training (dotted)")
 ax.legend()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# After the first. The training loss of the free table falls through all eight passes, and every pass makes it worse on
+# new listens. Most people expect some good passes first. The decaying table stays close to the network without ids, on
+# both curves: it is held back so much that it learns little by heart.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 free, held_back = curves["free table"].valid_loss, curves["decaying table"].valid_loss
@@ -914,6 +1149,15 @@ claim(
 # ### Seconds and calibration
 #
 # One more rival: the standardised network on numbers that are cut to the range that training saw.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: read the third column from the top. One row is off by a third on average, though its AUC looks nearly healthy.
+# - Ask: the third row is 0.33 off. Where do such probabilities come from? (Dates beyond all that training saw.)
+# - Trap: the first line of this table has been on both sides. Half a thousandth is less than what a seed does: call no
+#   winner.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -947,11 +1191,13 @@ claim(
     expected=None,
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Look at the calibration error of the third row: that is what numbers beyond the range of training do. A tree and a
 # bin end where training ended. So does a number that is cut: the last row. Compare the first two rows as well: what
 # ranks better need not be better calibrated.
 #
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # The line is open, and it is a lesson about lessons: it has been on both sides. First CatBoost was ahead by .0023, with
 # sixteen trials on these listens against a network that had none on them. Then the network had trials, too, and was ahead
 # by .0027. But four of CatBoost's trials combined ids where there were none, and with a blank id among its columns the climb
@@ -986,6 +1232,15 @@ boosting.trials(contest, tried).drop("ids combined", strict=False)
 # measured on the code you see.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: this is the map of the ranking part. The zero line is a linear model on bins; what lies right of it must be
+#   worth its price.
+# - Ask: which step is the largest? And which would you skip, if you had a month?
+# - Trap: the order is read as a law. The other panel has another order, and wider intervals.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HERE = ["logistic regression", "DCN-v2, unified"]
 ladder.draw(HERE)
@@ -993,7 +1248,7 @@ ladder.draw(HERE)
 # %% slideshow={"slide_type": "skip"}
 Markdown(ladder.table(HERE))
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # There is one large step on the simulated log: bins for a linear model. Everything after it adds at most half as much. On
 # the ratings the MLP alone is clearly above the linear model on bins, and crosses are below it. Think of that before you
 # spend months on an architecture.
@@ -1007,6 +1262,15 @@ Markdown(ladder.table(HERE))
 # Why can an MLP draw a hill? Because a hidden unit is a kink, $\max(0, x - k)$, and three kinks make a hill.
 # Write the function that is 0 up to `left`, rises straight to 1 at `top`, falls straight to 0 at `right` and
 # stays there. Use only sums and multiples of `torch.relu`.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: exercise 1 on paper first, in pairs: three kinks, three slopes. 2 and 3 are for home, 4 is for an afternoon.
+# - Ask: in 1: what is the slope to the right of the last kink, and what must the three weights add up to?
+# - Trap: in 1 the third kink is forgotten, and the hill becomes a slide without end. In 3 the statistics are taken
+#   from the new rows.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1101,6 +1365,15 @@ check_prepare(prepare)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: go back to the votes on the board and compare. Then read all lines with ◦ and ✘ aloud.
+# - Ask: which of the four reasons would you repeat tomorrow, and with which condition?
+# - Trap: "neural networks are better." On this log, on counters alone and few listens, no. With enough listens for
+#   ids, with raw history, and to go on learning: that is the case for them.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -21,6 +21,16 @@
 # care for more than the next track.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: until now we predicted. Now we act, and the act decides what we shall know tomorrow.
+# - Ask: a track was never played to anybody. What does a model that was trained on the log know of it? And how would
+#   it ever learn more?
+# - Trap: the room thinks of games and robots. Nearly all of this notebook has no sequence of moves: somebody comes,
+#   one track is played, that is all.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -32,8 +42,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** Four ideas, a quarter of an hour each: regret, context, the log of another, the long run. The
-# grid of estimators is the heart: let the room bet on doubly robust before you show it. About eighty minutes.
+# **For the speaker.** Four ideas: regret, context, the log of another, the long run. The grid of estimators is the
+# heart: let the room bet on doubly robust before you show it.
+#
+# Opening 3 minutes, the world and regret 16, context 8, judging by another's log 20, training on it 12, the long run
+# 14, exercises and recap 5: about 78 minutes in all. If time is short, leave out the model fitted on the same log and
+# the real log. Regret, the grid and the track that is dropped in time must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -91,6 +105,16 @@ EXACT, NEAR = 1e-9, 0.01  # of a chance, where theory gives it; after many steps
 # profile of them (twelve numbers, learned from what they finished and skipped), and how they fared of late.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a log has one cell filled in a row: the track that was played. Here we have the whole table, for we have made
+#   the world.
+# - Ask: which of the three numbers can a service reach without knowing who listens? (The one in the middle.)
+# - Trap: people forget in what follows that the table is ours, and not the policy's. It only ever sees what came of
+#   its own choice.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 played = log.world or WorldConfig()
 WORLD = WorldConfig(seed=played.seed, without=played.without)
@@ -123,6 +147,16 @@ print(f"chance of a full play: any track {p.mean():.3f}, the best one for all {s
 # $$R_T = \sum_{t=1}^{T} \left(\mu^* - \mu_{a_t}\right)$$
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: regret is counted in full plays lost against somebody who knew the best track all along. It never falls; the
+#   question is how fast it rises.
+# - Ask: by hand: both means are ½. Which track would you play next, and why?
+# - Trap: UCB1 is taken for a guess of the mean. It is an upper bound: a track is played because it is good, or because
+#   little is known of it.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.policies.bandits import Bandit, EpsilonGreedy, Thompson, UCB1
 
@@ -149,6 +183,20 @@ hand.index().round(2).tolist(), hand.choose().tolist()
 # what each doubling of the time adds: twice as much as the one before, or as much.
 #
 # Five tracks of the world, from the worst to the best of 200, sixty runs.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: two questions. How much was lost so far? How much does the next doubling add? Theory answers the second.
+# - Ask: on the left, where do two of the lines cross, and what would you have said of UCB1 before that?
+# - Trap: "UCB1 is better, there is a theorem." For several thousand plays it has lost more. The theorem speaks of
+#   growth, and is loose about size.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put the three in order by what they have lost, twice: after a thousand plays, and
+# after sixteen thousand. Is it the same order?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -188,6 +236,12 @@ for ax, scale in zip(axes, ("linear", "log"), strict=True):
 axes[0].set_ylabel("regret, full plays lost")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Not the same. Thompson sampling loses least, early and late. UCB1 is last at first, and passes ε-greedy only after
+# some seven thousand plays. Who bet on UCB1 was thinking of the slope, who bet on ε-greedy of the start. ε-greedy goes
+# on playing at random one time in ten, however much it knows.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 growth = {}
@@ -217,7 +271,7 @@ claim(
     + f"; UCB1 is behind up to play {behind:,}",
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # On the log axis a logarithm is a straight line, and ε-greedy takes off. But what theory says of the *size* is loose.
 # UCB1's bound must hold for any rewards in [0, 1], and it pays for that: for several thousand plays ε-greedy has lost
 # less here. A service that runs for years is better off with the logarithm, unless the world changes.
@@ -228,6 +282,20 @@ claim(
 #
 # And the world does change. Thirty tracks: ten are there, and after 2,000 plays twenty new ones come out. A policy
 # that never explores will never play one of them, however good. Turn ε and look at both sides.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the same trade as before, and now the shelf changes. Two sides: what is lost a play, and what is found.
+# - Ask: who pays for exploring, and who has the profit of it? (Others, later.)
+# - Trap: the room looks for the best ε. It depends on how often something new comes out; on this shelf one in twenty
+#   loses a little less than one in ten at the end, and finds fewer.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: with one play in ten at random, how many of the better new tracks
+# are found in four thousand plays? And how many without any exploration?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -278,6 +346,12 @@ turn(0.1)
 # %% slideshow={"slide_type": "skip"}
 interactive(turn, epsilon=(0.0, 0.5, 0.05))
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# A good half, and without exploration none. The blue line on the left is among the lowest: what is paid at every play
+# comes back. The steepest grey line is no exploration at all; it stays with what it liked first. "Random plays are
+# wasted plays" is true of each of them, and wrong of all together.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 late = lost[-5:].mean(axis=0)
 pl.DataFrame(
@@ -322,6 +396,15 @@ claim(
 # $$\hat\theta_a^\top x + \alpha \sqrt{x^\top A_a^{-1} x}, \qquad A_a = \lambda I + \sum x x^\top$$
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the same index as UCB1, but the mean is a regression on the state, and being unsure has a direction: a kind of
+#   listener that was rarely met.
+# - Ask: what is $x^\top A_a^{-1} x$ for a listener like many before, and for one like nobody before?
+# - Trap: people read α as a rate of random plays. Nothing is random here; α is how much being unsure is worth.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.policies.bandits import LinUCB
 
@@ -338,6 +421,20 @@ from course_utils.models.policies.bandits import NeuralLinear
 #
 # Fifty listeners come at a time, two hundred times. Four trials of α for each policy, on a run of its own; the best is
 # judged on three more runs.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the two dotted lines are the whole room to win in: the best track for all, and the best for each.
+# - Ask: when does it begin to pay to know who listens? Look for the place where a line leaves the lower dotted one.
+# - Trap: blue ends above, so networks win. The line is open (◦): these are three runs, and with other seeds the sign
+#   may be another.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: after ten thousand plays, how much of the way between the two
+# dotted lines, 0.566 and 0.752, will a policy have gone that sees the state?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -399,6 +496,13 @@ ax.legend(loc="lower right")
 ax.set(xlabel="plays", ylabel="chance of a full play", ylim=(None, best + 0.03))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Less than half. Without context the policy comes close to the best track for all and stays there. LinUCB passes that
+# line after some two thousand plays. Neural-linear first lags behind, and is ahead of it in the end here. "Most of the
+# way" is a fair guess for somebody who has seen the table of chances; the policy sees one answer a play, and has
+# twenty tracks to learn.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 late = {name: runs[:, -ROUNDS // 4 :].mean(axis=1) for name, runs in met.items()}
@@ -432,6 +536,15 @@ claim(
 # $$\hat V_{DR} = \frac1n \sum_{i} \Big[ \sum_a \pi(a \mid x_i)\, \hat q(x_i, a) + w_i \left( r_i - \hat q(x_i, a_i) \right) \Big]$$
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: read the list as one question with five answers. Then do the four rows by hand; they have all of it in them.
+# - Ask: what did the naive average answer? (What the *other* policy earned: a right answer to another question.)
+# - Trap: IPS says 1.389 of something that cannot exceed 1, and the room calls it a bug. It is right on average over
+#   many logs, and this is one log of four rows.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.evaluation.off_policy import direct, doubly_robust, estimate, ips, snips
 
@@ -452,7 +565,7 @@ four = LoggedRewards(
 )
 {name: round(value.item(), 3) for name, value in estimate(four, torch.full((4, 2), 0.5)).items()}
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # IPS answers more than 1, which no reward is: the one row of the second track counts five times. On average over many
 # logs it is right. SNIPS cannot leave the range of the rewards.
 #
@@ -467,6 +580,21 @@ four = LoggedRewards(
 #   5 % of random plays;
 # - **the model**: one constant; a mean for each track; a linear regression on the state for each track; the truth.
 #   All but the last are fitted on the very log.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: explain one panel first: to the right the two policies differ more and more, up is worse, and the axis is
+#   logarithmic. The four panels are four models of the reward.
+# - Ask: before the figure: which estimator will be lowest in most of the panels? Count the votes for doubly robust.
+# - Trap: "DR is right if either of the two is right", so it must win. That is said of bias. What is drawn is the whole
+#   error, and DR pays variance for its weights.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, place your bet: DM, IPS, clipped, SNIPS or DR? Which one is lowest nearly everywhere,
+# and is there one that is never clearly beaten?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -540,6 +668,12 @@ axes[0].set_ylabel("error (RMSE) of the value")
 axes[3].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# There is none. With the truth for a model DM lies far below all others, and with one constant it is among the
+# highest. Where the policies are opposites, SNIPS is the lowest in the first three panels. DR is below both DM and IPS
+# in 13 cells of 20 only. Most people bet on it, for its name is a promise.
+#
+
 # %% slideshow={"slide_type": "subslide"}
 rows = []
 for kappa in KAPPAS:
@@ -551,7 +685,7 @@ for kappa in KAPPAS:
     rows.append(row)
 pl.DataFrame(rows)
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # In each cell: the estimators whose error is within a tenth of the lowest. The effective sample is
 # $(\sum w)^2 / \sum w^2$, in shares of $n$: as many rows with equal weights would say as much. At κ = −1 a log of 2,000
 # plays is worth a few dozen. With the true model DM beats SNIPS, with a crude one SNIPS beats DM.
@@ -617,6 +751,15 @@ claim(
 # must win: it is then what IPS and DR are on average, without their noise.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a bar has two colours: how wrong on average, and how scattered. More rows cure the second only.
+# - Ask: the log becomes a hundred times as long. Which bars shrink, and which do not?
+# - Trap: the two panels have two scales. And clipping looks harmless on the left: it is the same limit that ruins the
+#   answer on the right.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.2))
 for ax, kappa in zip(axes, (0.0, -1.0), strict=True):
@@ -628,6 +771,12 @@ for ax, kappa in zip(axes, (0.0, -1.0), strict=True):
 axes[0].set_ylabel("mean squared error")
 axes[0].legend()
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# DM is nearly all bias, IPS all variance, as the theory says. Clipping changes its colour: with more overlap it clips
+# hardly anything, and where the policies are opposites it cuts off what it would have needed, and is the worst of all.
+# If you took it for the safe choice, you were not alone.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -653,6 +802,15 @@ claim(
 # Look at DR with the linear model. Fitted on the very rows that it then corrects, the model has bent towards their
 # rewards, so what it leaves over is too small. *Cross-fitting* helps: fit on one half, correct on the other, and
 # exchange (*Chernozhukov et al. 2018*).
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: whoever marks his own exam paper finds few mistakes. Cross-fitting lets the other half mark it.
+# - Ask: which of the two columns of the table gets better, the bias or the error?
+# - Trap: people expect both to fall. The bias does; each half has fewer rows to learn from, and the error does not
+#   fall.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -687,7 +845,7 @@ claim(
     f"{sizes['cross-fitted']:.3f} against {sizes['on the same rows']:.3f}",
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # The bias, not the error: each half fits its model on half of the rows, and the table shows that the root mean squared
 # error does not fall with it here.
 #
@@ -699,6 +857,15 @@ claim(
 # Thompson sampling (*Saito et al. 2021*, the small version of 10,000 rows each). So we can estimate from the random
 # log what Thompson sampling would earn, and look it up in the other. It went on learning all week; its *mean* policy is
 # what it showed: the share of each item on each place. Are ten thousand rows enough to judge by?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: ten thousand real rows, and a policy whose earnings can be looked up. Then ask whether that proves anything.
+# - Ask: how many clicks do you think there are in the random log? (38.)
+# - Trap: "all intervals hold the truth, so the estimators work." So does that of the naive average, which answers
+#   another question.
 #
 
 
@@ -754,6 +921,12 @@ if shop_log is not None:
     ax.set(xlabel="clicks a view, with 95 % intervals", xlim=(0, None))
     plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# All intervals hold what the policy got, and all are wide: that of SNIPS reaches from below 0.003 to above 0.008.
+# Before you see the number of clicks, ten thousand rows sound like plenty. What counts is the clicks, and there are
+# 38.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if shop_log is not None:
@@ -771,7 +944,7 @@ if shop_log is not None:
         f"{naive_real}; it got {real.value:.4f}",
     )
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # A handful of clicks, few of them on items that the other policy favours. So a ranking of estimators on such a sample
 # would be mostly noise; the whole of this data set has 26 million rows. (Intervals are over rows of the random log; the
 # model, a mean for each item, is fitted anew in each draw. The mean policy has noise of its own, from 10,000 rows.)
@@ -791,6 +964,16 @@ if shop_log is not None:
 # $$\lambda_K = K \left(1 - \pi(a \mid x)\right)^{K-1}$$
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the same weight as before, now inside a gradient. It says: this happened too seldom in the log, count it more.
+# - Ask: what does λ do to a track that is nearly sure to be in the list already? (It lets go of it: the factor goes to
+#   zero.)
+# - Trap: the weight is differentiated along with the rest. It is a constant here; the loss is only a means to get this
+#   gradient.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.policies.reinforcement_learning import (
     OffPolicyReinforce,
@@ -804,6 +987,19 @@ from course_utils.models.policies.reinforcement_learning import (
 # Ten items, no context, exact rewards. First $r_i = i$, and a β that prefers the *worse* ones. Then rewards (10, 9, 1,
 # …, 1) and lists of two. Single steps are noisy, so we climb the *expected* gradient, the mean over β: what comes out
 # is then the method, and not luck.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: no noise and no luck: the expected gradient. What one sees is the method.
+# - Ask: rewards 10, 9, and eight times 1, lists of two: what should the policy end with?
+# - Trap: the room calls the third panel a failure. For one place it is the optimum; it was asked another question.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw four bar charts, one for each case: where does the policy end, if it takes the
+# log for its own, and if it is corrected? And with two good items, without and with the top-2 correction?
 #
 
 
@@ -834,6 +1030,12 @@ for ax, (name, pi) in zip(axes, runs.items(), strict=True):
     ax.set(title=name, xlabel="item")
 axes[0].set_ylabel("chance after training")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Taking the log for its own, the policy ends in the middle: the log shows it the poor items often, and the good ones
+# seldom. Corrected, it finds the best. With two good items the plain correction keeps one and forgets the second,
+# nearly as good. The top-2 correction keeps both. Most people expect it to do so by itself.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -867,6 +1069,17 @@ claim(
 # them for validation. A small network makes a policy of the listener's state. Three losses; which weights are kept,
 # IPS on the validation plays decides. Then we look up the true value of one draw, and of a list of five draws,
 # doubles left out.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: read the table by columns: one draw, five draws, the five largest. Each column has another question, and may
+#   have another winner.
+# - Ask: why is the corrected policy so poor at five draws? (It names the same track again and again, and doubles are
+#   left out.)
+# - Trap: the top-5 correction is taken for a better policy. It is better for five draws. With the five largest chances
+#   the gain is left open (◦).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -982,6 +1195,15 @@ claim(
 # Now the clock runs: an *episode* is four hundred plays in a listener's life, a *return* what they finish from now on.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: until now a play ended with its reward. From here on a play changes the listener, and the next play meets the
+#   one it has changed.
+# - Ask: name something that is good for the next play and bad for the hundredth.
+# - Trap: people think of the discount as of interest on money. Here it says how far ahead a play is held responsible.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### By hand
 #
@@ -992,10 +1214,30 @@ claim(
 # leave a patch of food like that).
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: write the seven numbers on the board. The question is when to get up and leave.
+# - Ask: the seventh play is worth 2, a new track 3. And the fifth is worth 4: why leave already before it?
+# - Trap: the next play is compared with the next *first* play. It has to be compared with the average of the whole
+#   life that one could have.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: after how many plays should a track be dropped, for the best
+# average?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 worth = np.array([3, 5, 6, 5, 4, 3, 2])
 {n: round(float(worth[:n].mean()), 2) for n in range(1, 8)}  # average, if dropped after n plays
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# After four: the fifth play is worth 4, less than the 4.75 that one could have on average. The greedy listener stays
+# for six and has 4.33. "As long as it is better than something new" sounds sensible, but it forgets what the new one
+# leads to.
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The environment
@@ -1005,6 +1247,16 @@ worth = np.array([3, 5, 6, 5, 4, 3, 2])
 # popular tracks by what the service knows of each: how often this listener has heard it, which share of it was
 # finished, how long ago, how well the profile fits its style, how famous it is. The score is linear in these, with a
 # number of its own for each count of plays; a softmax of the scores is the policy.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: one sentence for each: an action is a track, the observation is what the service sees, the reward is a full
+#   play.
+# - Ask: what does the policy know of a track, and what is hidden from it? (The mood, and the true chances.)
+# - Trap: the simulator is taken for the method. It is the place where the method can be looked at; the last lines of
+#   this part say what that is worth.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1106,6 +1358,21 @@ def play(
 # Two things must not differ beside. Larger returns would make longer steps: so each step is given the same length, a
 # root mean square of .3 in $\log \pi$. And how *sharp* a policy is, how little it leaves to chance, earns on its own:
 # so each may multiply its scores by what suits it.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: the two policies are one code and one number apart: γ = 0 or γ = .99. All else was made equal, and that took
+#   more care than the algorithm.
+# - Ask: which of the two will be ahead in the first fifty plays? And why must the steps have the same length?
+# - Trap: seven of the eight claims of this part are open (◦): each policy was trained once. Read the figure as what
+#   happened in this run.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, draw two curves over four hundred plays of a listener: the share finished under the
+# myopic policy, and under the long-term one. Where do they cross?
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -1217,6 +1484,12 @@ axes[1].set(yticks=range(len(SEEN)), yticklabels=SEEN, ylim=(len(SEEN) - 0.5, -0
             xlabel="weight, all of a policy at length 1")  # fmt: skip
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# In this run the myopic policy is a little ahead in the first sixty plays, and then behind up to the end. Most people
+# let the curves cross much later. Both rise and fall again: tracks become familiar, and then stale. On the right the
+# long-term policy goes more by the profile, less by what was finished before, and holds less against what is new.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 long, short = lives["long-term"], lives["myopic"]
@@ -1311,6 +1584,15 @@ claim(
 #
 # `pi` (n,) and `beta` (n,) are the chances of the logged actions under the target and under the logging policy,
 # `reward` (n,) what came of them. Return the SNIPS estimate of the target's value, a number.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: exercise 1 now, on the four rows from the slide. 2 adds one line of code and one idea. 3 is for home, 4 for an
+#   evening.
+# - Ask: in 2: what becomes of the estimate if the model is right, and what if the weights are all 1?
+# - Trap: in 1 the sum is divided by n. In 3 the weight is differentiated, or the power is K instead of K − 1.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1410,6 +1692,15 @@ check_step(step)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: read the ✘ aloud, and then the open lines of the long run. A name like "doubly robust" is no measurement.
+# - Ask: you have one log and no second world. Which lines can you use on Monday?
+# - Trap: "reinforcement learning pays." What is settled here is bandits, estimators and corrections; the long run is
+#   left open.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -22,6 +22,17 @@
 # track, code by code, and a track that came out today has its address already.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: an id is a cloakroom number, a semantic ID is a postal code. The letter goes into the right bag before anybody
+#   has heard of the street.
+# - Ask: what would you want the first digit of a track to say? Collect three answers, and look at the tree of codes
+#   for them.
+# - Trap: the room takes "semantic" for "made of words". The codes are made of what a track sounds like; nobody has
+#   named them.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -33,9 +44,13 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** Let the room play with the tree of codes first, and guess what the next code will split by. The toy
-# about masking takes five minutes and is the bug to remember. The comparison with SASRec is short: read the two numbers
-# and say what was equal. About eighty minutes.
+# **For the speaker.** Let the room play with the tree of codes, and guess what the next code will split by: open the
+# notebook for that, the sliders are no part of the slides. The toy about masking takes five minutes and is the bug to
+# remember. The comparison with SASRec is short: read the numbers and say what was equal.
+#
+# Opening 3 minutes, codes and codebooks 29, what the names mean 8, spelling 22, new tracks and the ranker 10,
+# exercises and recap 5: about 77 minutes in all. If time is short, leave out the formula of the RQ-VAE and "Is it
+# worth a network?". The collisions, the toy and the new tracks must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -101,6 +116,15 @@ MARGIN = 0.002  # of AUC, that we call no worse, as in notebook 11
 # listeners × tracks in training. Tracks that nobody has played yet then have none.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: training knows fewer than half of the tracks with a vector. Keep that for the end: the others are whom all
+#   this is for.
+# - Ask: what would you do with the fifth of the tracks that has no vector?
+# - Trap: people take the vector for the truth. Somebody's network made it, and it knows the sound, not the taste.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 HAS_CONTENT = log.vectors is not None
 described = log
@@ -150,6 +174,15 @@ print(f"{len(tracks):,} tracks with a vector of {vectors.shape[1]}; training kno
 # nearest code, subtract it, and code **what is left** with the next book.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: do 9.5 and 11 on the board, with the two books as two rulers: a coarse one and a fine one. Subtract, and go on
+#   with what is left.
+# - Ask: how many places can two books of two codes name, and how many codes have to be learned for that?
+# - Trap: the room codes the number itself with the second book. The second book sees only what the first has left.
+#
+
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import nearest, quantise
 
@@ -171,8 +204,23 @@ by_hand.tolist(), stands_for.sum(dim=1)[:, 0].tolist()
 # (*Chen et al. 2010, section 3*). No gradient, a second of work. Three depths of 64 codes: 192 codes name 262,144 places.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: k-means, subtract, k-means again. That is all, and it takes a second.
+# - Ask: how can one tell that the books have learned something of music, and not these tracks by heart? (The dashed
+#   line: tracks that k-means never saw.)
+# - Trap: "then take ten depths." Each takes off less than the one before; a part of every vector is noise, and a name
+#   need not hold it.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import checked, residual_kmeans
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: 64 numbers become three codes of 64. How much of the squared
+# length of the vectors is left after one code, and how much after three?
+#
 
 # %% slideshow={"slide_type": "fragment"}
 kmeans_books = residual_kmeans(vectors[KNOWN], CODES, DEPTH, SEED)
@@ -203,6 +251,12 @@ ax.set_xticks(range(DEPTH + 1))
 ax.legend()
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# 39 % after one code, 22 % after three. Three codes are only 18 bits, so "nearly all is left" was a sensible guess.
+# But tracks come in crowds, and one code says which crowd. The dashed line lies just above the solid one: what was
+# learned holds for tracks that k-means never saw.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
@@ -227,6 +281,16 @@ claim(
 #
 # $r_d$ is what is left before depth $d$, and sg stops the gradient: the first term in the sum pulls the *code* to what it
 # stands for, the second one, with $\beta = ¼$, pulls the *encoder* to the code.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the same quantisation, but in a space that is learned for it. Read the formula from the left: rebuild, pull
+#   the code, pull the encoder.
+# - Ask: why are two terms needed whose values are the same? (Each moves one side only. That is exercise 3.)
+# - Trap: people expect the reconstruction to train the codes. No gradient of it arrives there; the cell below the
+#   formula shows it.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -273,6 +337,16 @@ claim(
 # a small loss: put everything next to a few codes.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: perplexity is a number of codes: how many there seem to be if all were used alike. Dead codes stay in the
+#   denominator.
+# - Ask: of 64 codes each was used at least once. Is the book healthy? (One may have nearly everything.)
+# - Trap: the tallest bars win, thinks the room. Read the line below them: what is left of the vectors says how well
+#   they are rebuilt.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The cures, one at a time
 #
@@ -280,6 +354,11 @@ claim(
 # - **k-means start**: the codes begin where residual k-means of the encoded vectors puts them (TIGER does so);
 # - **revival**: before each epoch a code that no vector uses is put where some vector is (*Zeghidour et al. 2021,
 #   section III-C*).
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: how many different tuples will be in use without any cure, of the
+# 262,144 that there are? And which of the three cures alone helps most?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -340,6 +419,12 @@ ax.set(ylabel=f"perplexity ÷ {CODES} codes", ylim=(0, 1))
 figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Fourteen. Everybody expects fewer than all, hardly anybody so few. Each cure by itself ends the collapse. Which one
+# is best depends on what one asks: revival alone uses nearly all codes and leaves 40 % of the vectors, the sum alone
+# uses fewer and leaves 29 %. These are short runs: do not rank the cures by small differences.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 mean_use = {name: sum(row[:DEPTH]) / DEPTH for name, row in used.items()}
@@ -376,6 +461,21 @@ for cure in CURES:
 # paper's $\beta = ¼$, and one with $\beta = 1$, which holds the encoder closer to its codes.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the plain rival first: k-means takes a second and has nothing to tune. Then count what the names are for:
+#   telling tracks apart.
+# - Ask: why can better training not take the collisions away?
+# - Trap: the paper used an RQ-VAE, so it must be better. Here both lines are open, and the table shows little reason
+#   for the network. Its shape was not tuned; say that as well.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: 32,669 tracks and 262,144 places. Which names collide more often,
+# semantic ones or random ones?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 BETAS = {"RQ-VAE, β = ¼": 0.25, "RQ-VAE, β = 1": 1.0}
 rqvaes = {name: train_rqvae(set(CURES), epochs=20, beta=beta) for name, beta in BETAS.items()}
@@ -408,6 +508,12 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The semantic ones: more than ten thousand tracks share their tuple, against 3,760 with random codes. Good codes ought
+# to tell tracks apart, so most people bet the other way. But these codes are good because alike tracks get alike
+# names, and some are so much alike that they get the same one.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 for name in BETAS:
@@ -437,6 +543,16 @@ claim(
 #
 # Two tracks with one name cannot both be spelt. So each tuple gets one more code: 0 for the first track that has it, 1 for
 # the second, and so on (*Rajput et al. 2023, section 3.1*).
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: house numbers on one street: 0 for the first, 1 for the second. Now every track can be spelt, with 211 tokens
+#   in all.
+# - Ask: a new track comes into the catalogue. What must not happen to the extra codes of the others?
+# - Trap: somebody drops the extra code and reports a hit when three codes are right. The largest tuple has 18 tracks:
+#   that is another question.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -477,6 +593,21 @@ claim(
 #
 # Take all pairs of tracks that share their first code, or the first two, or three. How many of these pairs are of one
 # genre? Of one artist? Nobody has told k-means what a genre or an artist is.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: take pairs, not tracks: two tracks with the same first code. Nobody told k-means what a genre is.
+# - Ask: with no code in common the share is already above zero. What does that number mean? (Two tracks drawn at
+#   random.)
+# - Trap: people expect artists to look like genres. An artist is a small thing: even three codes in common are of one
+#   artist in about a third of the pairs.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down two guesses for pairs that share their first code: how many of them are of
+# one genre, and how many of one artist?
 #
 
 
@@ -530,6 +661,11 @@ if LABELS:
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# From 8 % to 94 % of one genre by a single code, but only 3 % of one artist. Genres are wide, and 64 codes are enough
+# to tell them apart; artists need all three codes, and then it is 35 %. The random codes stay flat, as they must.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 for label in LABELS:
@@ -548,6 +684,16 @@ for label in LABELS:
 #
 # Two codes, two sliders. The first code goes from 0 to 63. The second one takes the branches below it, the largest first;
 # 0 stays at the first code. What lies there?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: leave the slides and open the notebook. Let the room call out a first code, read the tracks aloud, then take a
+#   branch.
+# - Ask: what do the tracks below this code have in common, and what does the second code split by?
+# - Trap: somebody finds that code 12 "is" techno. The number means nothing, and 59 below 12 has nothing to do with 59
+#   below another code.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -622,6 +768,15 @@ interactive(walk, first=(0, CODES - 1), branch=(0, 12))
 # each prefix which codes exist. And it leads back: the last node of the trie *is* the track.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a trie is a tree of what exists. The model says what it likes, the trie says what there is.
+# - Ask: four tokens have to be spelt. At which of them can one go wrong in such a way that no track is left?
+# - Trap: the room takes the trie for a part of the model. It is not learned; it is the catalogue, and can be changed
+#   overnight.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import Trie
 
@@ -645,6 +800,20 @@ claim(
 # not. After B (.4): nine tenths for the child that exists. Which track is likelier? $.6 \times .1 = .06$ against
 # $.4 \times .9 = .36$: B's, by far. Now mask *before* the softmax. Each child is then the only one, gets the whole chance,
 # and A's track wins.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the bug to remember. Do both products on the board before you show any code.
+# - Ask: A has one child, and the model does not like it. Should A's track win? Let the room vote.
+# - Trap: to mask first looks tidier, and for a *single* choice it changes no order. It is wrong for paths: a prefix
+#   with one child hands all its chance to it.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, do the same sum with the mask first: what chance has A's track then, and what chance
+# has B's?
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
@@ -680,6 +849,15 @@ claim(
 # state of the plays. The state is then the first word of a very short sequence, the tokens of the next track are the others,
 # and one more block guesses each of them from those before it. Reading tracks as sums and spelling in blocks of their own is
 # after Lee et al. (2022, section 3.2); TIGER's transformer reads all tokens one by one, four times as many.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: SASRec reads the history, as in notebook 09. What is new is the last block, which spells instead of comparing
+#   with a table.
+# - Ask: where has the table of tracks gone? (Two hundred words instead, and sums of them.)
+# - Trap: beams are taken for a detail of the code. They decide what can be found at all; there is a slide on it.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -729,6 +907,20 @@ claim(
 # - **SASRec**: a vector for each track;
 # - **the speller** with semantic IDs;
 # - **the speller** with random codes of the same shape: as many tokens, no meaning.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: three models, equal sequences, equal steps, seven trials each. Then the rivals that need no training.
+# - Ask: what does the speller with random codes tell us? (What spelling is worth by itself, without meaning.)
+# - Trap: the lead of SASRec is an open line (◦): not all was equal, and longer training was not tried. The parameters
+#   differ by a factor of more than eleven.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put five in order by Recall@100: SASRec, the speller with semantic IDs, the speller
+# with random codes, the popular list, and the tracks that sound most like the last plays.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -818,6 +1010,13 @@ plots.interval_plot(ax, contest.intervals(shown), [plots.COLORS[name] for name i
 ax.set(xlabel=f"Recall@{K}, with 95 % intervals over listeners", xlim=(0, None))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# SASRec, the semantic speller, the popular list, the random speller, and the sound alone. The lower end surprises
+# people. The random speller is behind a list that knows nobody: prefixes that strangers share teach little. And "what
+# sounds alike" finds least of all, though the codes are made of it: it says which crowd, not which track of it is
+# played.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 WIDELY = f"semantic speller, {WIDE} beams"
@@ -873,6 +1072,15 @@ claim(
 # track of training? (These are draws, not the best of a search.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: let the model speak freely once, without the catalogue at its elbow.
+# - Ask: what share of the tuples will be no track? Take a guess from everybody.
+# - Trap: more than half are none, and that sounds like a broken model. They are draws, not its best choices, and most
+#   tuples do not exist.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 with torch.no_grad():
     where = next(speller.parameters()).device
@@ -912,6 +1120,19 @@ claim(
 # in tracks already played is lost.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the same model, the same weights. Only how widely we look is changed.
+# - Ask: why are as many beams as places not enough?
+# - Trap: people tune the model for weeks and leave the beams at ten. Then Recall@100 measures the search.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: is Recall@10 as good with ten beams as with three hundred? And
+# does Recall@100 still grow beyond a hundred beams?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 BEAMS = [K // 10, K // 3, K, WIDE]
 drawn = torch.randperm(len(plays["test"]["target"]), generator=torch.Generator().manual_seed(SEED))
@@ -936,6 +1157,12 @@ ax.set_xticks(BEAMS, [str(beams) for beams in BEAMS])
 ax.minorticks_off()
 ax.set_xlim(right=BEAMS[-1] * 2)
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Ten beams are too few even for ten places. From about thirty on Recall@10 hardly moves, but Recall@100 grows up to
+# three hundred. "Ten places, ten beams" is what one would write down. But the best tracks may begin with a code that
+# is not among the likeliest, and a beam that ends in tracks already played is lost.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -962,6 +1189,20 @@ claim(
 # those new ones that were played in the test period; and one of the **new** ones alone, a shelf of their own. (TIGER's authors
 # cap the share of new tracks in the list. A third of these targets came out in the test period; most of the shelf is older
 # and had not been played.)
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: this is what the names are for. A new track has its codes at once and needs no retraining.
+# - Ask: one list of all tracks, or a shelf for the new ones: where will the speller find new targets?
+# - Trap: nothing at all is found in the list of all tracks. Do not hide it: the model gives little chance to a triple
+#   that it has never read. That is a likely reason, not a tested one.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: of a hundred new targets, how many are in the list of a hundred
+# tracks, if all tracks compete for it? And how many, if only the new ones do?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1023,6 +1264,12 @@ if COLD:
     )
     display(pl.DataFrame(table))
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# None at all among all tracks, and three in ten on a shelf of their own. To hope for some in the first list was
+# sensible: a new track stands in the trie beside its neighbours. Sound alone, which does not care who is known, finds
+# new tracks in both lists. The speller knows the crowd, but it prefers names that it has read.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if COLD:
@@ -1070,6 +1317,20 @@ if COLD:
 # As in notebook 11 the numbers are those of the session alone, and the artist is left out: who likes what must come from
 # the track. Three seeds: other hashes, another start, another order of rows. As marks: a table with a row for each track, and
 # the content vector itself.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: everything is equal but one thing: which tracks share a row. By chance, or because they sound alike.
+# - Ask: for which tracks would you expect a row of their own to be the best? And for which the worst?
+# - Trap: the zero line is random hashing, not nothing. On tracks never heard part of the lead is cheap: random hashing
+#   does harm there, and a row that was never trained beats it, too.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess for two groups, the most heard tracks and those never heard in
+# training: which is best there, 192 shared rows by sound, or a row for each track?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1213,6 +1474,13 @@ if RANKS:
     ]
     display(pl.DataFrame(table))
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# For the most heard tracks the row of their own, for rare and unheard ones the shared rows by sound, or no difference
+# that can be told. A hit has listens enough to teach its own row, and something particular to teach it. A track
+# without listens can only borrow. Where the content vector lies should make us modest: it knows more than the codes,
+# and one layer of it gains nothing that can be told.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 PLACES = {
@@ -1267,6 +1535,15 @@ if RANKS:
 #
 # `codes` (N,) are the codes of N vectors, from a book of `n_codes`. Return the perplexity divided by the number of codes:
 # between 0 and 1.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: exercise 1 now; 2 is the heart of the notebook in six lines. 3 and 4 are for home, 5 is a project.
+# - Ask: in 3: whose gradient is zero in which term? Write it down before you code.
+# - Trap: in 1 the dead codes are left out of the denominator; in 4 the mask comes before the softmax. Both have been
+#   on a slide.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -1388,6 +1665,15 @@ check_beam_step(beam_step)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: read the lines with ◦ first: they are the ones that the papers would tick.
+# - Ask: where would you use such names tomorrow: to find, to rank, or for new tracks only?
+# - Trap: "semantic IDs beat ids." Where there are listens enough, a vector or a row for each track was ahead in this
+#   run; for what nobody has heard it is not.
 #
 
 # %% slideshow={"slide_type": "fragment"}

@@ -22,6 +22,16 @@
 # encoding** and **DCN-v2**, and let the two meet on the same features of the same log.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: today nothing new is invented. Three parts of the course are put together, and a rival is given the same data
+#   and its own tuning.
+# - Ask: who has used gradient boosting at work, and who has replaced it by a network? What decided it?
+# - Trap: the room waits for a winner. The lesson is how to find out who it is, and by how little: what counts as a
+#   fair chance, an interval, a seed.
+#
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -32,8 +42,12 @@
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **For the speaker.** The order of the hour: data and ceiling (10 min), CatBoost (10), the three parts (25), the duel and
-# its ablation (20), history (10), exercises. Let the students guess the gap before you show it.
+# **For the speaker.** Data and ceiling 12 minutes, CatBoost 4, the three parts and the network 18, the duel 11, its
+# ablation 13, history and what is left 15, exercises and recap 6: about 79 minutes in all. Let the students write down
+# the gap before you show it, and keep the papers: on the scale of this log it is small, and that is a lesson, too.
+#
+# If time is short, go quickly over the three parts, which have notebooks of their own (08, 11, 07), and leave out the
+# collisions and the price. The duel, the yardstick of the seed and CatBoost's columns of plays must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -84,6 +98,17 @@ NO_WORSE = 0.001  # AUC that a unified table may lose against separate ones and 
 #
 # One row is one event: who, when, which track, chosen by the listener or by the radio, and how much
 # of it was played.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: read one row aloud as a sentence: who, when, which track, on whose choice, how much of it. Then the split:
+#   train, two weeks for all choices, four weeks for the test.
+# - Ask: in the row of 39 %: was the listener displeased, or called to the door? The log does not know, and the target
+#   has to take a side.
+# - Trap: people want a random split, "to have more of everything". Then the counters of tomorrow help to predict
+#   yesterday (notebook 01).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -138,6 +163,15 @@ pl.DataFrame(
 # it only asks whether a number is larger than a threshold. A network multiplies, so it minds a lot.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: mind the vertical axis: it is logarithmic. Each step down is a tenth of the listens.
+# - Ask: what happens to a weighted sum when one input is 3 and another 2,500? And what does a tree make of the two?
+# - Trap: "so standardise them." The mean and the spread are made by the few large values, and the many small ones end
+#   up in one spot.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 shown = ["user_hist_skip_before", "item_hist_track_finished_before", "user_item_hist_plays_before"]
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), sharey=True)
@@ -147,7 +181,7 @@ for ax, name in zip(axes, shown, strict=True):
 axes[0].set_ylabel("listens (log)")
 plt.show()
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Most values sit near zero and a few are a hundred times larger. Standardising squeezes the many into
 # one spot to make room for the few.
 #
@@ -171,11 +205,32 @@ plt.show()
 # line is simply absent.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a coin that falls on heads with probability 0.7 cannot be predicted any better than that. The oracle knows
+#   every coin and still does not know how it falls.
+# - Ask: the oracle knows the true probability of every listen. Why is its AUC not 1? Take guesses of the number first.
+# - Trap: the room takes the oracle for a very good model. It is no model: it reads what the world itself has drawn
+#   from. On a real log nobody has it.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: what is the ROC AUC of somebody who knows the true probability of
+# every listen? 1, or how far below?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 contest = Contest(task, SEED, "18_seminar_ranking")
 duel = contest.on(whole)
 if "oracle" in duel.scores:
     print(f"oracle: ROC AUC {pointwise.roc_auc(duel.scores['oracle'], whole.target):.4f}")
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# About 0.90. A listen of probability 0.6 is sometimes finished and sometimes not, whoever predicts it. An AUC of 1 is
+# a sensible guess only where nothing is left to chance. So the scale of this seminar does not run from 0.5 to 1: it
+# ends here.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## CatBoost, with an honest chance
@@ -185,6 +240,16 @@ if "oracle" in duel.scores:
 # the depth of the trees, the regularisation of their leaves, and how many ids may be combined into
 # one feature (0: no ids at all). Every step that helps is taken, up to twenty fits. In each fit early
 # stopping chooses the number of trees.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a baseline that was not tuned tells how much work was put into the other side. Here CatBoost had twenty fits
+#   on the same validation slice.
+# - Ask: what would you try to make the baseline better? (Write it down: one such idea comes back at the end.)
+# - Trap: somebody says that it was crippled, as it has no ids. It could have had them: the climb chose to leave them
+#   out, on validation.
 #
 
 
@@ -214,6 +279,16 @@ boosting.trials(contest, ["CatBoost"])
 # so it becomes (1, 1, 0.5).
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: glasses in a row, poured full one after the other. 5 fills two of them and half of the third. Let the room
+#   pour 0.5, and 100.
+# - Ask: what can a linear layer draw on top of these numbers that it could not draw on the raw one?
+# - Trap: at the ends. As published the last glass has no wall; ours is closed, and that is what stops outliers. And
+#   PLE has a second meaning elsewhere.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 
@@ -228,6 +303,16 @@ tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 # A linear layer on top of the code can draw any broken line through the bin edges, with a slope of
 # its own in each bin. Edges at quantiles put the detail where the data are. And an outlier fills the
 # last bin, but cannot blow up.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: each colour is one glass. Follow the number of earlier plays from the left: the lowest component fills first
+#   and stays full.
+# - Ask: what does a weight on component 5 mean? (How much the logit rises or falls between four and six plays.)
+# - Trap: people see eight curves and think of eight features that say the same. Each says something in its own bin
+#   only.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -245,9 +330,10 @@ ax.set(xlabel="earlier plays by the same listener", ylabel="component, each 0 to
 ax.set(xlim=(0, float(x[-1])), title="each component rises in its own bin")
 plt.show()
 
-# %% [markdown] slideshow={"slide_type": "skip"}
-# Sixteen bins were asked for. Many listens have the same small number, so several quantiles are equal and were merged. The
-# last bin, or the last two, reach far beyond the picture: few listens come after so many plays.
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Eight components, and sixteen bins were asked for. Many listens have the same small number, so several quantiles are
+# equal and were merged. The last bin, or the last two, reach far beyond the picture: few listens come after so many
+# plays.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -257,6 +343,16 @@ plt.show()
 # table for all features: value $v$ of feature $f$ looks up several rows,
 # $h_{f,1}(v), \dots, h_{f,k}(v)$, and its vector is their concatenation. Rows are shared by chance,
 # and the network learns to tell the features apart.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: one table for all ids, smaller than the number of ids. Values share rows by chance, and two lookups tell them
+#   apart.
+# - Ask: with one hash two tracks share a row. What can the network ever learn about the difference? (Nothing, from the
+#   id.)
+# - Trap: the room counts collisions of rows. What hurts is a collision of the whole *code*: both rows at once.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -269,6 +365,11 @@ from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 # same two values share both rows only by a second accident.
 #
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: 3,000 values, a table of 1,000 rows. How many different codes are
+# there with one hash, and how many with two?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 table = UnifiedEmbedding(n_rows=1_000, dim=4, n_features=1, n_hashes=2)
@@ -277,6 +378,11 @@ for k in [1, 2]:
     print(
         f"{k} hash{'es' if k > 1 else ''}: {len(looked_up[:, :k].unique(dim=0)):,} different codes"
     )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# With one hash there can be no more than 1,000, and a few rows were never drawn. With two all 3,000 values have a code
+# of their own. "About twice as many" is the usual guess, but two rows make a pair, and of pairs there are a million.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Part 3. The cross network
@@ -290,6 +396,15 @@ for k in [1, 2]:
 #
 # By hand: with $x_0 = x = (1, 2)$, $W = I$ and $b = 0$ we get
 # $(1, 2) \odot (1, 2) + (1, 2) = (2, 6)$.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the line by hand, slowly: the bracket first, then times the input, then plus what was there.
+# - Ask: which two of the 33 numbers would you multiply, if you could choose only two?
+# - Trap: people believe that an MLP cannot multiply. It can come as close as you like; it has to learn it from sums
+#   and kinks (notebook 07).
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -307,6 +422,16 @@ layer(torch.tensor([[1.0, 2.0]])).detach()
 # The ids go through the unified table, the numbers through PLE and one linear layer. Side by side
 # they are $x_0$. A cross network and an MLP read it in parallel, and one linear layer turns both into
 # a logit.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: draw it as boxes: ids into one table, numbers into their bins, both side by side, and from there two roads to
+#   one logit.
+# - Ask: what does the table of 2,048 rows force the network to do, and why is half of it dropped in training?
+# - Trap: the room asks for the best sizes. They were set by hand; rate and decay were chosen in seven trials. Say
+#   which is which before somebody asks.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -353,6 +478,15 @@ print("better on validation:", CHOSEN)
 # from the tensors to the fitted model, on the same threads.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: the same rows, the same threads, and the clock of both from the tensors to the fitted model.
+# - Ask: where would you stop, looking at the solid line only? And looking at the dashed one?
+# - Trap: the room wants to read the winner from this figure. It shows one side only, and no test row has been seen
+#   yet.
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 start = time.perf_counter()
@@ -382,12 +516,33 @@ for label, losses in [("training", history.train_loss), ("validation", history.v
 ax.set(xlabel="epoch", ylabel="log loss (nats)", xlim=(0.7, 1.25 * len(history.train_loss)))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The training loss starts above the validation loss, which looks like a mistake and is none: it is measured during the
+# epoch, while the network still learns and half of its ids' numbers are dropped. Later it falls on alone. Validation
+# stops improving after nine epochs, and those are the weights that are kept.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The duel
 #
 # ROC AUC is the chance that a listen that was finished scores above one that was not. The intervals
 # come from resampling whole *listeners*: rows of one listener are not independent. The difference is
 # paired, because both models see the same listeners in each draw.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: first the scale: 0.5 is chance, and the oracle, not 1, is the end. Then the two models, and only then the
+#   interval of their difference.
+# - Ask: the two intervals overlap by far. Is the difference real? Let the room vote before you show the claim.
+# - Trap: two ways. "They overlap, so there is no difference": the paired difference has a narrow interval. "It is
+#   significant, so it is large": it is a small part of what both still lack to the oracle.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down two guesses: how much higher is the network's AUC than CatBoost's, and how
+# much of the way from chance to the oracle have the two gone?
 #
 
 
@@ -416,11 +571,19 @@ plots.interval_plot(
 ax.set(xlabel="ROC AUC in the test period, with 95 % intervals over listeners")
 plt.show()
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# About 86 % of the way, both of them, with less than one point between them. Who expected one side to be far ahead was
+# sensible: the two are built in quite different ways. But they read the same counters, and most of what they know of a
+# listen stands in these.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Do not read the difference off two intervals that overlap. Most of the width of each says *which listeners*
 # were drawn, and that is the same for both models. The paired difference takes it out, and it is the paired
 # difference that the next line judges.
 #
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # Does more data widen the gap? We expected it, and measured it once, outside this notebook, on all 789,626 training
 # listens of the default log with the same settings: 0.0018 [0.0014, 0.0022]. We saw no sign of it; but half a thousandth
 # is less than what another seed does. CatBoost with its small steps then grew 1,969 trees, in more than four times the
@@ -469,6 +632,16 @@ pl.DataFrame(
 # 70 % should be played to the end. The *calibration error* is the mean distance between the two.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a ranker may be right in its order and wrong in its numbers. Whoever blends two rankers, or pays by the
+#   prediction, needs the numbers.
+# - Ask: where does a point above the dotted line lie: did the model promise too much, or too little? (Too little.)
+# - Trap: people read a good calibration as a good ranker. Whoever predicts the mean share for every listen is
+#   calibrated and useless.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 models = ["network", "CatBoost"]
 curves = {name: pointwise.calibration(scores[name], target) for name in models}
@@ -487,6 +660,12 @@ pl.DataFrame(
     }
 )
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Both lie close to the diagonal. The network promises a little too little on average, 0.587 for 0.596, CatBoost a
+# little too much, 0.610. If you expected a network to be badly calibrated: it was trained on log loss, and log loss
+# pays for honest probabilities. Neither side was corrected afterwards.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Ablation: what was each part worth?
 #
@@ -500,6 +679,16 @@ pl.DataFrame(
 #   hashes and vectors of the same width.
 # - **− cross network**: the MLP alone, widened to no fewer parameters.
 # - **− ids**: counters only.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: taking a part out asks what it is worth *to this network, beside all the others*. Where size could decide, it
+#   was kept equal: the wider MLP has no fewer parameters, the separate tables have the same total size.
+# - Ask: which of the four would you give up first? Let everybody put them in order on paper.
+# - Trap: the room adds the four numbers up. They are not parts of a sum: each is measured with the other three in
+#   place.
 #
 
 
@@ -539,6 +728,21 @@ contest.scores["− ids"] = contest.scores["network without ids"]
 # band), and this margin was set before the parts were measured.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the grey band comes first, then the points. It was drawn before the parts were measured.
+# - Ask: a part is worth 0.0008 here, and the interval does not hold zero. Do you build it in? (The interval knows
+#   listeners, not seeds.)
+# - Trap: the point left of zero. Taking PLE out *helped* on these rows. Do not talk it away: the text says why it may
+#   be so, and what more rows change.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put the four changes in order: which one costs the most AUC? And does any of them cost
+# less than nothing?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 other = contest.on(task, SEED + 1_000)
 other.enter("network", lambda: DCNv2(unified(), encoding()), like=LIKE["network"])
@@ -552,6 +756,12 @@ colors = [plots.COLORS["muted" if name == "another seed" else "neural"] for name
 plots.interval_plot(ax, drops, colors)
 ax.set(xlabel="AUC lost, with 95 % intervals over listeners; grey: what a seed may do")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Two changes cost more than a seed may: no crosses, and no ids. Separate tables cost nothing that can be seen. And the
+# logarithm in place of PLE wins: its point lies left of zero. To bet on PLE was sensible, after the slide on the wild
+# numbers; but that slide argued against *raw* numbers, and the logarithm of cut numbers is a stronger rival.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -602,6 +812,16 @@ claim(
 # for both models, so the bars can be compared.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: we break a group of columns and see how much is lost. The model is not trained again.
+# - Ask: how can a group be important in this figure, and worth little in an ablation? (Another group holds the same
+#   news.)
+# - Trap: bars are read as causes, or as what one would lose without the column. They say what this trained model leans
+#   on, no more.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 GROUPS = {
     "listener": USER_COUNTERS, "session": SESSION_COUNTERS, "track": ITEM_COUNTERS,
@@ -636,6 +856,11 @@ for name, read in readers.items():
         for group in [*GROUPS, *IDS]
     ]
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cell, write down a guess: which group of columns do the models lean on most? The listener's
+# counters, the track's, or what happened a moment ago in this session?
+#
+
 # %% slideshow={"slide_type": "fragment"}
 figure, ax = plt.subplots(figsize=(9, 4.6))
 place = np.arange(len(GROUPS) + len(IDS))
@@ -647,10 +872,17 @@ ax.set(xlabel="AUC lost when the group is shuffled")
 ax.legend(loc="lower right")
 plt.show()
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The session, for both sides, and then what this listener has done with this artist. Listener and track by themselves
+# matter far less. "The listener" is the usual guess; but both models lean more on the last minutes than on habits.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Both models live off the same counters. Where a side has left out the ids after its trials, its bars for them
 # are empty. Of the network's ids it is the listener's alone that is leaned on.
 #
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # What a model *leans on* and what it *gains* are two questions. Shuffling answers the first: a model that was
 # built on a column suffers when the column is destroyed, even if it could have done without. Only training
 # without the column answers the second, and that is the ablation above.
@@ -668,6 +900,17 @@ plt.show()
 # One more thing is known, of some logs: what an item *sounds* like, a content vector. We add one thing at a
 # time, on the lesson rows. (The history brings a second table of track vectors with it. That table alone, without the plays,
 # is worth -0.0002 [-0.0005, 0.0002]: measured outside this notebook.)
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a counter is a summary that was written before the question was known. Attention reads the plays with the
+#   question in hand.
+# - Ask: you hear the fifth track of one artist and are asked for the sixth. Which of the last twenty plays would you
+#   look at?
+# - Trap: the room expects the content vector to help, for it is rich. Beside ids and counters it adds nothing that can
+#   be seen here.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -716,6 +959,21 @@ for name, make in STEPS.items():
 # was it, was it this track, was it this artist? And the mean of "finished" over the last 3, 5, 10 and 20.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: the fair question is not "history or none", but "how does each side use it?". Somebody has to write the
+#   columns for CatBoost.
+# - Ask: before the figure: who gains more from the last plays, the network or CatBoost?
+# - Trap: the lead of the network + history over CatBoost + history is an open line (◦). CatBoost runs there with a
+#   setting that was chosen without these columns. Say that, and do not call a winner.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: does CatBoost gain more or less than the network when it is told
+# of the same twenty plays? And how much is that, compared with the gap of the duel?
+#
+
 
 # %% slideshow={"slide_type": "fragment"}
 def as_columns(part):
@@ -749,6 +1007,12 @@ plots.interval_plot(
 )
 ax.set(xlabel="ROC AUC in the test period, with 95 % intervals over listeners")
 plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Both gain, and by much the same: 0.0074 the network, 0.0062 CatBoost. That is more than the gap between the two
+# models. Most rooms bet on the network alone, for it can read a list. But the list can be written into columns, if
+# somebody thinks of them. The content vector gives nothing that can be seen here.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -805,6 +1069,15 @@ claim(
 # before you look.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: an AUC inside a group compares only listens of that group. It is another question than the AUC of all.
+# - Ask: in which of the three groups is it hardest to tell finished from skipped? And in which is most left to learn?
+# - Trap: the two questions have two answers. Lowest is not the same as farthest from the oracle: always look at the
+#   black line as well.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 plays = task.frame("test")["user_item_hist_plays_before"].to_numpy()
 segments = {"first": plays == 0, "2nd to 5th": (plays > 0) & (plays < 5), "later": plays >= 5}
@@ -822,7 +1095,7 @@ ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left")
 ax.margins(x=0.1)
 plt.show()
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "fragment"}
 # Most people guess the first plays, because nothing is known of this listener with this item. By AUC it is the later
 # plays: those listens differ less from each other, and even the oracle tells them apart least. By the distance to the
 # oracle it is the first plays and the next few: there a model could still learn something.
@@ -833,6 +1106,15 @@ plt.show()
 #
 # Pick a listener and compare what the network expected with what happened, and on the simulated log
 # with the truth.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: follow five listens with the finger: dot, dashed line, blue line. The dashed line moves more than the blue
+#   one.
+# - Ask: where is the network surest and wrong? What could the true curve know that the log does not?
+# - Trap: a dot far from the dashed line is no error of anybody. It is chance, and no model will ever explain it.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -858,6 +1140,12 @@ figure, ax = plt.subplots(figsize=(11, 3.6))
 draw_listener(active[20], ax)
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The network follows the true curve up and down, but not as far: where the truth falls to 0.1 or 0.2 it often stays
+# near 0.5. It has seen the last skips, not the mood behind them. Who would have guessed a smoother curve for one
+# person's evening?
+#
+
 
 # %% slideshow={"slide_type": "skip"}
 def explore(uid):
@@ -876,6 +1164,15 @@ interactive(explore, uid=active[:40])
 # The intervals above draw as many listeners as there are, with replacement: one comes twice, another not at
 # all. All rows of a listener come together. So a draw is a *weight* for each row. Given the listener of every
 # test row, and the listeners that were drawn, how often does each row count?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: exercise 1 now, in pairs; it is the interval of this seminar in one line. 2 and 3 are for home, 4 is a
+#   project.
+# - Ask: in exercise 1: what weight has a listener who was drawn twice, and one who was not drawn?
+# - Trap: in 1 a listener who was drawn twice is counted once ("is in"). In 3 values are counted instead of pairs.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -973,6 +1270,15 @@ check_collisions(colliding_pairs)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: read the two ✘ and the ◦ aloud first. They are what one would have written down the other way round.
+# - Ask: which line would you not repeat to a colleague without naming the log and the number of rows?
+# - Trap: "networks beat boosting." On this log, with these columns and these rows, by less than what the last plays
+#   are worth to either side.
 #
 
 # %% slideshow={"slide_type": "fragment"}
