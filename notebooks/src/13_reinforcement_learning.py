@@ -1558,9 +1558,10 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Look where it earns more: not at first. For some fifty plays the two are alike, or the myopic one is ahead; then the
+# Look where it earns more: not at first. For some sixty plays the two are alike, or the myopic one is ahead; then the
 # long-term one draws away. The right figure says how: it goes more by the profile, less by what was finished before,
-# and holds less against what is new. So its listeners meet more tracks. First plays, poorer now, are an *investment*.
+# and holds less against what is new. So its listeners meet more tracks. First plays, poorer now, look like an
+# *investment*; but each policy was trained once, and the lines that say so are open.
 #
 # What is *given up* is what the other policy would have drawn at the same moments, by the world's true chances. Mind
 # who is asked where: at the moments that one policy meets, what the other one likes has been left fresh. So it is

@@ -718,7 +718,7 @@ def below(first: int, branch: int) -> tuple[str, Tensor]:
     return name, inside[plays_of[inside].argsort(descending=True, stable=True)]
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "fragment"}
 def walk(first: int, branch: int) -> None:
     """Draw what lies below a prefix: its genres, and its most played tracks."""
     name, inside = below(first, branch)
