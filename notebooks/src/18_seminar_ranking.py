@@ -770,8 +770,12 @@ told = {
     "− ids": "Ids give the network something beside all counters",
 }
 for name, text in told.items():
-    worth = drops[name].positive and drops[name].value > SEED_NOISE
-    claim(f"{text}, more than a seed does", worth, f"ΔAUC {drops[name]}, margin {SEED_NOISE}")
+    claim(
+        f"{text}, more than a seed does",
+        drops[name].positive and drops[name].value > SEED_NOISE,
+        f"ΔAUC {drops[name]}, margin {SEED_NOISE}",
+        expected=True if name == "− ids" else None,
+    )
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
@@ -785,6 +789,7 @@ claim(
     "One unified table is no worse than separate tables of the same size",
     drops["− unified embeddings"].low > -NO_WORSE,
     f"ΔAUC {drops['− unified embeddings']}, margin {NO_WORSE}",
+    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -797,12 +802,13 @@ claim(
 # training rows.
 #
 # The ids are worth to the network about as much as it leads by on these rows. So the duel is, in good part, one between a
-# model that can use ids here and one that cannot. And the crosses: notebook 07 gives the MLP trials of its own in nearly the
-# same comparison, and finds that over seeds they bring between 0.0002 and 0.0018.
+# model that can use ids here and one that cannot. And the crosses: with another seed they bring 0.0007, less than a seed does,
+# so that line is open. Notebook 07 gives the MLP trials of its own in nearly the same comparison, and finds that over seeds
+# they bring between 0.0002 and 0.0018.
 #
 # Why is the unified table not "better"? Three features are a small world for an idea that was made for hundreds of them. Notebook 11
 # asks the same where memory is short, and finds that it depends on the number of hashes: with two, as here, the unified table
-# is a little behind there.
+# is a little behind there. With another seed it is so here, by 0.0006: open as well.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -1048,8 +1054,8 @@ claim(
 # they fit into no column, compared the network that reads them with a CatBoost that does not, and found the network .0077
 # ahead. A close reader wrote them into columns, and CatBoost was .0010 ahead. Then the reader found a fault on the other side:
 # the attention's small tables of action, place and age decayed as tables of ids do, and without that, with trials anew, the
-# network gained .0020. Now it is a thousandth ahead. That is no more than another seed does. And CatBoost runs with the
-# setting that was chosen without the plays: with trials of its own it can only do better on validation. So the line is open.
+# network is ahead again, by 0.0030 (0.0028 and 0.0023 with two other seeds). But CatBoost runs with the setting that was
+# chosen without the plays: with trials of its own it can only do better on validation. So the line is open.
 # What attention saves is the work of thinking of these columns: nobody told the network about "this artist" or "the last
 # three".
 #
