@@ -157,7 +157,9 @@ def leaderboard(
         try:
             contest.scores[path.name], taken[path.name] = run(path, told, task, seconds, memory)
             if contest.gap(path.name, "oracle").positive:
-                raise Refused("ranks better than the true probabilities: it saw outcomes of the test")
+                raise Refused(
+                    "ranks better than the true probabilities: it saw outcomes of the test"
+                )
             print(f"{path.stem}: {taken[path.name]:.0f} s", flush=True)
         except Refused as error:
             taken.pop(path.name, None)
@@ -282,9 +284,7 @@ def run(
     return torch.frombuffer(bytearray(values), dtype=torch.float64), said["seconds"]
 
 
-def _wait(
-    process: subprocess.Popen, answer: IO[bytes], seconds: float, memory: float
-) -> None:
+def _wait(process: subprocess.Popen, answer: IO[bytes], seconds: float, memory: float) -> None:
     """Wait until a submission ends; the time counts from its first word, when all is loaded.
 
     Raises:
