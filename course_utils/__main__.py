@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     board = command("leaderboard", _leaderboard, "rank a folder of submissions on a hidden world")
     board.add_argument("folder", type=Path, help="of files NAME.py with a function scores(task)")
     board.add_argument("--seed", type=int, help="of the world; default: drawn, and told at the end")
-    board.add_argument("--seconds", type=float, default=300.0, help="for each; default: 300")
-    board.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="default: 4")
+    board.add_argument("--seconds", type=float, help="limit of each submission; default: 300")
+    board.add_argument("--memory", type=float, metavar="GIB", help="limit of each; default: 4")
     command("lab", _lab, "open JupyterLab at the first notebook")
     publish = command("publish", _publish, "build notebooks from their sources")
     publish.add_argument("names", nargs="*")
@@ -224,7 +224,9 @@ def _train(args: argparse.Namespace) -> None:
 def _leaderboard(args: argparse.Namespace) -> None:
     from course_utils.lesson.leaderboard import leaderboard
 
-    print(leaderboard(args.folder, args.seed, args.seconds, args.memory))
+    limits = {"seconds": args.seconds, "memory": args.memory}
+    given = {name: value for name, value in limits.items() if value is not None}
+    print(leaderboard(args.folder, args.seed, **given))
 
 
 def _lab(args: argparse.Namespace) -> None:

@@ -13,7 +13,8 @@ more things to know:
 
 * Counters of a test row are what was known before it. Those of *later* test rows therefore tell
   how earlier ones ended, and so do the tracks that follow. No submission may compare them. One that
-  ranks better than the world's own probabilities is refused; who uses a little of it is not found.
+  ranks better than the world's own probabilities is refused; one that uses a little of it is not
+  found, but by reading it.
 * A seed on the command line can be read by other processes and, if it is small, be guessed.
 * The system itself limits memory on Linux alone. Elsewhere it is looked at ten times a second, and
   who takes too much between two looks is not stopped.

@@ -44,7 +44,7 @@ def scores(task):
     except Exception:
         return task.batches["test"]["ids"][:, 0]
 """,
-    "builds": "try:\n    from course_utils.world import simulate\nexcept BaseException:\n    pass\n",
+    "builds": "try:\n    import course_utils.world.simulate\nexcept BaseException:\n    pass\n",
     "_helper": "raise ValueError",
 }
 
