@@ -7,11 +7,12 @@ RUN := $(BIN)/python -m course_utils
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SEEDS ?= 0..4
 NB ?=
+DIR ?= submissions
 LOG ?=
-export NB LOG SEEDS # the shell reads them, so that names with spaces stay whole
+export NB LOG DIR SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run site tune claims ladder bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site tune claims ladder bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +61,9 @@ new: $(VENV)/.equipped ## start a notebook: source, checks, planted wrong answer
 
 run: $(VENV)/.equipped ## execute one notebook headless: make run NB=18_seminar_ranking LOG=movielens
 	$(RUN) run "$$NB" $(if $(LOG),--log "$$LOG")
+
+leaderboard: $(VENV)/.installed ## rank a folder of submissions on a hidden world: make leaderboard DIR=submissions
+	$(RUN) leaderboard "$$DIR"
 
 tune: $(VENV)/.equipped ## run the trials of a notebook's models: make tune NB=07_dcn_v2
 	$(RUN) tune "$$NB" $(if $(LOG),--log "$$LOG")

@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--epochs", type=int, default=1)
     training.add_argument("--batch-size", type=int, default=2_048, help="of all processes together")
     training.add_argument("--every", type=int, default=200, help="steps between checkpoints")
+    board = command("leaderboard", _leaderboard, "rank a folder of submissions on a hidden world")
+    board.add_argument("folder", type=Path, help="of files NAME.py with a function scores(task)")
+    board.add_argument("--seed", type=int, help="of the world; default: drawn, and told at the end")
+    board.add_argument("--seconds", type=float, help="limit of each submission; default: 300")
+    board.add_argument("--memory", type=float, metavar="GIB", help="limit of each; default: 4")
     command("lab", _lab, "open JupyterLab at the first notebook")
     publish = command("publish", _publish, "build notebooks from their sources")
     publish.add_argument("names", nargs="*")
@@ -214,6 +219,14 @@ def _train(args: argparse.Namespace) -> None:
         )
     if number == 0:
         print(f"{args.to}: {len(losses):,} steps; log loss on validation {later:.4f}")
+
+
+def _leaderboard(args: argparse.Namespace) -> None:
+    from course_utils.lesson.leaderboard import leaderboard
+
+    limits = {"seconds": args.seconds, "memory": args.memory}
+    given = {name: value for name, value in limits.items() if value is not None}
+    print(leaderboard(args.folder, args.seed, **given))
 
 
 def _lab(args: argparse.Namespace) -> None:
