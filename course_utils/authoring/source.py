@@ -128,6 +128,11 @@ def grading(grade_id: str, solution: bool) -> dict:
     return marks | {"grade": True, "locked": True, "points": 1}
 
 
+def slide_type(cell: NotebookNode) -> str:
+    """What a cell is in a presentation: `slide`, `notes`, …; empty if it says nothing."""
+    return cell.metadata.get("slideshow", {}).get("slide_type", "")
+
+
 def code_of(notebook: NotebookNode) -> list[str]:
     """The code cells as the source has them: inlined classes as the imports that name them."""
     return [
