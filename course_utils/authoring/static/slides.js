@@ -1,7 +1,9 @@
 // Lays a deck out in slides of one screen each, then starts reveal.js.
-const SMALLEST = { table: 18, rows: 20 }; // px of 720: text of a wide table, of a long one
+const SMALLEST = 18; // px of 720: text of a wide table
+const ROOM = 720 - 30 - 42 + 14; // px: the slide without its padding; a last margin may overlap it
 const LISTS = "tbody, ul, ol";
-const FIGURE = { least: 640, most: 1060, height: 430 }; // px: width, and height before it grows
+const FIGURE = { least: 640, most: 1060, height: 430, square: 1.5, beside: 720 };
+// px: width, and height before it grows; width over height of one with words beside it, and width
 let heading = null; // the last one, repeated where a slide has none of its own
 
 window.MathJax = {
@@ -29,7 +31,8 @@ async function start() {
 // Pages
 
 const outer = (page) => page.querySelector(".content");
-const fits = (page) => outer(page).getBoundingClientRect().height <= 720 - 30 - 42;
+const left = (page) => ROOM - outer(page).getBoundingClientRect().height;
+const fits = (page) => left(page) >= 0;
 const isHeading = (element) => /^H[1-4]$/.test(element.tagName);
 const blocks = (page) => [...page.querySelectorAll(".cell > :not([popover])")];
 
@@ -40,7 +43,7 @@ function layOut(section) {
   while (cells.length) {
     const cell = cells.shift();
     outer(page).append(cell);
-    if (settled(page, cell)) continue;
+    if (settled(page)) continue;
     const alone = blocks(page).every((block) => isHeading(block) || cell.contains(block));
     const rest = alone ? cut(page, cell) : cell;
     if (!rest) continue; // nothing in it can be cut
@@ -68,16 +71,25 @@ function opened(page, cell) {
 }
 
 // Whether a page holds its last cell too, if need be with smaller figures and less air.
-function settled(page, cell) {
-  const figures = page.querySelectorAll("figure img");
+function settled(page) {
+  const figures = [...page.querySelectorAll("figure img")];
   figures.forEach((image) => widen(image, FIGURE.height * ratio(image)));
   page.classList.remove("tight");
+  if (figures.length === 1 && ratio(figures[0]) < FIGURE.square) setBeside(page, figures[0]);
   if (fits(page)) return true;
-  if (figures.length && cell.querySelector("pre.code:not([popover])")) return false;
+  if (figures.length && page.querySelector("pre.code:not([popover])")) return false;
   page.classList.add("tight");
   if (fits(page)) return true;
   figures.forEach((image) => widen(image, 0));
   return fits(page);
+}
+
+// A figure with which a page begins has the words beside it, if it is nearly as high as wide.
+function setBeside(page, image) {
+  if (image.closest(".cell") !== page.querySelector(".cell")) return;
+  page.classList.add("beside");
+  image.parentElement.after(...page.querySelectorAll(".again"));
+  widen(image, Math.min(FIGURE.beside, (ROOM - 14) * ratio(image)));
 }
 
 // Let the figures have what is left of the page.
@@ -86,10 +98,12 @@ function finish(page) {
   first?.classList.remove("fragment"); // a page that opens shows something
   for (const found of outer(page).querySelectorAll("h1, h2, h3, h4")) heading = found;
   const figures = [...page.querySelectorAll("figure img")];
+  page.classList.remove("tight");
+  if (!fits(page)) page.classList.add("tight");
+  if (page.matches(".beside")) return;
   for (let share = figures.length; share > 0; share--) {
-    const left = 720 - 30 - 42 - outer(page).getBoundingClientRect().height;
     const image = figures[share - 1];
-    widen(image, (image.height + left / share) * ratio(image));
+    widen(image, (image.height + left(page) / share) * ratio(image));
   }
 }
 
@@ -138,13 +152,19 @@ function divideLines(block, fits) {
   const more = block.cloneNode(false);
   const lines = block.innerHTML.split("\n");
   const words = block.textContent.split("\n");
-  let most = lines.length;
-  do block.innerHTML = lines.slice(0, --most).join("\n"); while (most > 1 && !fits());
+  const keep = (count) => (block.innerHTML = lines.slice(0, count).join("\n").trimEnd());
+  let most = 1;
+  for (let least = lines.length; most < least; ) {
+    const middle = Math.ceil((most + least) / 2);
+    keep(middle);
+    if (fits()) most = middle;
+    else least = middle - 1;
+  }
   const next = (k) => words.slice(k).find((line) => line.trim()) ?? "";
   const cost = (k) => next(k).search(/\S/) + (words[k].trim() ? 100 : 0);
   let best = most;
   for (let k = most; k > most / 3; k--) if (cost(k) < cost(best)) best = k;
-  block.innerHTML = lines.slice(0, best).join("\n").trimEnd();
+  keep(best);
   more.innerHTML = lines.slice(best).join("\n").replace(/^\n+/, "");
   return more;
 }
@@ -158,5 +178,5 @@ function shrink(table) {
   table.replaceWith(box);
   box.append(table);
   const room = () => box.clientWidth >= table.scrollWidth;
-  for (let size = 24; size > SMALLEST.table && !room(); size--) box.style.fontSize = `${size}px`;
+  for (let size = 24; size > SMALLEST && !room(); size--) box.style.fontSize = `${size}px`;
 }
