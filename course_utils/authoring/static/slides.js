@@ -1,9 +1,11 @@
 // Lays a deck out in slides of one screen each, then starts reveal.js.
-const SMALLEST = 18; // px of 720: text of a wide table
 const ROOM = 720 - 30 - 42 + 14; // px: the slide without its padding; a last margin may overlap it
 const LISTS = "tbody, ul, ol";
-const FIGURE = { least: 640, most: 1060, height: 430, square: 1.5, beside: 720 };
-// px: width, and height before it grows; width over height of one with words beside it, and width
+const FIGURE = { least: 640, share: 0.75, most: 1060, height: 430, square: 1.5, beside: 720 };
+// Least width in px and as a share of its own, largest width; height before it grows; width over
+// height of one that has the words beside it, and its largest width.
+const TABLE = [["pre", 24], ["pre", 22], ["pre", 20], ["pre", 18], ["pre-wrap", 20], ["pre-wrap", 18]];
+// Whether lines may be broken, and px of the letters; the first that is narrow enough counts.
 let heading = null; // the last one, repeated where a slide has none of its own
 
 window.MathJax = {
@@ -109,8 +111,10 @@ function finish(page) {
 
 const ratio = (image) => image.naturalWidth / image.naturalHeight;
 
+// Give a figure a width: half the screen or more, and so much that its words can be read.
 function widen(image, wanted) {
-  image.style.width = `${Math.floor(Math.min(FIGURE.most, Math.max(FIGURE.least, wanted)))}px`;
+  const width = Math.max(FIGURE.least, FIGURE.share * image.naturalWidth, wanted);
+  image.style.width = `${Math.floor(Math.min(FIGURE.most, width))}px`;
 }
 
 // Cutting
@@ -121,10 +125,15 @@ function cut(page, cell) {
   const parts = [...cell.children].filter((part) => !part.popover);
   while (parts.length && !fits(page)) rest.prepend(parts.pop());
   const block = rest.firstElementChild;
-  if (block && (!parts.length || parts.every(isHeading))) {
+  const alone = parts.every(isHeading);
+  if (block && (alone || block.matches(".markdown"))) {
+    const whole = block.cloneNode(true);
     cell.append(block);
     const more = divide(block, () => fits(page));
-    if (more) rest.prepend(more);
+    if (!alone && !fits(page)) {
+      block.remove(); // not even its beginning has room here
+      rest.prepend(whole);
+    } else if (more) rest.prepend(more);
   } else {
     while (isHeading(parts.at(-1))) rest.prepend(parts.pop());
   }
@@ -171,12 +180,15 @@ function divideLines(block, fits) {
 
 // Tables
 
-// Wrap a table in a box of its own, and make its text smaller until it fits in there.
+// Put a table into a box, in letters so small that it fits in there; if none are, the box scrolls.
 function shrink(table) {
   const box = document.createElement("div");
   box.className = "table";
   table.replaceWith(box);
   box.append(table);
-  const room = () => box.clientWidth >= table.scrollWidth;
-  for (let size = 24; size > SMALLEST && !room(); size--) box.style.fontSize = `${size}px`;
+  for (const [space, size] of TABLE) {
+    box.style.whiteSpace = space;
+    box.style.fontSize = `${size}px`;
+    if (table.scrollWidth <= box.clientWidth) return;
+  }
 }
