@@ -373,7 +373,19 @@ EXTRA_WITH = {
         ("jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "traitlets"), "authoring"
     ),
     "ray": "scale",
-    **dict.fromkeys(("furo", "myst_nb", "sphinx", "sphinx_copybutton"), "site"),
+    **dict.fromkeys(
+        (
+            "furo",
+            "jinja2",
+            "myst_nb",
+            "pygments",
+            "sphinx",
+            "sphinx-mathjax-offline",
+            "sphinx_copybutton",
+            "sphinx_revealjs",
+        ),
+        "site",
+    ),
 }
 """What installs a package that not every command needs."""
 

@@ -142,7 +142,7 @@ def shown(cell: NotebookNode, fragment: bool) -> Cell:
 
 
 def output_of(output: NotebookNode) -> Output | None:
-    """The best form of an output; nothing of warnings, and of widgets, which have no kernel here."""
+    """The best form of an output; None for warnings, and for widgets, which have no kernel here."""
     if output.output_type == "stream":
         return Output("text", ansi2html(output.text)) if output.name == "stdout" else None
     data = output.get("data", {})

@@ -93,7 +93,9 @@ def browser():
         chromium.close()
 
 
-def opened(browser: Browser, folder: Path, name: str, width: int = 1_280, height: int = 720) -> Page:
+def opened(
+    browser: Browser, folder: Path, name: str, width: int = 1_280, height: int = 720
+) -> Page:
     page = browser.new_page(viewport={"width": width, "height": height})
     page.set_default_timeout(60_000)
     page.asked, page.complaints = [], []  # type: ignore[attr-defined]
@@ -109,7 +111,11 @@ def opened(browser: Browser, folder: Path, name: str, width: int = 1_280, height
 def test_every_slide_can_be_read_from_the_last_row(browser, folder, name, width, height):
     page = opened(browser, folder, name, width, height)
     faults = page.evaluate(MEASURE, FOOT)
-    print(f"\n{name}, {width} × {height}: {page.evaluate('Reveal.getTotalSlides()')} slides", *faults, sep="\n  ")
+    print(
+        f"\n{name}, {width} × {height}: {page.evaluate('Reveal.getTotalSlides()')} slides",
+        *faults,
+        sep="\n  ",
+    )
     assert not faults
     assert not page.complaints
     assert all(address.startswith(("file:", "data:")) for address in page.asked)
@@ -122,4 +128,60 @@ def test_nothing_is_lost_where_a_slide_is_cut(browser, folder, name):
     written = (folder / name / "index.html").read_text(encoding="utf-8")
     before, after = page.evaluate(LETTERS, written)
     assert before == after
+    page.close()
+
+
+def test_the_code_of_a_figure_opens_over_the_slide_and_scrolls(browser, folder):
+    page = opened(browser, folder, "13_reinforcement_learning")
+    page.evaluate("""() => {
+        const long = (e) => e.textContent.split('\\n').length;
+        const found = [...document.querySelectorAll('[popover]')];
+        const slide = found.sort((a, b) => long(b) - long(a))[0].closest('section');
+        const place = Reveal.getIndices(slide);
+        Reveal.slide(place.h, place.v, 99);
+    }""")
+    before = page.evaluate("Reveal.getIndices()")
+    page.locator("section.present section.present .fold").click()
+    code = page.locator(":popover-open")
+    box = code.bounding_box()
+    assert box["y"] > 0 and box["y"] + box["height"] < 720
+    assert code.evaluate("e => getComputedStyle(e).overflowY") == "auto"
+    page.keyboard.press("ArrowRight")  # it is the code that keys move now
+    assert page.evaluate("Reveal.getIndices()") == before
+    page.keyboard.press("Escape")
+    assert code.count() == 0
+    assert not page.evaluate("Reveal.isOverview()")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("Reveal.getIndices()") != before
+    page.close()
+
+
+def test_the_speaker_sees_notes_with_mathematics(browser, folder):
+    page = opened(browser, folder, "07_dcn_v2")
+    page.evaluate("""() => {
+        const place = Reveal.getIndices(document.querySelector('.notes svg').closest('section'));
+        Reveal.slide(place.h, place.v);
+    }""")
+    with page.expect_popup() as window:
+        page.keyboard.press("s")
+    notes = window.value.locator(".speaker-controls-notes .value")
+    notes.locator("svg").first.wait_for()
+    text = notes.inner_text()
+    assert "Say:" in text
+    assert "$" not in text
+    assert "*" not in text
+    window.value.close()
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_a_fragment_appears_on_the_screen(browser, folder, width, height):
+    page = opened(browser, folder, "18_seminar_ranking", width, height)
+    page.evaluate("Reveal.slide(5)")
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+        shown = page.locator("section.present section.present")
+        assert shown.locator(".current-fragment, .content").first.is_visible()
+        box = shown.locator(".current-fragment, .content").last.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] < height
     page.close()
