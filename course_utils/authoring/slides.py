@@ -125,7 +125,7 @@ def stacks_of(notebook: NotebookNode) -> list[list[Slide]]:
             stacks[-1].append(Slide())
         slide = stacks[-1][-1]
         if kind == "notes":
-            slide.notes.append(as_html(cell.source, cell))
+            slide.notes.append(as_html(cell.source, cell.get("attachments")))
         else:
             slide.cells.append(shown(cell, fragment=kind == "fragment"))
     return stacks
@@ -134,7 +134,7 @@ def stacks_of(notebook: NotebookNode) -> list[list[Slide]]:
 def shown(cell: NotebookNode, fragment: bool) -> Cell:
     """A cell as it stands on a slide."""
     if cell.cell_type != "code":
-        return Cell(cell.id, fragment, text=as_html(cell.source, cell))
+        return Cell(cell.id, fragment, text=as_html(cell.source, cell.get("attachments")))
     lines = highlight(MARKS.sub("", cell.source), PythonLexer(), HtmlFormatter(nowrap=True))
     outputs = [found for output in cell.outputs if (found := output_of(output))]
     outputs.sort(key=lambda output: output.kind != "figure")
@@ -173,10 +173,10 @@ def joined(outputs: list[Output]) -> list[Output]:
     return found
 
 
-def as_html(text: str, cell: NotebookNode | None = None) -> str:
-    """Markdown as HTML, pictures in it; what leads to another notebook is no link here."""
+def as_html(text: str, pasted: dict[str, dict[str, str]] | None = None) -> str:
+    """Markdown as HTML, with pasted and stored pictures; links to notebooks become words."""
     renderer = IPythonRenderer(
         escape=False, exclude_anchor_links=True, embed_images=True, path=str(NOTEBOOKS),
-        attachments=(cell or {}).get("attachments", {}),
+        attachments=pasted,
     )  # fmt: skip
     return MarkdownWithMath(renderer).render(re.sub(r"\[([^]]*)\]\(\w+\.ipynb\)", r"\1", text))
