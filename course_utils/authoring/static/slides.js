@@ -126,7 +126,7 @@ function cut(page, cell) {
   while (parts.length && !fits(page)) rest.prepend(parts.pop());
   const block = rest.firstElementChild;
   const alone = parts.every(isHeading);
-  if (block && (alone || block.matches(".markdown"))) {
+  if (block && (alone || block.matches(".table"))) {
     const whole = block.cloneNode(true);
     cell.append(block);
     const more = divide(block, () => fits(page));
