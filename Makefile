@@ -12,7 +12,7 @@ LOG ?=
 export NB LOG DIR SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site tune claims ladder bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site slides tune claims ladder scaling bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ bench: $(VENV)/.equipped ## speed and memory, side by side with what you would u
 
 site: $(VENV)/.equipped ## the built notebooks as a static site in build/site
 	$(RUN) site
+
+slides: $(VENV)/.equipped ## a built notebook as a deck of slides in build/slides: make slides NB=07_dcn_v2
+	$(RUN) slides "$$NB"
 
 doctor: $(VENV)/.installed ## is this machine ready?
 	$(RUN) doctor

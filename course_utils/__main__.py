@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--no-open", action="store_true", help="do not open a browser")
     site = command("site", _site, "the built notebooks as a static site")
     site.add_argument("--to", type=Path, default=Path("build") / "site")
+    slides = command("slides", _slides, "a built notebook as a deck of slides")
+    slides.add_argument("name")
+    slides.add_argument("--to", type=Path, help="default: build/slides/NAME")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
     tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
     tune.add_argument("name")
@@ -305,6 +308,12 @@ def _site(args: argparse.Namespace) -> None:
     print(site.build(args.to))
 
 
+def _slides(args: argparse.Namespace) -> None:
+    from course_utils.authoring import slides
+
+    print(slides.build(args.name, args.to or Path("build") / "slides" / args.name))
+
+
 def _ladder(args: argparse.Namespace) -> None:
     from course_utils.authoring import readme
     from course_utils.authoring.freshness import code_hash
@@ -389,7 +398,10 @@ EXTRA_WITH = {
         ("jupytext", "nbclient", "nbconvert", "nbformat", "nbgrader", "traitlets"), "authoring"
     ),
     "ray": "scale",
-    **dict.fromkeys(("furo", "myst_nb", "sphinx", "sphinx_copybutton"), "site"),
+    **dict.fromkeys(
+        ("furo", "jinja2", "myst_nb", "pygments", "sphinx", "sphinx_copybutton"), "site"
+    ),
+    **dict.fromkeys(("sphinx-mathjax-offline", "sphinx_revealjs"), "site"),
 }
 """What installs a package that not every command needs."""
 

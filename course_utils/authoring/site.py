@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from course_utils.authoring import publish, readme
-from course_utils.authoring.source import PublishError
+from course_utils.authoring.source import PublishError, slide_type
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import written_whole
 
@@ -77,11 +77,7 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
         data = output.get("data", {})
         if told := data.get("text/markdown"):
             data["text/markdown"] = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", told)
-    notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if cell.metadata.get("slideshow", {}).get("slide_type") != "notes"
-    ]
+    notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "notes"]
     return notebook
 
 

@@ -137,6 +137,11 @@ def grading(grade_id: str, solution: bool) -> dict:
     return marks | {"grade": True, "locked": True, "points": 1}
 
 
+def slide_type(cell: NotebookNode) -> str:
+    """What a cell is in a presentation: `slide`, `notes`, …; empty if it says nothing."""
+    return cell.metadata.get("slideshow", {}).get("slide_type", "")
+
+
 def code_of(notebook: NotebookNode) -> list[str]:
     """The code cells as the source has them: inlined classes as the imports that name them."""
     return [
@@ -165,8 +170,7 @@ def exercises(notebook: NotebookNode) -> NotebookNode:
 
 def is_text(cell: NotebookNode) -> bool:
     """Whether a cell is text for the reader: the speaker's notes are not."""
-    notes = cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
-    return cell.cell_type == "markdown" and not notes
+    return cell.cell_type == "markdown" and slide_type(cell) != "notes"
 
 
 def is_graded(cell: NotebookNode) -> bool:

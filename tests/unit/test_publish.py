@@ -132,9 +132,11 @@ def test_a_built_notebook_shows_real_code_and_is_executed(course):
     assert publish.publish("90_tiny") == "current", "nothing changed, nothing is built"
     assert not list(course.rglob("*.partial"))
     blank = nbformat.read(course / "exercises" / "90_tiny.ipynb", as_version=4)
-    text = "\n".join(c.source for c in blank.cells)
+    text = "\n".join(c.source for c in blank.cells if c.cell_type == "code")
     assert "return 2 * x" not in text and "SOLUTION" not in text
     assert "raise NotImplementedError" in text
+    folded = '```python\ndef double(x):\n    """Twice x."""\n    return 2 * x\n```\n</details>'
+    assert folded in blank.cells[0].source
     assert [c.metadata.get("tags") for c in blank.cells[3:5]] == [["raises-exception"]] * 2
     assert all(not c.get("outputs") for c in blank.cells)
     exercise, check = (blank.cells[i].metadata["nbgrader"] for i in (3, 4))

@@ -34,6 +34,7 @@ NOT_IMPORTED = {
     "ruff": "a program",
     "sphinx-copybutton": "Sphinx finds it by name",
     "sphinx-mathjax-offline": "Sphinx finds it by name",
+    "sphinx-revealjs": "its files are read by name",
 }
 """Declared, and imported nowhere, with the reason."""
 
