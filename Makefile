@@ -74,6 +74,9 @@ claims: $(VENV)/.equipped ## run notebooks with several seeds: make claims SEEDS
 ladder: $(VENV)/.equipped ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder
 
+scaling: $(VENV)/.equipped ## train the larger points of notebook 19's curves: 75 minutes
+	$(RUN) scaling
+
 bench: $(VENV)/.equipped ## speed and memory, side by side with what you would use instead
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
 

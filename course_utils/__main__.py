@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     slides.add_argument("name")
     slides.add_argument("--to", type=Path, help="default: build/slides/NAME")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
+    command("scaling", _scaling, "train the larger points of notebook 19's curves and keep them")
     tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
     tune.add_argument("name")
     tune.add_argument("--log")
@@ -321,6 +322,13 @@ def _ladder(args: argparse.Namespace) -> None:
 
     ladder.measure(code_hash([ladder.MEASURED], assets=None))
     readme.write_readme()
+
+
+def _scaling(args: argparse.Namespace) -> None:
+    from course_utils.authoring.freshness import code_hash
+    from course_utils.lesson import scaling
+
+    scaling.measure(code_hash([scaling.MEASURED], assets=None))
 
 
 def _tune(args: argparse.Namespace) -> None:

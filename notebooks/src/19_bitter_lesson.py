@@ -1,0 +1,1010 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 19 · The bitter lesson
+#
+# *Lecture: the seminar's last part. Runs in about four minutes on two CPU cores.*
+#
+# In notebook 18 a network won with counters that people had thought of: thirty-three numbers a listen, each of them a
+# small theory of why music is played to its end. Here a model gets none of them. It reads what happened, *track, action,
+# track, action*, and has to find the theories itself. On few listens it must lose. The question is what becomes of its
+# loss when there are more.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What you will be able to do
+#
+# - tell a listener's past as a sequence of tracks and actions, in which no action is seen by its own prediction;
+# - write a layer of HSTU, and say what its pointwise attention keeps that a softmax loses;
+# - train one model for two questions: what comes next, and what will come of it;
+# - draw a scaling curve whose steps do not grow in secret, and fit a power law above a *known* floor;
+# - say where two curves cross, or that you cannot.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **For the speaker.** Let the room bet before the figure "two curves": does the sequence model catch up, and at how many
+# listens? Write the bets down. The point of the hour is not who wins. It is what one may say from five points.
+#
+
+# %% slideshow={"slide_type": "skip"}
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding, silu
+
+from course_utils import train
+from course_utils.data.log import open_log
+from course_utils.data.tasks.plays import ACTIONS
+from course_utils.data.tasks.ranking import ranking_task
+from course_utils.lesson import plots, scaling
+from course_utils.lesson.claims import Claims
+from course_utils.lesson.scaling import draws, interval
+from course_utils.lesson.widgets import interactive
+from course_utils.models.sequence.hstu import INPUTS
+from course_utils.models.sequence.sasrec import LAGS
+from course_utils.world.config import WorldConfig
+
+plots.use_style()
+SEED = train.seed_everything(19)
+log = open_log()
+claim = Claims(log)
+log.need_negatives()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# What has to come out before we call something a difference, set before anything was measured:
+#
+
+# %% slideshow={"slide_type": "skip"}
+NEAR = 0.002  # nats: two forms of a model that differ by less are the same to us
+STRAIGHT = 1.05  # a curve is a power law if no point lies further from its line than by this factor
+REACH = 100  # times the largest log: a crossing beyond that is not worth a number
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The argument
+#
+# *Sutton (2019)* looked back on seventy years of chess, Go, speech and vision, and saw the same story each time. People
+# build what they know into a program. It helps at once, and it satisfies. Then somebody takes a general method, one that
+# gets better simply by computing more, and gives it ten times, a hundred times the computation. It wins, and what was
+# built in stands in its way. The lesson is bitter because the knowledge was *true*.
+#
+# Two things in it are often lost in quoting:
+#
+# - it is about the **slope**, not about today's place: at any fixed budget the knowledge may well be ahead;
+# - it is a bet on **growth**. Who does not expect more data and more computation has no reason to follow it.
+#
+# In recommenders the knowledge is counters, and the general method a transformer over raw events. Both claims are about
+# lines on log axes. So we draw them.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: Sutton's essay is two pages; read one paragraph aloud. It is about chess and speech; that it holds for
+#   recommenders is a bet, and this notebook does not settle it.
+# - Ask: which part of notebook 18 would Sutton throw away first?
+# - Trap: rooms hear "knowledge is useless". The essay says that it helps, today, and that it stands in the way later.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## A past, told as it happened
+#
+# Three plays of one listener: two at 9:00:05 (a skip takes less than the log's five seconds), one later. Each becomes two
+# tokens. The first says which track, the second what came of it. The state at a *track* predicts what will come of it. The
+# state at an *action* predicts the next track.
+#
+# | token | 0 | 1 | 2 | 3 | 4 | 5 |
+# |---|---|---|---|---|---|---|
+# | play, second | 1, 5 s | 1, 5 s | 2, 5 s | 2, 5 s | 3, 20 s | 3, 20 s |
+# | tells | track | action | track | action | track | action |
+# | predicts | its action | next track | its action | next track | its action | next track |
+#
+# *Zhai et al. (2024), section 2.2.* Who may look at whom? With two tokens a play a plain triangle nearly does it: an action
+# stands behind its own prediction. But plays of one moment have no order, and no counter of notebook 18 sees them. So: a
+# token sees both tokens of *strictly earlier* plays, and the track of its own.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: one row of the table at a time: what does this token know, what must it not know?
+# - Ask: may the second play at 9:00:05 look at the first? No counter of notebook 18 does, so for equal terms it may
+#   not either.
+# - Trap: an action that is visible to its own prediction makes a perfect model in training and a useless one in
+#   service.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import visible
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))[0, 0].int()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Read the third row, the track of the second play: it sees itself and nothing else, because the first play shares its
+# moment. The fifth row sees all four tokens before it. An action (a column with an odd number) is never seen by the row
+# of its own track.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## HSTU
+#
+# A layer turns each token $x$ into four parts at once, weighs the others by SiLU instead of a softmax, and gates what it
+# has read:
+#
+# $$U, V, Q, K = \mathrm{SiLU}(W_1\, \mathrm{LN}(x)), \qquad A = \tfrac1N\, \mathrm{SiLU}\left(s\, QK^\top + \mathrm{rab}\right),
+# \qquad Y = x + W_2\left(\mathrm{LN}(AV) \odot U\right).$$
+#
+# *Zhai et al. (2024), equations 1 to 3.* There is no feed-forward network. rab is a learned number for how many tokens, and
+# one for how much time, lie between two tokens. $N$ is a constant. The scale $s$ is a trap: the authors' research code has
+# 1, their production code $1/\sqrt{d}$. We say which (the second).
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: four parts of each token, a weight without a softmax, a gate. That is all.
+# - Ask: what is missing if you know transformers? (The feed-forward network.)
+# - Trap: N is a constant. Who divides by the length of the padded batch gets another model in every batch.
+#
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import HSTULayer
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Against a double sum
+#
+# What a token reads, written as the definition says, in float64.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def read_by_loops(layer, x, seen, rab):
+    """AV of one sequence (T, d): sums over heads and tokens."""
+    _, v, q, k = silu(layer.f1(layer.before(x))).chunk(4, dim=1)
+    width = x.shape[1] // layer.heads
+    av = torch.zeros_like(x)
+    for i in range(len(x)):
+        for h in range(layer.heads):
+            own = slice(h * width, (h + 1) * width)
+            for j in range(len(x)):
+                if seen[i, j]:
+                    a = layer.scale * (q[i, own] @ k[j, own]) + rab[h, i, j]
+                    av[i, own] += a * torch.sigmoid(a) / layer.n * v[j, own]
+    return av
+
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+torch.manual_seed(0)
+layer = HSTULayer(dim=8, heads=2, n=128).double()
+x, rab = torch.randn(6, 8).double(), torch.randn(2, 6, 6).double()
+seen = visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))
+with torch.no_grad():
+    found = layer.read(x[None], seen, rab)[0][0]
+    wanted = read_by_loops(layer, x, seen[0, 0], rab)
+torch.allclose(found, wanted, atol=1e-14)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What a softmax loses
+#
+# "The weights of a softmax add up to one, so it cannot count." That sentence is often quoted, and it is true of $AV$ only.
+# Take $n$ tokens that are all alike. A softmax reads their mean: the same for any $n$. HSTU reads their sum. But then
+# comes a layer norm, which divides by the length of what was read, and the count is gone again!
+#
+# Unless something of another direction was read beside them. Put one different token first, and look behind the norm.
+#
+
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells: four panels, two curves in each. In which panels does a softmax stay flat, and in which
+# does SiLU?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: the quoted sentence is about AV, the first panel, and true there.
+# - Ask: why is the second panel flat for both? (A layer norm forgets lengths.)
+# - Trap: from "it can count" to "it ranks better" is a long way; the last experiment of the notebook walks it.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def read_of_alike(softmax, other, normed, counts=(1, 2, 4, 8, 16, 32)):
+    """Length of what the last of n equal tokens reads, for each n; `other`: one unlike them first."""
+    torch.manual_seed(3)
+    layer = HSTULayer(dim=16, heads=1, n=64, softmax=softmax).double()
+    alike, unlike, read = torch.randn(16).double(), torch.randn(1, 16).double(), []
+    for n in counts:
+        x = torch.cat([unlike[: int(other)], alike.expand(n, 16)])[None]
+        seen = torch.ones(1, 1, x.shape[1], x.shape[1], dtype=torch.bool)
+        av = layer.read(x, seen, torch.zeros(1))[0][0, -1]
+        read.append(nn.functional.layer_norm(av, av.shape, eps=0.0) if normed else av)
+    return torch.stack(read).detach()
+
+
+CASES = {
+    "AV, all alike": (False, False),
+    "LN(AV), all alike": (False, True),
+    "AV, one other first": (True, False),
+    "LN(AV), one other first": (True, True),
+}
+moved = {
+    (case, softmax): (read - read[:1]).norm(dim=1) / read[0].norm()
+    for case, (other, normed) in CASES.items()
+    for softmax in (False, True)
+    for read in [read_of_alike(softmax, other, normed)]
+}
+
+# %% slideshow={"slide_type": "fragment"}
+counts = [1, 2, 4, 8, 16, 32]
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharex=True)
+for ax, case in zip(axes, CASES, strict=True):
+    for softmax, color, label in ((False, "neural", "SiLU / N"), (True, "catboost", "softmax")):
+        style = "s--" if softmax else "o-"
+        ax.plot(counts, moved[case, softmax], style, color=plots.COLORS[color], label=label)
+    top = max(1.0, *moved[case, False].tolist(), *moved[case, True].tolist())
+    ax.set(xscale="log", title=case, xlabel="equal tokens n", ylim=(-0.06 * top, 1.1 * top))
+    ax.set_xticks([1, 4, 16], ["1", "4", "16"])
+    ax.minorticks_off()
+axes[0].set_ylabel("change since n = 1,\nin lengths of that")
+axes[0].legend()
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+most = {key: change.max().item() for key, change in moved.items()}
+SAME = 1e-9  # change, in lengths, below which a count left no trace
+claim(
+    "Of n equal tokens HSTU reads n times as much and a softmax always the same, in AV",
+    torch.allclose(moved["AV, all alike", False], torch.tensor(counts).double() - 1)
+    and most["AV, all alike", True] < SAME,
+    f"from 1 to 32 tokens: SiLU {most['AV, all alike', False]:.1f} lengths more, "
+    f"softmax {most['AV, all alike', True]:.0e}",
+)
+claim(
+    "Behind the layer norm the count is lost to both, unless another token was read beside them",
+    max(most["LN(AV), all alike", softmax] for softmax in (False, True)) < SAME
+    and most["LN(AV), one other first", False] > SAME,
+    f"SiLU: all alike {most['LN(AV), all alike', False]:.0e}, "
+    f"one other first {most['LN(AV), one other first', False]:.2f} lengths",
+)
+claim(
+    "With one other token first the softmax tells the count, too",
+    most["LN(AV), one other first", True] > SAME,
+    f"{most['LN(AV), one other first', True]:.2f} lengths",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So "HSTU counts and a softmax cannot" is a sentence about $AV$. In a real sequence tokens differ, and then both can count:
+# the softmax by how the shares shift. In $AV$ one grows without end and the other saturates; behind the norm, the last
+# panel, both saturate. Whether the difference matters on a log is a question for an experiment, below.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## One model, two predictions
+#
+# ARGUS (*Khrylchenko et al. 2025*) trains one transformer to predict the next item *and* the feedback on it. Every listen
+# teaches twice: which track was taken (out of tens of thousands), and what came of it. Inputs and candidates share one
+# table of vectors, so what is learned of tracks for one question serves the other.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: one listen, two lessons: what was taken, and what came of it.
+# - Ask: which of the two losses is larger, and what happens if nobody weighs them?
+# - Trap: the tenth was set by hand. It is no part of the trials, and nobody knows whether it is good.
+#
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.sequence.hstu import RelativeBias, lags
+
+# %% slideshow={"slide_type": "subslide"} tags=["inline"]
+from course_utils.models.sequence.hstu import Interleaved
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The loss: the log loss of "played to the end" at every track, plus a tenth of the sampled softmax over the next track at
+# every action. (The softmax's loss is more than ten times as large. With a share of 1 the model would mostly learn what
+# comes next. The tenth was set by hand and is no part of the trials.)
+#
+
+# %% slideshow={"slide_type": "skip"} tags=["inline"]
+from course_utils.models.sequence.hstu import At, TwoPredictions
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Does anything leak?
+#
+# Not "hardly": not one bit. Change what came of a play, and of all that are not earlier, and change every later track. The
+# state at the play's track, from which its feedback is predicted, must stay the same number, digit for digit.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a test of leaks compares bits, not means.
+# - Ask: why do later states have to change in the second claim? (Else a model that ignores its input would pass.)
+# - Trap: a small leak looks like a good model.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+draw, L, N_ACTIONS = torch.Generator().manual_seed(0), 12, 2 * len(ACTIONS)
+mixed = Interleaved(torch.arange(50) % 7, N_ACTIONS, dim=16, length=L).eval()
+for bias in mixed.biases:
+    nn.init.normal_(bias.place)
+    nn.init.normal_(bias.time)
+past = {
+    "track": torch.randint(1, 50, (64, L), generator=draw),
+    "action": torch.randint(N_ACTIONS, (64, L), generator=draw),
+    "time": torch.randint(0, 3, (64, L), generator=draw).cumsum(dim=1),  # many share a moment
+    "mask": torch.ones(64, L, dtype=torch.bool),
+}
+with torch.no_grad():
+    before, same, reached = mixed.states(**past)[0], [], []
+    for i in range(L):
+        now, other = past["time"][:, i : i + 1], dict(past)
+        late, later = past["time"] >= now, past["time"] > now
+        other["action"] = torch.where(late, (past["action"] + 1) % N_ACTIONS, past["action"])
+        other["track"] = torch.where(later, past["track"].flip(0), past["track"])
+        after = mixed.states(**other)[0]
+        same.append(torch.equal(after[~later], before[~later]))
+        reached.append(not torch.equal(after[later], before[later]))
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+claim(
+    "No prediction sees its own action, an action of its moment, or a later track: not one bit changes",
+    all(same),
+    f"{sum(same)} of {len(same)} places",
+)
+claim("… while later states do change", all(reached[:-3]), f"{sum(reached)} of {len(same)} places")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## The experiment
+#
+# Two families, one target: will this listen be played to its end?
+#
+# - **counters**: the network of notebook 18, ids and all 33 counters;
+# - **sequence**: two layers of HSTU over the last 64 plays, the same ids of track and artist, no counter, no id of the
+#   listener. Its actions say what the counters are made of: skipped, broken off or finished, by choice or by the radio.
+#   (Likes are left out, the counters have them.)
+#
+# Both learn from the latest $n$ listens before validation, and are judged on the same test rows. *Data* means listens with a
+# loss. What a model may **read** beside them is the same at every $n$: counters sum up the whole past, and windows reach
+# into it as far as 64 plays. So the counters bring knowledge of the whole log to the smallest $n$: that is what counters
+# are for.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: two families, one target, equal rows, equal trials.
+# - Ask: what do counters know at 8,000 listens that the sequence model does not? (The past of everybody, summed up.)
+# - Trap: "no counters" is no handicap that we invented: it is what the method promises to do without.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+whole = ranking_task(log, whole=True)
+task = scaling.judged(whole)
+N = len(task.positions["train"])
+SIZES = scaling.sizes(N)
+ABOVE = "nats above the oracle" if task.oracle is not None else "log loss (nats)"
+study = scaling.Study(log, task, SEED, Interleaved, TwoPredictions)
+pl.DataFrame(
+    {
+        "part": ["train", "validation", "test"],
+        "listens": [len(whole.positions[p]) for p in ("train", "validation", "test")],
+        "used": [len(task.positions[p]) for p in ("train", "validation", "test")],
+    }
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Validation and test take all rows of some listeners, always the same ones, so that windows are full. The larger half of the
+# curve takes long: it was measured once, by `make scaling`, with the functions that run below, and is kept in
+# `notebooks/assets/scaling.json`.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The floor is known
+#
+# A log loss has a floor that no model can go below: the entropy of the true chances. A power law fitted to a loss with its
+# floor left in is a bent line, and its exponent is wrong. The simulated world knows each listen's true chance $p$. A model
+# that says $q$ has an *expected* loss above the floor of
+#
+# $$\mathrm{KL}(p\,\|\,q) = p \log\frac{p}{q} + (1 - p) \log\frac{1-p}{1-q},$$
+#
+# and the coin that fell on that day is not in it. By hand: the true chance is .8, a model says .6. It loses
+# $.8 \log \frac{.8}{.6} + .2 \log \frac{.2}{.4} = .0915$ nats a listen.
+#
+# A warning: the truth also knows moods that no log shows. What every model of the log must lose for that is above the floor,
+# too, and we do not know how much.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Equal trials, honest steps
+#
+# Both families get seven trials (rate, and decay of tables) on the second smallest size. From there each size begins with
+# what its neighbour chose and tries two more: tables that decay more weakly as data grow, then a higher rate. Validation
+# chooses, three trainings a size and family. (A curve whose every point keeps the settings of its smallest is a curve of
+# bad settings: with more data a table needs less decay.) All other things are equal, too: a pass has about 200 steps at
+# *every* size, so the batch grows with $n$; both see the same $n$ targets in a pass; weights are averaged over the last
+# steps; training ends when validation stops improving, after 30 passes at most.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Write down your bet before you go on: does the sequence model catch up within 790,000 listens? If not, at how many?
+#
+
+# %% slideshow={"slide_type": "fragment"}
+kept = scaling.kept() if log.world == WorldConfig() else []
+usual = {(p.family, p.n): p for p in kept if p.model == scaling.usual(p.family, p.n)}
+LIVE = [n for n in SIZES if 1_000 <= n <= 32_000] or SIZES[-2:]
+TRIED, points = LIVE[-1], []
+for n in reversed(LIVE):
+    for family, enter in (("counters", study.counters), ("sequence", study.sequence)):
+        name, like, options = family, None, {}
+        if n != TRIED:
+            name, like = scaling.usual(family, n), family
+        if found := usual.get((family, n)):
+            options = {"lr": found.lr, "embedding_decay": found.embedding_decay}
+        enter(name, n, like, **options)
+        points.append(study.point(name, family, n))
+study.trials()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With the larger points, on the default log:
+#
+
+# %% slideshow={"slide_type": "subslide"}
+larger = [point for (_, n), point in usual.items() if n not in LIVE]
+points = sorted([*points, *larger], key=lambda point: (point.family, point.n))
+rows = study.rows_of_groups()
+drawn = draws(points, rows)
+pl.DataFrame(
+    {
+        "family": [point.family for point in points],
+        "listens": [f"{point.n:,}" for point in points],
+        ABOVE: [str(interval(values)) for values in drawn.T],
+        "passes": [len(point.valid_loss) for point in points],
+        "rate": [f"{point.lr:.1g}" for point in points],
+        "decay of tables": [f"{point.embedding_decay:.3g}" for point in points],
+        "steps": [point.steps for point in points],
+        "processor (s)": [point.seconds for point in points],
+    }
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# As foretold, decay falls as data grows: from 15 to 1.7 for the counters, from 15 to 5 for the sequence model. Two edges:
+# the counters chose the lowest rate that was tried at every size, the sequence model the highest one at the two largest.
+# Further out either might gain.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two curves
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def curve(family):
+    """Sizes (P,) of a family's points, and what they lose in each resample (1 + n, P)."""
+    at = [i for i, point in enumerate(points) if point.family == family]
+    return np.array([points[i].n for i in at]), drawn[:, at]
+
+
+def on_log_axes(ax, **labels):
+    """Logarithms on both axes, with plain numbers on the upright one."""
+    ax.set(xscale="log", yscale="log", **labels)
+    low, high = ax.get_ylim()
+    few = (0.001, 0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
+    ticks = [x for x in few if low <= x <= high]
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+
+
+ROLES = {"counters": "neural", "sequence": "history"}
+figure, ax = plt.subplots(figsize=(9.5, 5))
+for family, role in ROLES.items():
+    n, lost = curve(family)
+    low, high = np.quantile(lost[1:], [0.025, 0.975], axis=0)
+    ax.errorbar(
+        n,
+        lost[0],
+        yerr=[lost[0] - low, high - lost[0]],
+        fmt="o",
+        color=plots.COLORS[role],
+        capsize=3,
+        label=family,
+    )
+    a, b = scaling.power_law(n, lost)
+    wide = np.geomspace(n[0], 10 * n[-1], 50)
+    ax.plot(wide, a[0] * wide ** -b[0], "--", linewidth=1.5, color=plots.COLORS[role])
+on_log_axes(ax, xlabel="training listens", ylabel=ABOVE)
+ax.legend()
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Two nearly straight lines, nearly parallel; the upper one falls a little faster. Each interval is over listeners who
+# were drawn, and all points share the listeners, so differences are surer than the bars suggest.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 6 minutes.
+#
+# - Say: lower is better, both axes are logarithms, the dashes are power laws.
+# - Ask: who wins in ten times this log? In a thousand times? Look at your bets.
+# - Trap: bars that overlap do not mean "no difference": the same listeners judge all points.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+(n, with_counters), (_, without) = curve("counters"), curve("sequence")
+laws = {"counters": scaling.power_law(n, with_counters), "sequence": scaling.power_law(n, without)}
+exponent = {family: interval(b) for family, (_, b) in laws.items()}
+lead = without - with_counters  # what the counters are ahead by, in nats
+closed = interval(lead[:, 0] - lead[:, -1])
+steeper = interval(laws["sequence"][1] - laws["counters"][1])
+off = {
+    family: float(
+        np.exp(
+            np.abs(np.log(lost[0]) - np.log(laws[family][0][0] * n ** -laws[family][1][0])).max()
+        )
+    )
+    for family, lost in (("counters", with_counters), ("sequence", without))
+}
+meeting = scaling.crossing(laws["counters"], laws["sequence"])
+pl.DataFrame(
+    {
+        "family": list(laws),
+        "exponent b [95 %]": [str(exponent[family]) for family in laws],
+        "farthest point from the line": [f"× {off[family]:.3f}" for family in laws],
+        "lost at the smallest": [str(interval(x[:, 0])) for x in (with_counters, without)],
+        "… and at the largest": [str(interval(x[:, -1])) for x in (with_counters, without)],
+    }
+)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if task.oracle is not None:
+    claim(
+        "What the sequence model loses falls with data",
+        exponent["sequence"].positive,
+        f"exponent {exponent['sequence']}; counters {exponent['counters']}",
+    )
+    claim(
+        "It falls as a power law: no point is far from the line",
+        off["sequence"] < STRAIGHT,
+        f"× {off['sequence']:.3f}, margin × {STRAIGHT}; counters × {off['counters']:.3f}",
+        expected=None,
+    )
+    claim(
+        "With more data the counters' lead shrinks",
+        closed.positive,
+        f"lead {interval(lead[:, 0])} at the smallest size, {interval(lead[:, -1])} at the largest",
+    )
+    claim(
+        "The sequence model's line is the steeper one",
+        steeper.positive,
+        f"difference of exponents {steeper}",
+        expected=None,
+    )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if task.oracle is not None:
+    at = interval(meeting)
+    claim(
+        "Within this log the sequence model catches up",
+        interval(-lead[:, -1]).positive,
+        f"lead of the counters at the largest size {interval(lead[:, -1])}",
+        expected=False,
+    )
+    claim(
+        "Two power laws without a floor of their own would cross within a hundred times this log",
+        steeper.positive and at.high < np.log10(REACH * N),
+        f"at 10^{at.value:.1f} listens [10^{at.low:.1f}, 10^{at.high:.1f}]",
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The counters are ahead at every size. A hundred times the listens took a third of their lead away: .029 nats at the smallest
+# size, .018 at the largest. To put it another way: the sequence model with all 789,626 listens loses as much as the
+# counters' network with 24,970.
+#
+# And the crossing? The dashed lines meet at 10^15 listens, says the arithmetic, or anywhere between 10^10 and 10^38. The
+# largest public log has 10^9.7. It is a way to say: we do not know.
+#
+# It is worse than the interval says, which knows other *listeners* and no other *trainings*. `make scaling` trained the
+# smallest models with another seed. There the sequence model loses .1320 instead of .1345, and on the four sizes that it
+# measured the exponents differ by .0038 [−.0029, .0106]: nothing. One point, trained again, takes the slope's lead away, and
+# with it every crossing. So these lines are open. That the lead *shrinks* is safe: with that seed it falls by
+# .0072 [.0044, .0100].
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### How sure is an extrapolation?
+#
+# The interval above knows that other listeners might have been drawn. It does not know whether a line is the right curve.
+# Suppose that a part $c$ of what the sequence model loses can never be learned from any log. Then $\text{loss} - c$ is the
+# power law, and the same five points say something else about the future. Turn $c$ and watch the crossing run away.
+#
+
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# The counters' line gets no floor here. Give it one, and the crossing comes nearer again. Five points choose between
+# none of these.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: three panels fit the five points equally well to the eye.
+# - Ask: who would invest in which of them?
+# - Trap: an interval around an extrapolation is an interval *if the curve is right*.
+#
+
+
+# %% slideshow={"slide_type": "fragment"}
+def with_floor(c, ax):
+    """Draw both laws, the one of the sequence model above a floor c, far beyond the log."""
+    wide = np.geomspace(n[0], 1e12 * n[-1], 400)
+    (a, b), (d, e) = laws["counters"], scaling.power_law(n, without[0] - c)
+    lines = {"counters": a[0] * wide ** -b[0], "sequence": c + d * wide**-e}
+    for (family, line), lost in zip(lines.items(), (with_counters[0], without[0]), strict=True):
+        ax.plot(n, lost, "o", color=plots.COLORS[ROLES[family]])
+        ax.plot(wide, line, "--", linewidth=1.8, color=plots.COLORS[ROLES[family]], label=family)
+    ahead = wide[lines["sequence"] < lines["counters"]]
+    told = f"cross at {ahead[0]:.0e}" if len(ahead) else "no crossing here"
+    ax.axvspan(n[0], n[-1], color=plots.COLORS["muted"], alpha=0.12, linewidth=0)
+    on_log_axes(ax, xlabel="training listens (grey: measured)", title=f"c = {c:.3f}: {told}")
+
+
+lowest = float(without[0].min())
+figure, axes = plt.subplots(1, 3, figsize=(13.5, 4), sharey=True)
+for ax, share in zip(axes, (0, 0.4, 0.7), strict=True):
+    with_floor(share * lowest, ax)
+axes[0].set_ylabel(ABOVE)
+axes[0].legend()
+plt.show()
+
+
+# %% slideshow={"slide_type": "skip"}
+def turn(percent):
+    _, ax = plt.subplots(figsize=(8, 4.4))
+    with_floor(percent / 100 * lowest, ax)
+    ax.legend()
+    plt.show()
+
+
+interactive(turn, percent=(0, 90))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Was it the data, or the steps?
+#
+# More rows usually mean more steps, and then a scaling curve shows patience. Here a pass has as many steps at every size.
+# So look at validation after the *same number of passes*, hence of steps: do more rows still help? And how many passes did
+# each size want before it stopped?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: the dotted line is where all sizes have made equally many steps.
+# - Ask: what would this picture look like if more rows only meant more steps? (The curves would lie on each other.)
+# - Trap: passes of a large log are longer in seconds, not in steps.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+passes = {family: min(len(p.valid_loss) for p in points if p.family == family) for family in ROLES}
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True)
+for ax, family in zip(axes, ROLES, strict=True):
+    own = [point for point in points if point.family == family]
+    for point, color in zip(own, plt.cm.viridis(np.linspace(0, 0.85, len(own))), strict=True):
+        ax.plot(
+            range(1, len(point.valid_loss) + 1),
+            point.valid_loss,
+            "o-",
+            markersize=4,
+            color=color,
+            label=f"{point.n:,}",
+        )
+    ax.axvline(passes[family], color=plots.COLORS["muted"], linewidth=1, linestyle=":")
+    ax.set(title=family, xlabel="passes of about 200 steps")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+axes[0].set_ylabel("validation log loss (nats)")
+axes[1].legend(title="listens", bbox_to_anchor=(1.01, 1), loc="upper left")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for family in ROLES:
+    own = [point.valid_loss[passes[family] - 1] for point in points if point.family == family]
+    claim(
+        f"After equally many steps each size is better than the one before it: {family}",
+        all(np.diff(own) < 0),
+        ", ".join(f"{loss:.4f}" for loss in own) + f" after {passes[family]} passes",
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# At every size and in both families more rows are better after equally many steps: .516 … .482 for the sequence model
+# after seven passes. So it is the data. How long a size trained before it stopped is another matter, between 7 and 20
+# passes for the sequence model, and the seconds of the next figure hold that, too.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The same curve against computation
+#
+# Sutton's axis is computation, not data. The seconds are those of the processor, on all threads together, from the first
+# batch to the last, all passes and validation included (trials are not: both families had equally many).
+#
+
+# %% slideshow={"slide_type": "fragment"}
+figure, ax = plt.subplots(figsize=(9, 4.4))
+for family, role in ROLES.items():
+    own = [
+        (point.seconds, lost)
+        for point, lost in zip(points, drawn[0], strict=True)
+        if point.family == family
+    ]
+    ax.plot(*zip(*own, strict=True), "o-", color=plots.COLORS[role], label=family)
+on_log_axes(ax, xlabel="seconds of the processor in training", ylabel=ABOVE)
+ax.legend()
+plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Computation is the less kind axis. What the counters' network reaches in seven seconds, the sequence model reaches in
+# nine minutes: eighty times the computation for the same loss. (What it costs to count is not in it: 33 numbers for
+# each listen, once.) The curve's kink at 79,000 listens is a training that stopped after seven passes.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: Sutton's argument is about this axis.
+# - Ask: what is missing on the counters' side? (The people who thought of them, and the service that keeps them
+#   fresh.)
+# - Trap: seconds of a laptop's processor say nothing about a machine that is made for matrix products.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## And size?
+#
+# On one tenth of the training listens: the hidden layers of the network, and the vectors of the sequence model, narrower and
+# wider. Rate and decay are those of the usual width. (Kept by `make scaling`; another log shows nothing here.)
+#
+
+# %% slideshow={"slide_type": "fragment"}
+sized = {}
+if kept:
+    for family in ROLES:
+        own = [point for point in kept if point.family == family and point.n == SIZES[2]]
+        sized[family] = sorted(own, key=lambda point: point.parameters)
+    figure, ax = plt.subplots(figsize=(9, 4.2))
+    for family, own in sized.items():
+        lost = draws(own, rows)
+        low, high = np.quantile(lost[1:], [0.025, 0.975], axis=0)
+        ax.errorbar(
+            [point.parameters for point in own],
+            lost[0],
+            yerr=[lost[0] - low, high - lost[0]],
+            fmt="o-",
+            color=plots.COLORS[ROLES[family]],
+            capsize=3,
+            label=family,
+        )
+    ax.set(xscale="log", xlabel="parameters, tables of ids included", ylabel=ABOVE)
+    ax.legend()
+    plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+for family, own in sized.items():
+    lost = draws(own, rows)
+    claim(
+        f"Of three widths the widest loses least: {family}",
+        interval(lost[:, :-1].min(axis=1) - lost[:, -1]).positive,
+        ", ".join(
+            f"{point.parameters:,}: {value:.4f}" for point, value in zip(own, lost[0], strict=True)
+        ),
+        expected=None,
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Neither family gains from width on 79,000 listens. The counters' three widths lie within .0002 of each other; the
+# widest sequence model loses .0017 more than the narrowest. Each width was trained once, with the rate and the decay
+# that the usual one had chosen, so do not read more into it than this: on a log of this size, a larger model is not
+# what is missing.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Two parts, taken out
+#
+# On the second smallest size: a softmax in the place of SiLU / N (with seven trials of its own), and the loss of feedback
+# alone, without the next track (a part left out, so it takes the trials of the whole).
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Guess first: which change costs more, and does each of them cost something at all?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a softmax with trials of its own, and a loss left out.
+# - Ask: does this refute HSTU? (No: 25,000 listens and 64 plays, one training each. It says that the gain is not to be
+#   had for nothing.)
+# - Trap: "pointwise attention counts" was true in the toy. Here the count has little to tell that the last plays do
+#   not.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+study.sequence("softmax", TRIED, softmax=True)
+study.sequence("feedback alone", TRIED, like="sequence", share=0.0)
+parts = [study.point(name, "sequence", TRIED) for name in ("sequence", "softmax", "feedback alone")]
+taken = draws(parts, rows)
+figure, ax = plt.subplots(figsize=(9, 2.6))
+shown = {point.model: interval(values) for point, values in zip(parts, taken.T, strict=True)}
+plots.interval_plot(ax, shown, [plots.COLORS["history"]] * 3)
+ax.set(xlabel=f"{ABOVE}, 95 % intervals over listeners")
+plt.show()
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+gap = interval(taken[:, 1] - taken[:, 0])
+claim(
+    "HSTU's pointwise attention loses less than a softmax in the same layers",
+    gap.low > NEAR,
+    f"softmax − pointwise {gap}, margin {NEAR}",
+    expected=None,
+)
+gap = interval(taken[:, 2] - taken[:, 0])
+claim(
+    "Predicting the next track, too, makes the prediction of feedback better",
+    gap.low > NEAR,
+    f"without − with {gap}, margin {NEAR}",
+    expected=None,
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The softmax is .0029 *better* here, with as many trials, and the margin was .002. What the toy showed stays true of
+# $AV$; what it is good for is another question, and on windows of 64 plays it is good for nothing that we could see.
+# The next track's loss brings .0009, less than the margin. Both lines are open: one training each, on the second
+# smallest size.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Exercises
+#
+# ### 1 · Who may look at whom (easy)
+#
+# `time` (L,) are the moments of a listener's plays, in order; some may be equal. Token $2i$ is the track of play $i$, token
+# $2i + 1$ what came of it. Return (2L, 2L) bool: entry (i, j) says whether token i may look at token j. A token sees both
+# tokens of strictly earlier plays. Of its own play, a track sees itself, and an action sees both.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: exercise 1 in pairs on paper, 2 and 3 at home; 4 is a project.
+# - Ask: in exercise 3: what happens to the exponent if the floor is left in?
+# - Trap: in exercise 2 people divide by the number of tokens seen. N is a constant.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def seen(time: Tensor) -> Tensor:
+    """(L,) → (2L, 2L) bool: token i (first) may look at token j (second)."""
+    ### BEGIN SOLUTION
+    each, token = time.repeat_interleave(2), torch.arange(2 * len(time))
+    own = (token[:, None] // 2 == token // 2) & (token <= token[:, None])
+    return (each < each[:, None]) | own
+    ### END SOLUTION
+
+
+seen(torch.tensor([5, 5, 20])).int()
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_seen
+
+check_seen(seen)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 2 · A pointwise read (medium)
+#
+# One head of HSTU without rab: `q`, `k`, `v` (T, d), `seen` (T, T) bool, `n` the constant N. Return $AV$ (T, d) with
+# $A = \mathrm{SiLU}(QK^\top/\sqrt d)/N$ where something is seen, and 0 elsewhere.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+
+def pointwise(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, n: int) -> Tensor:
+    """(T, d) each, (T, T) bool → (T, d)."""
+    ### BEGIN SOLUTION
+    weights = silu(q @ k.T / math.sqrt(q.shape[1])) / n
+    return (weights * seen) @ v
+    ### END SOLUTION
+
+
+pointwise(torch.ones(3, 1), torch.ones(3, 1), torch.ones(3, 1), torch.ones(3, 3).tril().bool(), 8)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_pointwise
+
+check_pointwise(pointwise)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 3 · A power law above its floor (medium)
+#
+# `sizes` (P,) and `losses` (P,) of the same model, and the `floor` that no model can go below. Return $a$ and $b$ of
+# $\text{loss} - \text{floor} = a\, n^{-b}$: the least-squares line between natural logarithms.
+#
+
+# %% slideshow={"slide_type": "skip"}
+import torch
+from torch import Tensor
+
+
+def power_law(sizes: Tensor, losses: Tensor, floor: float) -> tuple[float, float]:
+    """(P,), (P,), () → a and b."""
+    ### BEGIN SOLUTION
+    x, y = sizes.double().log(), (losses.double() - floor).log()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
+    return (y.mean() - slope * x.mean()).exp().item(), -slope.item()
+    ### END SOLUTION
+
+
+power_law(torch.tensor([1e4, 1e5, 1e6]), torch.tensor([0.9, 0.6, 0.5]), 0.4)
+
+# %% slideshow={"slide_type": "skip"}
+from course_utils.checks.bitter_lesson import check_power_law
+
+check_power_law(power_law)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### 4 · Make it steeper (open)
+#
+# What would you give the sequence model: more plays to read (`LENGTH`), an hour of the day, likes as a third kind of action, four layers? Choose on validation, draw both curves again,
+# and say what changed: the place of the line, or its slope?
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+
+# %% slideshow={"slide_type": "fragment"}
+claim.recap()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## References
+#
+# - R. Sutton (2019). *The Bitter Lesson.* Essay, incompleteideas.net.
+# - J. Zhai, L. Liao, X. Liu et al. (2024). *Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for
+#   Generative Recommendations.* ICML.
+# - K. Khrylchenko et al. (2025). *Scaling Recommender Transformers to One Billion Parameters.* arXiv.
+# - J. Kaplan, S. McCandlish, T. Henighan et al. (2020). *Scaling Laws for Neural Language Models.* arXiv.
+# - J. Hoffmann et al. (2022). *Training Compute-Optimal Large Language Models.* NeurIPS.
