@@ -87,7 +87,7 @@ NEAR = 1.1  # times the squared error of a gradient, that we call as good
 FEW, MANY = 2, 4  # of eight things
 WINDOW, JUDGED = 20, 2_000  # plays of a profile; requests of the test
 TOP, PLACES, PASSES = 300, 20, 60  # tracks of the small catalogue, places of its lists, epochs
-LONG = 3 * PASSES  # epochs where half is left out
+LONG = 2 * PASSES  # epochs where half is left out
 RATE, DRAWS = 0.01, 512  # of IRGAN; tracks drawn
 ZERO, ZERO_LOG, ZERO_ALONE = 0.03, 0.3, 0.1  # α of ZR: small catalogue, log, log without a judge
 MOST, BATCH = 2_000, 256  # tracks of the larger catalogue; profiles of a step
@@ -609,7 +609,7 @@ pairs = [
 ]
 
 # %% slideshow={"slide_type": "subslide"}
-enough = int((later["test"].sum(dim=1) > 0).sum()) >= LEAST_GROUPS
+enough = int((later["test"][held].sum(dim=1) > 0).sum()) >= LEAST_GROUPS
 if enough:
     scores, roles = ({name: one[i] for name, one in outcomes.items()} for i in (0, 1))
     measured = compare(scores, everybody, *pairs)
