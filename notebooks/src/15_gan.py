@@ -774,6 +774,7 @@ class Writer(nn.Module):
         return self.layers(torch.cat([self.noise(condition), z], dim=1))
 
 
+# %% slideshow={"slide_type": "fragment"}
 class Judge(nn.Sequential):
     """A logit (B,) of profiles (B, K) and their conditions (B, K)."""
 
@@ -962,6 +963,7 @@ def right_of(judge: Judge, writer: Writer, mask: str) -> Tensor:
     return ((judge(real, real) > 0).double() + (judge(fake, real) < 0)) / 2
 
 
+# %% slideshow={"slide_type": "fragment"}
 told_right = {"a coin": Mean(torch.full((int(held.sum()),), 0.5))}
 for name, (writer, judge), mask in (
     ("ZP, best epoch", runs["ZP"].best, ZP["mask"]),
