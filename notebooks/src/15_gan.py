@@ -641,12 +641,15 @@ if enough:
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Deshpande & Khapra (2020)* looked into IRGAN and found two things: that its constant baseline is a problem, and that the
-# generator *harms*. IRGAN_TEXT
+# generator *harms*. Ours is a small catalogue and a small model. At the larger rate the game takes away a large part of what
+# likelihood had taught, and the same rewards, shuffled, take much less: it is the game that harms, not the shaking. At a
+# tenth of the rate there is little harm, and no gain either. The baseline makes no difference that could be told.
 #
 # Why the discriminator fails, the toy tells. The better the generator, the nearer $D^* = p / (p + \pi)$ is to ½ **for every
 # track**: telling $p$ from $\pi$ takes no knowledge of who likes what. Against the generator that likelihood has trained,
 # standing still, the discriminator ends below the popular list. Its logit is $\log p - \log \pi$, so the sum with $\log \pi$
-# should be the best of all. DISC_TEXT
+# should be $\log p$, the best of all. Compare it with $\log \pi$ alone: a
+# discriminator that has learned nothing adds nothing.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -703,7 +706,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# STRAY_TEXT
+# So a baseline of ½ is a problem where one side wins. In our game the judge is near ½ at the end, and there it is none. That
+# is why the two games above end alike.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1042,7 +1046,22 @@ if enough:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# ID_TEXT
+# Read the left figure first. What ZP loses at a track that is taken out grows with every epoch: at its best epoch most of
+# what it writes is still guessed from the other tracks, later more and more is copied. A random input changes nothing
+# in that. The study names two reasons, no random input and the real profile as condition: here the first is none. Half of
+# the condition left out slows the copying and does not stop it.
+#
+# And without a judge it goes the same way. So the *game* is not needed for a copy: any loss whose best answer is the
+# profile will do. In ZP the judge teaches the ones and the pull the zeros. A judge that never learns teaches no copy.
+#
+# Does the judge not see it? The judge of the game answers like a coin, at the best epoch and at the end. Yet a fresh one, ten
+# times as fast, tells most profiles from real ones, of listeners that neither has seen. So it is not fooled, it is slow. A
+# fast judge in the game is no cure: then ZP learns to recommend next to nothing. All this is for one rate of the judge.
+#
+# Without zero reconstruction none of the generators learns much. With the mask alone it writes ones everywhere (the
+# table: as much at other tracks as at the given ones), and there a fresh judge is a coin as well, as foretold. With
+# nothing masked, and with the mask opened at drawn tracks, a copy would be perfect, and is not found: one answer of
+# a judge says little about 300 numbers.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1187,7 +1206,10 @@ for told, pair, expected in (
     claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=expected)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# CONTEST_TEXT
+# The game finds more than the popular list and less than the others. What it costs is seen in one pair: the very same
+# generator, by plain squared error and without a judge, finds as much as Mult-VAE and EASE, in less time. On the small
+# catalogue the two could not be told apart. With the mask alone next to nothing is learned, with trials of its own,
+# too. One training seed, one rate for both sides, and CFGAN over listeners: no wider than that.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1219,7 +1241,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# LISTS_TEXT
+# Coverage grows from the mask alone to ZP to the rivals, in the order of what they find. But is the narrow one a collapse
+# onto what everybody plays? Look at the last column. The popular list gives the most played tracks the largest share of
+# its places, as it must, and no CFGAN comes up to it. A generator with the mask alone tends to 1 everywhere: its order says
+# little, and much the same lists go to everybody. That is a generator that has learned next to nothing. A collapse to the
+# popular, as on the toy to one thing, we did not find.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
