@@ -1096,7 +1096,8 @@ print(f"{len(inputs['train']['plays']):,} profiles, {N - 1:,} tracks")
 # ### The rivals
 #
 # The popular list and EASE with the settings that notebook 14 tried, and its Mult-VAE. Every network gets seven trials,
-# twenty epochs at most, and is stopped when validation has not improved for more than four.
+# and has twenty epochs at most here; it is stopped when validation has not improved for more than four. (Only in
+# Mult-VAE's trials it was ten and two: that can but hold back the rival that wins.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
