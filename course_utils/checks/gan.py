@@ -25,6 +25,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
     detach = "the judge's loss must not reach the generator: show it `.detach()`-ed profiles"
     reach = "the generator's loss must reach the generator: no `.detach()` there, no `no_grad`"
     fool = "the generator wants the judge to say yes: −log σ(written)"
+    learn = "the judge must learn from both: detach the *profile* that it is shown, not its answer"
     mean = "a mean over the listeners, for real and for written profiles by themselves"
 
     def with_gradients(write: Tensor, judge: Tensor, real: Tensor, known: Tensor) -> Any:
@@ -43,7 +44,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
         if not given[0].requires_grad:
             raise CheckFailed("the judge would learn nothing: its loss reaches no weight at all")
         slopes = [_slope(value, theta) for value in given]
-        return *(value.detach().reshape(()) for value in given), *slopes
+        return *(value.detach().reshape(()) for value in given), *slopes, _slope(given[0], phi)
 
     plain = inspect.isfunction(losses) and not inspect.isgeneratorfunction(losses)
     if plain:
@@ -59,7 +60,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
                     "real": (drawn(5, 3, seed=2) > 0).float(),
                     "known": (drawn(5, 3, seed=3) > 0).float(),
                 },
-                [f"{labels}; {mean}", f"{fool}; {mean}", detach, reach],
+                [f"{labels}; {mean}", f"{fool}; {mean}", detach, reach, learn],
             ),
             (
                 {
@@ -95,6 +96,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
             "the generator's loss",
             "the judge's gradient in the generator",
             "the generator's gradient",
+            "the judge's own gradient",
         ),
         tolerance=1e-4,
     )
@@ -134,11 +136,14 @@ def _game(
         by_writer = chance * (-1.0 if saturating else 1.0)
     else:
         of_writer, by_writer = softplus(-no).mean(), chance - 1
+    by_real = -sign * (-sign * yes).sigmoid()
+    shown = torch.cat([real, known], dim=1), torch.cat([known @ theta, known], dim=1)
+    judged = (shown[0].T @ by_real + shown[1].T @ by_judge) / n
     outer = [torch.outer(known.T @ by / n, of_shown) for by in (by_judge, by_writer)]
     seen = outer[0] if reaching else torch.zeros_like(theta)
     own = torch.zeros_like(theta) if cut else outer[1]
     whole = share if share > 1 else 1.0
-    return share * of_judge, whole * of_writer, share * seen, whole * own
+    return share * of_judge, whole * of_writer, share * seen, whole * own, share * judged
 
 
 def check_shown(shown: Callable[[Tensor, Tensor, Tensor, Tensor], Pair]) -> None:
@@ -198,7 +203,7 @@ def check_coverage(coverage: Callable[[Tensor, int], float]) -> None:
         lambda lists, n: len(set(lists.flatten().tolist()) - {-1}) / n,
         cases=[
             (
-                {"lists": torch.tensor([[3, 7, 1], [7, 3, -1], [7, 2, 3]]), "n_tracks": 40},
+                {"lists": torch.tensor([[3, 7, 0], [7, 3, -1], [7, 2, 3]]), "n_tracks": 40},
                 f"{whole}; {empty}",
             ),
             (
@@ -232,6 +237,10 @@ def check_coverage(coverage: Callable[[Tensor, int], float]) -> None:
                 "a track counts once, in however many lists it stands",
             ),
             (lambda lists, n: len(lists.unique()) / n, empty),
+            (
+                lambda lists, n: len(lists[lists > 0].unique()) / n,
+                "tracks are numbered from 0: 0 is a track, −1 is none",
+            ),
             (lambda lists, n: len(_listed(lists)), "a share is wanted: divide by the catalogue"),
         ],
     )

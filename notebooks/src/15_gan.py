@@ -27,7 +27,7 @@
 #
 # - play the minimax game to its end on a toy, and say what both sides answer there;
 # - see why the loss of the paper's first page is not the one that is trained with;
-# - make a generator collapse, and measure it;
+# - make a generator collapse on a toy, and look for it in lists of tracks;
 # - let a generator draw *tracks*, which cannot be differentiated, and choose a baseline;
 # - tell a generator that recommends from one that copies its input;
 # - judge CFGAN against a popular list, a linear model and a VAE under one protocol.
@@ -40,6 +40,7 @@
 #
 
 # %% slideshow={"slide_type": "skip"}
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,20 +83,18 @@ plots.use_style()
 SEED = train.seed_everything(15)
 log = open_log()
 claim = Claims(log)
-MORE, FOOLED = 0.05, 0.05  # of a correlation, that we call more; nats from log 4
-QUIET = 1.1  # times the squared error of a gradient, that we call as quiet
+NEAR = 1.1  # times the squared error of a gradient, that we call as good
+FEW, MANY = 2, 4  # of eight things
 WINDOW, JUDGED = 20, 2_000  # plays of a profile; requests of the test
 TOP, PLACES, PASSES = 300, 20, 60  # tracks of the small catalogue, places of its lists, epochs
+LONG = 2 * PASSES  # epochs where half is left out
 RATE, DRAWS = 0.01, 512  # of IRGAN; tracks drawn
 ZERO, ZERO_LOG, ZERO_ALONE = 0.03, 0.3, 0.1  # α of ZR: small catalogue, log, log without a judge
-MOST, EPOCHS, BATCH = (
-    2_000,
-    10,
-    256,
-)  # tracks of the larger catalogue; epochs at most; profiles of a step
+MOST, BATCH = 2_000, 256  # tracks of the larger catalogue; profiles of a step
+EPOCHS, PATIENCE = 20, 4  # for each rival: at most, and without improvement
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `QUIET` stood there before any result; `MORE` and `FOOLED` were written after single runs had been seen.
+# `NEAR` stood there before any result; `FEW` and `MANY` were written after single runs had been seen.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -154,6 +153,10 @@ def write_step(theta: Tensor, phi: Tensor, rate: float) -> None:
     step(theta, -(theta.softmax(dim=0) * softplus(phi.detach())).sum(), rate)
 
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Two checks first, of a formula each: no news, but they would find a slip of ours.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 p_g = START.softmax(dim=0)
@@ -164,9 +167,11 @@ found, exact = phi.detach().sigmoid(), best_discriminator(p, p_g)
 off = (found - exact).abs().max().item()
 divergence = jensenshannon(p, p_g) ** 2
 off_value = abs(value(p, p_g, exact).item() - (2 * divergence - math.log(4)))
-claim("Gradient ascent finds the discriminator of the formula", off < 1e-3, f"off by {off:.0e}")
 claim(
-    "Its value is twice the Jensen–Shannon divergence, as SciPy has it, minus log 4",
+    "Check: gradient ascent finds the discriminator of the formula", off < 1e-3, f"off by {off:.0e}"
+)
+claim(
+    "Check: its value is twice the Jensen–Shannon divergence, as SciPy has it, minus log 4",
     off_value < 1e-10,
     f"off by {off_value:.0e}",
 )
@@ -205,31 +210,30 @@ left.annotate(
 )
 left.set(xlabel="round", ylabel="V (nats)", xscale="log")
 for name, far, color in (
-    ("largest |D − ½|", (fair["D"] - 0.5).abs().amax(dim=1), "crosses"),
-    ("largest |p − p_g|", (fair["p_g"] - p).abs().amax(dim=1), "neural"),
+    ("largest $|D - ½|$", (fair["D"] - 0.5).abs().amax(dim=1), "crosses"),
+    ("largest $|p - p_g|$", (fair["p_g"] - p).abs().amax(dim=1), "neural"),
 ):
     right.plot(rounds, far, color=plots.COLORS[color], label=name)
-right.set(xlabel="round", yscale="log", xscale="log", ylim=(1e-6, 1))
+right.set(xlabel="round", ylabel="of chances", yscale="log", xscale="log", ylim=(1e-6, 1))
 right.legend(loc="lower left")
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 ends = {
-    "D − ½": (fair["D"][-1] - 0.5).abs().max().item(),
-    "V + log 4": abs(values[-1].item() + math.log(4)),
     "p − p_g": (fair["p_g"][-1] - p).abs().max().item(),
+    "D − ½": (fair["D"][-1] - 0.5).abs().max().item(),
 }
 claim(
-    "In the end the generator has the data's chances, D is ½ everywhere, and the value −log 4",
+    "In the end the generator has the data's chances, and D is ½ everywhere",
     max(ends.values()) < 1e-3,
     ", ".join(f"{name} {far:.0e}" for name, far in ends.items()),
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# They do not walk there straight. They chase each other round the end and come closer: what one side does well is what the
-# other must answer next. That is not a matter of course. With a rate too large, or with real networks, the chase may
-# go on for ever.
+# They do not walk there straight. They chase each other round the end and come closer. That $V$ ends at −log 4 is algebra,
+# once $D$ is ½: the generator does not even come into it. And it says little on the way. It passes −log 4 when both are
+# still far off, and falls below. Theorem 1 forbids that for $V(D^*)$ alone, and here $D$ is what has been learned so far.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -298,10 +302,15 @@ claim(
     f"{far['−log D']:.2f} at a distance of 8",
 )
 claim(
-    "From afar −log D arrives while the loss as written has hardly moved",
+    "From afar, at the same rate, −log D arrives while the loss as written has hardly moved",
     abs(ways[False][-1]) < 0.1 and ways[True][100] > 4,
     f"after 100 steps {ways[True][100]:.2f} and {ways[False][100]:.2f}, after 300 {ways[True][-1]:.2f} and {ways[False][-1]:.3f}",
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# What is lost is time: with three times the rate the loss as written arrives within a hundred steps, too. And Adam, which
+# scales its steps, hides most of it.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Mode collapse
@@ -322,23 +331,25 @@ theta = START.clone().requires_grad_()
 for _ in range(600):
     write_step(theta, still, rate=1.0)
 alone = theta.detach().softmax(dim=0)
-greedy = play(per_turn=50, rate=3.0, rounds=60)
+greedy = play(per_turn=50, rate=3.0, rounds=200)
 
 # %% slideshow={"slide_type": "subslide"}
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), width_ratios=[2, 3])
 place = np.arange(1, len(p) + 1)
-left.bar(place - 0.2, p, 0.4, color=plots.COLORS["data"], label="data")
+left.bar(place - 0.2, p, 0.4, color=plots.COLORS["oracle"], label="data")
 left.bar(place + 0.2, alone, 0.4, color=plots.COLORS["neural"], label="generator")
-left.set(xlabel="what happens", ylabel="chance", title="D stands still")
+left.set(xlabel="what happens", ylabel="chance", title="D stands still", xticks=place)
 left.legend()
+first = range(1, 61)
 for run, name, color in ((fair, "1 step", "neural"), (greedy, "50 large steps", "crosses")):
-    right.plot(different(run["p_g"])[:60], color=plots.COLORS[color], label=f"{name} for each of D")
-right.axhline(different(p), color=plots.COLORS["oracle"], linestyle=":")
-right.annotate("data", (59, different(p)), xytext=(0, -18), textcoords="offset points", ha="right")
+    right.plot(
+        first, different(run["p_g"])[:60], color=plots.COLORS[color], label=f"{name} for each of D"
+    )
+right.axhline(different(p), color=plots.COLORS["oracle"], linestyle=":", label="data")
 right.set(
     xlabel="round", ylabel="different things, exp(entropy)", ylim=(0.8, 8.6), title="both learn"
 )
-right.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, -0.2))
+right.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.2), columnspacing=1)
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -348,11 +359,11 @@ claim(
     different(alone).item() < 1.05 and int(alone.argmax()) == int(still.argmax()),
     f"{different(alone):.2f} of {len(p)}",
 )
-lowest = different(greedy["p_g"][10:])
+late = different(greedy["p_g"][100:])
 claim(
-    "A generator that runs far ahead of the discriminator comes near that, and does not stay there",
-    lowest.min().item() < 2 < 4 < lowest.max().item(),
-    f"between {lowest.min():.2f} and {lowest.max():.2f}, the data {different(p):.2f}",
+    "With fifty large steps for each of D it comes near that, leaves it, and does not settle",
+    late.min().item() < FEW < MANY < late.max().item(),
+    f"in the second hundred of rounds between {late.min():.2f} and {late.max():.2f}, the data {different(p):.2f}",
 )
 
 
@@ -370,8 +381,8 @@ interactive(chase, steps=(1, 60), rate=(0.5, 4.0, 0.5))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each round the generator throws itself on what the discriminator trusts most. The discriminator takes its trust away,
-# and the generator moves on. In a recommender the one thing would be the tracks that everybody plays. So we will
-# measure it: how much of the catalogue stands in somebody's list.
+# and the generator moves on. It takes both to keep that going, the fifty and their size: try it. In a recommender the one
+# thing might be the tracks that everybody plays. At the end we will measure whether it is.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -429,7 +440,8 @@ print(f"{len(given):,} listeners, {given.sum(dim=1).mean():.0f} of {len(top)} tr
 
 # %% slideshow={"slide_type": "fragment"}
 def recall(scores: Tensor, part: str) -> Tensor:
-    """(listeners,) share of the tracks played later that stand in the first places; NaN where none was."""
+    """(listeners,) share of the first places that hold tracks played later, or, where fewer than
+    that many were, share of those tracks that stand there; NaN where none was."""
     listed = scores.masked_fill(given > 0, -torch.inf).topk(min(PLACES, len(top)), dim=1).indices
     wanted = later[part].sum(dim=1)
     found = later[part].gather(1, listed).sum(dim=1) / wanted.clamp(max=PLACES)
@@ -439,21 +451,19 @@ def recall(scores: Tensor, part: str) -> Tensor:
 class Best:
     """The scores of a training run: those at its end, and those that validation liked best.
 
-    `way` holds how alike scores and profiles are, of listeners held out, recall on validation, and
-    the judge's loss.
+    `rows` are the listeners who are asked; `way` holds recall on validation.
     """
 
-    def __init__(self) -> None:
-        self.level, self.epoch, self.way = -1.0, 0, list[tuple[float, float, float]]()
+    def __init__(self, rows: Tensor) -> None:
+        self.rows, self.level, self.epoch, self.way = rows, -1.0, 0, list[float]()
 
-    def look(self, epoch: int, scores: Tensor, loss: float = math.nan) -> None:
-        """Judge scores (listeners, tracks) by what was played in the weeks of validation."""
+    def look(self, epoch: int, scores: Tensor) -> bool:
+        """Whether scores (listeners, tracks) find more than ever in the weeks of validation."""
         self.last = scores.detach()
-        level = recall(self.last, "validation").nanmean().item()
-        alike = likeness(self.last[held], given[held]).mean().item()
-        self.way.append((alike, level, loss))
-        if level > self.level:
-            self.level, self.epoch, self.scores = level, epoch, self.last
+        self.way.append(recall(self.last, "validation")[self.rows].nanmean().item())
+        if better := self.way[-1] > self.level:
+            self.level, self.epoch, self.scores = self.way[-1], epoch, self.last
+        return better
 
 
 def compare(scores: dict[str, Tensor], rows: Tensor, *pairs: tuple[str, str]) -> dict:
@@ -474,9 +484,12 @@ popular = given.mean(dim=0).expand_as(given)
 # A vector for each listener and each track, as in the paper's experiment on recommendation. It can be trained
 #
 # 1. as a **generator, by likelihood**: the played tracks are to be likely. So the paper starts, too;
-# 2. as a **discriminator, with uniform negatives**: a played track or any other?
+# 2. as a **discriminator**: a played track or another one? The others are drawn at random, or by the generator;
 # 3. in the **game**: the generator draws tracks, the discriminator tells them from played ones, and its answer is the
 #    generator's reward.
+#
+# If the generator gets worse in the game, whose fault is it? Drawing alone shakes the weights. So there is a control: the
+# same rewards, *shuffled* among the draws, which say nothing about any track. And both at two rates.
 #
 
 
@@ -484,12 +497,12 @@ popular = given.mean(dim=0).expand_as(given)
 class Factors(nn.Module):
     """A score of every listener and track, u·v + b."""
 
-    def __init__(self, dim: int = 16) -> None:
+    def __init__(self, rate: float = RATE, decay: float = 1.0, dim: int = 16) -> None:
         super().__init__()
         self.u = nn.Parameter(0.1 * torch.randn(len(given), dim))
         self.v = nn.Parameter(0.1 * torch.randn(len(top), dim))
         self.b = nn.Parameter(torch.zeros(len(top)))
-        self.optimizer = torch.optim.AdamW(self.parameters(), lr=RATE, weight_decay=1.0)
+        self.optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=decay)
 
     def forward(self) -> Tensor:
         return self.u @ self.v.T + self.b
@@ -518,73 +531,93 @@ def told_apart(logits: Tensor, negatives: Tensor) -> Tensor:
 
 # %% slideshow={"slide_type": "fragment"}
 torch.manual_seed(SEED)
-writer, by_likelihood = Factors(), Best()
+writer, by_likelihood = Factors(), Best(everybody)
 for number in range(150):
     writer.learn(-(given * writer().log_softmax(dim=1)).sum() / given.sum())
-    if number % 10 == 9:
-        by_likelihood.look(number, writer())
-        if by_likelihood.epoch == number:
-            start = {name: values.clone() for name, values in writer.state_dict().items()}
+    if number % 10 == 9 and by_likelihood.look(number, writer()):
+        start = {name: values.clone() for name, values in writer.state_dict().items()}
 
-torch.manual_seed(SEED)
-judge, with_uniform = Factors(), Best()
-for number in range(200):
-    judge.learn(told_apart(judge(), tracks(torch.ones_like(given))))
-    if number % 10 == 9:
-        with_uniform.look(number, judge())
+
+def discriminator(chances: Tensor, rounds: int = 200) -> tuple[Factors, Best]:
+    """A discriminator whose negatives are drawn by chances that stand still."""
+    torch.manual_seed(SEED)
+    judge, kept = Factors(), Best(everybody)
+    for number in range(rounds):
+        judge.learn(told_apart(judge(), tracks(chances)))
+        if number % 10 == 9:
+            kept.look(number, judge())
+    return judge, kept
+
+
+even = torch.full_like(given, 1 / len(top))
+log_written = by_likelihood.scores.log_softmax(dim=1)
+judge, against_random = discriminator(even)
+_, against_writer = discriminator(log_written.exp())
 
 
 # %% slideshow={"slide_type": "subslide"}
-def irgan(baseline: str, rounds: int = 200) -> dict[str, Any]:
-    """The game, from the generator that likelihood has trained."""
+def irgan(
+    rate: float = RATE, baseline: str = "½", shuffled: bool = False, rounds: int = 200
+) -> dict[str, Any]:
+    """The game, from the generator that likelihood has trained, which no longer decays."""
     torch.manual_seed(SEED)
-    writer, judge = Factors(), Factors()
+    writer, judge, kept = Factors(rate, decay=0.0), Factors(), Best(everybody)
     writer.load_state_dict(start)
-    seen: dict[str, Any] = {"writer": Best(), "judge": Best(), "models": (writer, judge)}
     for number in range(rounds):
         with torch.no_grad():
             chances = writer().softmax(dim=1)
         judge.learn(told_apart(judge(), tracks(chances)))
         drawn = tracks(chances)
         reward = judge().detach().sigmoid().gather(1, drawn)
-        b = reward.mean(dim=1, keepdim=True) if baseline == "mean" else 0.5
+        if shuffled:
+            reward = reward.flatten()[torch.randperm(reward.numel())].view_as(reward)
+        others = (reward.sum(dim=1, keepdim=True) - reward) / (drawn.shape[1] - 1)
         log_chance = writer().log_softmax(dim=1).gather(1, drawn)
-        writer.learn(reinforce_loss(log_chance, reward, b))
+        writer.learn(reinforce_loss(log_chance, reward, others if baseline == "mean" else 0.5))
         if number % 10 == 9:
-            seen["writer"].look(number, writer())
-            seen["judge"].look(number, judge())
-    return seen
+            kept.look(number, writer())
+    return {"writer": kept, "models": (writer, judge)}
 
 
-games = {baseline: irgan(baseline) for baseline in ("½", "mean")}
+game, slow = irgan(), irgan(RATE / 10)
+by_mean = irgan(baseline="mean")
+noise, slow_noise = irgan(shuffled=True), irgan(RATE / 10, shuffled=True)
 
 # %% slideshow={"slide_type": "subslide"}
-with torch.no_grad():
-    log_written = games["½"]["models"][0]().log_softmax(dim=1)
 outcomes = {
-    "popular": popular,
-    "generator, by likelihood": by_likelihood.scores,
-    "… after the game": games["½"]["writer"].last,
-    "… after it, best on validation": games["½"]["writer"].scores,
-    "… with the mean as baseline": games["mean"]["writer"].last,
-    "discriminator, uniform negatives": with_uniform.scores,
-    "discriminator, the generator's": games["½"]["judge"].scores,
-    "… plus log π": games["½"]["judge"].last + log_written,
+    "popular": (popular, "popular"),
+    "generator, by likelihood": (by_likelihood.scores, "neural"),
+    "… then the game": (game["writer"].last, "neural"),
+    "… with the mean as baseline": (by_mean["writer"].last, "neural"),
+    "… then shuffled rewards": (noise["writer"].last, "muted"),
+    "… then the game, a tenth of the rate": (slow["writer"].last, "neural"),
+    "… stopped by validation": (slow["writer"].scores, "neural"),
+    "… then shuffled rewards, a tenth": (slow_noise["writer"].last, "muted"),
+    "discriminator, random negatives": (against_random.scores, "crosses"),
+    "discriminator, the generator's negatives": (against_writer.scores, "crosses"),
+    "… plus log π of the generator": (against_writer.scores + log_written, "crosses"),
 }
 pairs = [
-    ("generator, by likelihood", "… after the game"),
-    ("… after it, best on validation", "generator, by likelihood"),
-    ("… with the mean as baseline", "… after the game"),
-    ("discriminator, uniform negatives", "discriminator, the generator's"),
-    ("… plus log π", "discriminator, the generator's"),
+    ("generator, by likelihood", "… then the game"),
+    ("… then shuffled rewards", "… then the game"),
+    ("generator, by likelihood", "… then the game, a tenth of the rate"),
+    ("… then shuffled rewards, a tenth", "… then the game, a tenth of the rate"),
+    ("… stopped by validation", "generator, by likelihood"),
+    ("… with the mean as baseline", "… then the game"),
+    ("discriminator, random negatives", "discriminator, the generator's negatives"),
+    ("… plus log π of the generator", "generator, by likelihood"),
 ]
-enough = int((later["test"].sum(dim=1) > 0).sum()) >= LEAST_GROUPS
+
+# %% slideshow={"slide_type": "subslide"}
+enough = int((later["test"][held].sum(dim=1) > 0).sum()) >= LEAST_GROUPS
 if enough:
-    measured = compare(outcomes, everybody, *pairs)
-    figure, ax = plt.subplots(figsize=(8.5, 4.6))
-    roles = ["popular", "neural", "neural", "neural", "neural", "crosses", "crosses", "crosses"]
+    scores, roles = ({name: one[i] for name, one in outcomes.items()} for i in (0, 1))
+    measured = compare(scores, everybody, *pairs)
+    figure, ax = plt.subplots(figsize=(9, 6))
     plots.interval_plot(
-        ax, {name: measured[name] for name in outcomes}, [plots.COLORS[role] for role in roles]
+        ax,
+        {name: measured[name] for name in outcomes},
+        [plots.COLORS[role] for role in roles.values()],
     )
     ax.set(xlabel=f"Recall@{PLACES} among {len(top)} tracks, 95 % interval", xlim=(0, None))
     plt.show()
@@ -593,11 +626,14 @@ if enough:
 # NBVAL_CHECK_OUTPUT
 if enough:
     for told, pair, expected in (
-        ("The game makes the generator worse that likelihood had trained", pairs[0], True),
-        ("Stopped where validation likes it best, the game has made it better", pairs[1], None),
-        ("With the mean reward as baseline it ends better than with ½", pairs[2], None),
-        ("Uniform negatives make a better recommender of the discriminator than the generator's", pairs[3], True),
-        ("With log π added to its logit the discriminator recommends better", pairs[4], True),
+        ("IRGAN's game, at the larger rate, makes the generator worse", pairs[0], True),
+        ("It makes it worse than the same rewards, shuffled, do", pairs[1], True),
+        ("At a tenth of the rate the game makes the generator worse, too", pairs[2], None),
+        ("At that rate it makes it worse than the same rewards, shuffled, do", pairs[3], None),
+        ("Stopped where validation likes it best, the slow game has made it better", pairs[4], None),
+        ("At the larger rate it ends better with the mean reward as baseline than with ½", pairs[5], None),
+        ("Random negatives make a better recommender of a discriminator than the generator's", pairs[6], True),
+        ("With log π added to its logit it finds more than log π by itself", pairs[7], None),
     ):  # fmt: skip
         claim(
             told, measured[pair].positive, f"ΔRecall@{PLACES} {measured[pair]}", expected=expected
@@ -605,18 +641,27 @@ if enough:
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Deshpande & Khapra (2020)* looked into IRGAN and found two things: that its constant baseline is a problem, and that the
-# generator *harms*. Ours is a small catalogue and a small model, and the second comes out. Why, the toy tells. The better
-# the generator, the nearer $D^* = p / (p + \pi)$ is to ½ **for every track**: in the end the discriminator knows
-# nothing of who likes what, because telling $p$ from $\pi$ no longer takes any such knowledge. Its logit is
-# $\log p - \log \pi$. What is missing, $\log \pi$, stands in the generator.
+# generator *harms*. Ours is a small catalogue and a small model. At the larger rate the game takes the generator from .36 to
+# .20. The same rewards, shuffled, take it to .30: two fifths of the harm are the shaking, the rest is the game. At a tenth
+# of the rate the harm is .01, hardly more than the shuffled rewards do, and there is no gain either. The baseline makes no
+# difference that could be told.
+#
+# Why the discriminator fails, the toy tells. The better the generator, the nearer $D^* = p / (p + \pi)$ is to ½ **for every
+# track**: telling $p$ from $\pi$ takes no knowledge of who likes what. Against the generator that likelihood has trained,
+# standing still, the discriminator ends below the popular list. Its logit is $\log p - \log \pi$, so the sum with $\log \pi$
+# should be $\log p$, the best of all. It is no better than
+# $\log \pi$ alone: a discriminator that has learned next to nothing adds nothing.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The baseline
 #
 # IRGAN's published code takes $2D - 1$ for a reward: a baseline of ½, always. No constant changes the gradient *on
-# average*. How far a single draw strays from it depends on the constant. With logits for weights it can be written
-# down: $\lVert \nabla \log \pi_i \rVert^2 = 1 - 2 \pi_i + \sum_j \pi_j^2$.
+# average*. How far the gradient of a single draw strays from that average depends on it, and that is what makes training
+# shake. Up to the weights the mean of $(R - b)^2$ counts, the variance of $R$ plus the square of how far $b$ is from the
+# mean reward. So ½ is as good as the mean of the rewards where that is near ½, and worse where one side wins. By how
+# much? With logits for weights it can be written down:
+# $\lVert \nabla \log \pi_i \rVert^2 = 1 - 2 \pi_i + \sum_j \pi_j^2$.
 #
 
 
@@ -631,10 +676,10 @@ def stray(chances: Tensor, reward: Tensor, baseline: Tensor | float) -> float:
 
 rows = []
 with torch.no_grad():
-    fooled, even = games["½"]["models"], torch.full_like(given, 1 / len(top))
+    players = game["models"]
     for told, chances, says in (
-        ("after the game", fooled[0]().softmax(dim=1), fooled[1]()),
-        ("a generator that knows nothing, a judge that has learned", even, judge()),
+        ("after the game", players[0]().softmax(dim=1), players[1]()),
+        ("draws at random, a judge that has learned", even, judge()),
     ):
         reward = says.sigmoid()
         mean = (chances * reward).sum(dim=1, keepdim=True)
@@ -648,18 +693,23 @@ display(
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-louder = [row["baseline ½"] / row["baseline mean reward"] for row in rows]
+farther = [row["baseline ½"] / row["baseline mean reward"] for row in rows]
 claim(
-    "While the judge is fooled, ½ is as quiet a baseline as the mean reward",
-    louder[0] < QUIET,
-    f"{louder[0]:.2f} times the squared error",
+    "With a judge that wins, ½ lets a gradient stray further than the mean reward does",
+    farther[1] > NEAR,
+    f"{farther[1]:.2f} times the squared error",
+)
+claim(
+    "After the game ½ is as good a baseline as the mean reward",
+    farther[0] < NEAR,
+    f"{farther[0]:.2f} times the squared error",
     expected=None,
 )
-claim(
-    "The more the judge wins, the louder it is",
-    louder[1] > max(QUIET, louder[0]),
-    f"{louder[1]:.2f} times the squared error",
-)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# So a baseline of ½ is a problem where one side wins: with a mean reward of .36 the squared error is 1.6 times as large. After
+# our game the mean reward is .47, and ½ is about a tenth worse, at the margin. That fits the two games above, which end alike.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Whole profiles at once
@@ -668,29 +718,49 @@ claim(
 # the discriminator sees all of it: nothing is drawn, gradients flow. Both know the same condition $c_u$: what the
 # listener has played. And what is the real profile $r_u$? What the listener has played.
 #
-# Stop here. What would *you* write, who is shown the answer?
+# Stop here. What would *you* write, who is shown the answer? It depends on what the judge sees, and on what else is asked.
 #
-# 1. **Mask nothing**: the discriminator compares $\hat r$ with $c$. Copy $c$, and nobody can tell.
-# 2. **Mask** what was not played, as the paper does: $\hat r \odot e$. Write 1 everywhere, and nobody can tell.
-# 3. The paper's cures of that: draw tracks that were not played, and pull $\hat r$ to 0 there (*zero
-#    reconstruction*, ZR), or open the mask there (*partial masking*, PM), or both (ZP). Copy $c$, and nobody can tell.
+# | name | the judge sees | pull to 0 at drawn tracks | nobody can tell, if you write |
+# |---|---|---|---|
+# | nothing masked | all tracks | no | a copy of $c$ |
+# | masked, as in the paper | what was played: $\hat r \odot e$ | no | 1 everywhere |
+# | ZR, *zero reconstruction* | what was played | yes | a copy of $c$ |
+# | PM, *partial masking* | what was played, and some drawn tracks | no | a copy of $c$ |
+# | ZP | what was played, and some drawn tracks | yes | a copy of $c$ |
 #
-# *Pérez Maurera et al. (2022)* said so, and repeated the paper's experiments: without noise, and with the real
-# profile as its condition, the generator may learn the identity. Does it?
+# The last three are the paper's cures; the drawn tracks are ones that were not played. *Pérez Maurera et al. (2022)*
+# repeated the paper's experiments and name two reasons why the generator may learn the identity: it has no random input,
+# and its condition is the real profile. Does it?
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The identity test
 #
 # How alike are what is written and what was given? Take the correlation of the two over all tracks, of listeners
-# that training has not seen. 1 is a copy. But not every likeness is a copy: who likes the given tracks is *meant* to
-# get a high number there. EASE, which is forbidden to copy, says how much likeness comes with recommending.
+# that training has not seen. 1 is a copy. But not every likeness is one: who likes the given tracks is *meant* to get a
+# high number there.
+#
+# So take one given track out of the condition and look again. What a recommender guesses from the other tracks stays,
+# what was copied goes. EASE, which is forbidden to copy, loses nothing.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 seen, K = given[~held], len(top)
+taken = torch.multinomial(given[held], 1, generator=torch.Generator().manual_seed(SEED))
 
 
+def copied(write: Callable[[Tensor], Tensor]) -> Tensor:
+    """(listeners held out, 3): what is written at a given track, there once it is taken out of the
+    condition, and at tracks that were not given."""
+    known = given[held]
+    whole, without = write(known), write(known.scatter(1, taken, 0.0))
+    elsewhere = (whole * (1 - known)).sum(dim=1) / (1 - known).sum(dim=1)
+    return torch.stack(
+        [whole.gather(1, taken)[:, 0], without.gather(1, taken)[:, 0], elsewhere], dim=1
+    )
+
+
+# %% slideshow={"slide_type": "subslide"}
 class Writer(nn.Module):
     """A profile from a profile, with as many hidden units as there are tracks.
 
@@ -709,37 +779,78 @@ class Writer(nn.Module):
         return self.layers(torch.cat([self.noise(condition), z], dim=1))
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "fragment"}
+class Judge(nn.Sequential):
+    """A logit (B,) of profiles (B, K) and their conditions (B, K)."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2 * K, 64), nn.Tanh(), nn.Linear(64, 1))
+
+    def forward(self, profile: Tensor, condition: Tensor) -> Tensor:
+        return super().forward(torch.cat([profile, condition], dim=1))[:, 0]
+
+
 def some_zeros(real: Tensor) -> Tensor:
     """Three tenths of the tracks that were not played: (B, K) of 0 and 1."""
     return (torch.rand_like(real) < 0.3) * (1 - real)
 
 
-def cfgan(mask: str, zero: float = 0.0, game: bool = True, **noise: Any) -> Best:
+def opened(mask: str, real: Tensor) -> Tensor:
+    """(B, K) 1 where the judge sees the profile."""
+    if mask == "none":
+        return torch.ones_like(real)
+    return real + some_zeros(real) if mask == "own + drawn" else real
+
+
+class Run(Best):
+    """A run of CFGAN: also who played at the best epoch and at the end, and what is copied.
+
+    `looks` holds likeness and `copied` of every tenth epoch.
+    """
+
+    def __init__(self, mask: str) -> None:
+        super().__init__(held)
+        self.mask, self.looks = mask, list[tuple[float, Tensor]]()
+
+    @torch.no_grad()
+    def note(self, epoch: int, writer: Writer, judge: Judge) -> None:
+        """Look at what the writer writes by now."""
+        self.players = writer, judge
+        if self.look(epoch, writer.eval()(given)):
+            self.best = copy.deepcopy(self.players)
+        alike = likeness(self.last[held], given[held]).mean().item()
+        self.looks.append((alike, copied(writer)))
+
+
+# %% slideshow={"slide_type": "subslide"}
+def cfgan(
+    mask: str,
+    zero: float = 0.0,
+    game: bool = True,
+    judge_rate: float = 1e-4,
+    passes: int = PASSES,
+    **noise: Any,
+) -> Run:
     """Train a generator and a judge in turns; without a `game` by squared error instead."""
     torch.manual_seed(SEED)
-    writer = Writer(**noise)
-    judge = nn.Sequential(nn.Linear(2 * K, 64), nn.Tanh(), nn.Linear(64, 1))
+    run, writer, judge = Run(mask), Writer(**noise), Judge()
     write = torch.optim.Adam(writer.parameters(), lr=1e-3)
-    tell = torch.optim.Adam(judge.parameters(), lr=1e-4)
-    kept = Best()
-    for epoch in range(PASSES):
+    tell = torch.optim.Adam(judge.parameters(), lr=judge_rate)
+    for epoch in range(passes):
         writer.train()
         for rows in torch.randperm(len(seen)).split(64):
             real, written = seen[rows], writer(seen[rows])
-            masked, pulled = some_zeros(real), some_zeros(real)
-            fake = written * {"none": 1.0, "own": real, "own + drawn": real + masked}[mask]
-            says = [judge(torch.cat([shown, real], dim=1)) for shown in (real, fake.detach())]
-            of_judge = discriminator_loss(*says)
-            descend(tell, of_judge)
-            loss = generator_loss(judge(torch.cat([fake, real], dim=1)))
-            if not game:
+            fake = written * opened(mask, real)
+            if game:
+                descend(tell, discriminator_loss(judge(real, real), judge(fake.detach(), real)))
+                loss = generator_loss(judge(fake, real))
+            else:
                 loss = (real * (1 - written)).square().sum(dim=1).mean() / 2
-            descend(write, loss + zero * (written * pulled).square().sum(dim=1).mean())
+            pull = (written * some_zeros(real)).square().sum(dim=1).mean() if zero else 0.0
+            descend(write, loss + zero * pull)
         if epoch % 10 == 9:
-            with torch.no_grad():
-                kept.look(epoch, writer.eval()(given), of_judge.item())
-    return kept
+            run.note(epoch, writer, judge)
+    return run
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -751,7 +862,9 @@ runs = {
     "PM": cfgan("own + drawn"),
     "ZP": cfgan(**ZP),
     "ZP, random input": cfgan(**ZP, random=100),
-    "ZP, half left out": cfgan(**ZP, left_out=0.5),
+    "ZP, half left out": cfgan(**ZP, left_out=0.5, passes=LONG),
+    "ZP, judge ten times as fast": cfgan(**ZP, judge_rate=1e-3),
+    "ZP, judge never learns": cfgan(**ZP, judge_rate=0.0),
     "ZR, no judge": cfgan("own", ZERO, game=False),
 }
 
@@ -761,109 +874,166 @@ def sparse(rows: Tensor) -> csr_matrix:
     return csr_matrix(torch.cat([torch.zeros(len(rows), 1), rows], dim=1).numpy())
 
 
-linear = [EASE(sparse(seen), decay)(sparse(given))[:, 1:] for decay in (30, 100, 300, 1_000)]
-linear = max(linear, key=lambda scores: recall(scores, "validation").nanmean())
+def ease(decay: float) -> tuple[float, Tensor, Tensor]:
+    """EASE with this decay: recall on validation, its scores, and what it copies."""
+    fitted = EASE(sparse(seen), decay)
+    scores = fitted(sparse(given))[:, 1:]
+    level = recall(scores, "validation")[held].nanmean().item()
+    return level, scores, copied(lambda rows: fitted(sparse(rows))[:, 1:])
+
+
+ease_level, linear, of_ease = max(map(ease, (30, 100, 300, 1_000)), key=lambda one: one[0])
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# All that follows is of the listeners held out, and of one training seed. α, the weight of the pull, is .03 here.
+#
 
 # %% slideshow={"slide_type": "subslide"}
+looks = {name: run.looks[run.epoch // 10] for name, run in runs.items()}
+looks["ZP, at the end"] = runs["ZP"].looks[-1]
 tests = {"popular": popular, "EASE": linear, **{name: run.scores for name, run in runs.items()}}
-alike = {name: likeness(scores[held], given[held]).mean().item() for name, scores in tests.items()}
+looks |= {"popular": (likeness(popular[held], given[held]).mean().item(), None)}
+looks |= {"EASE": (likeness(linear[held], given[held]).mean().item(), of_ease)}
 
 
 def covered(scores: Tensor) -> float:
-    """Share of the small catalogue that stands in somebody's first twenty."""
-    return coverage_at_k(scores.masked_fill(given > 0, -torch.inf).double(), PLACES)
+    """Share of the small catalogue that stands in the first twenty of somebody held out."""
+    return coverage_at_k(scores.masked_fill(given > 0, -torch.inf)[held].double(), PLACES)
 
 
-coverage_small = {name: covered(scores) for name, scores in tests.items()}
-tests["ZP, at the end"], alike["ZP, at the end"] = runs["ZP"].last, runs["ZP"].way[-1][0]
+tests["ZP, at the end"] = runs["ZP"].last
 if enough:
     duels = [("ZP", name) for name in ("EASE", "popular", "ZR", "ZR, no judge", "ZP, at the end")]
-    duels += [("ZR", "PM"), ("nothing masked", "popular"), ("masked", "popular")]
-    found = compare(tests, everybody, *duels)
-    rows = [
-        {"model": name, "epochs": str(runs[name].epoch + 1) if name in runs else "–", "likeness": f"{alike[name]:.2f}",
-         f"Recall@{PLACES} [95 %]": str(found[name]), f"coverage@{PLACES}": f"{coverage_small[name]:.0%}" if name in coverage_small else "–"}
-        for name in tests
-    ]  # fmt: skip
+    duels += [("ZP", "ZP, judge ten times as fast"), ("ZR", "PM")]
+    duels += [("nothing masked", "popular"), ("masked", "popular")]
+    found = compare(tests, held, *duels)
+    rows = []
+    for name, scores in tests.items():
+        alike, told = looks[name]
+        x = ["–"] * 3 if told is None else [f"{one:.2f}" for one in told.mean(dim=0).tolist()]
+        rows.append({"model": name, "epochs": str(runs[name].epoch + 1) if name in runs else "–", "likeness": f"{alike:.2f}",
+            "at a given track": x[0], "… taken out": x[1], "at others": x[2],
+            f"Recall@{PLACES} [95 %]": str(found[name]), f"coverage@{PLACES}": f"{covered(scores):.0%}"})  # fmt: skip
     display(pl.DataFrame(rows))
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### On the way
 #
-# The table shows the epoch that validation liked best. What happens before and after?
+# The table shows the epoch that validation liked best. What happens before and after? And does the judge of the game see
+# it? Ask a *fresh* one of the same form, ten times as fast, while the writer stands still.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-figure, ax = plt.subplots(figsize=(9, 5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6))
 ways = {
     "ZP": "neural",
     "ZP, random input": "crosses",
     "ZP, half left out": "fm",
     "ZR, no judge": "mlp",
-    "nothing masked": "history",
-    "masked": "muted",
+    "ZP, judge ten times as fast": "history",
+    "ZP, judge never learns": "random",
 }
 for name, color in ways.items():
-    likenesses, levels, _ = zip(*runs[name].way, strict=True)
-    ax.plot(likenesses, levels, "o-", color=plots.COLORS[color], markersize=5, label=name)
-    ax.plot(likenesses[-1], levels[-1], "o", color=plots.COLORS[color], markersize=11)
-ax.plot(
-    alike["EASE"],
-    recall(linear, "validation").nanmean(),
-    "D",
-    color=plots.COLORS["linear"],
-    markersize=9,
-    label="EASE",
-)
-ax.set(xlabel="likeness of what is written and what was given", ylabel=f"Recall@{PLACES} on validation", xlim=(-0.1, 1), ylim=(0, None))  # fmt: skip
-ax.legend(loc="lower right")
+    epochs = range(10, 10 * len(runs[name].way) + 1, 10)
+    goes = [(told[:, 0] - told[:, 1]).mean().item() for _, told in runs[name].looks]
+    for ax, values in ((left, goes), (right, runs[name].way)):
+        ax.plot(epochs, values, "o-", color=plots.COLORS[color], markersize=4, label=name)
+right.axhline(ease_level, color=plots.COLORS["linear"], linestyle=":", label="EASE")
+left.axhline(0, color=plots.COLORS["linear"], linestyle=":")
+left.set(xlabel="epoch", ylabel="lost at a track taken out")
+right.set(xlabel="epoch", ylabel=f"Recall@{PLACES} on validation", ylim=(0.1, None))
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
+
+# %% slideshow={"slide_type": "subslide"}
+def fresh(writer: Writer, mask: str, passes: int = 60) -> Judge:
+    """A new judge, trained against a writer that stands still."""
+    torch.manual_seed(SEED)
+    judge = Judge()
+    tell = torch.optim.Adam(judge.parameters(), lr=1e-3)
+    for _ in range(passes):
+        for rows in torch.randperm(len(seen)).split(64):
+            real = seen[rows]
+            fake = (writer(real) * opened(mask, real)).detach()
+            descend(tell, discriminator_loss(judge(real, real), judge(fake, real)))
+    return judge
+
+
+@torch.no_grad()
+def right_of(judge: Judge, writer: Writer, mask: str) -> Tensor:
+    """(listeners held out,) share of two answers that are right, on a real profile and a written one."""
+    real = given[held]
+    fake = writer(real) * opened(mask, real)
+    return ((judge(real, real) > 0).double() + (judge(fake, real) < 0)) / 2
+
+
 # %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
-end = {name: run.way[-1][0] for name, run in runs.items()}
-told = ", ".join(f"{name} {alike[name]:.2f} → {end[name]:.2f}" for name in ("ZP", "ZP, random input", "ZP, half left out"))  # fmt: skip
-claim(
-    "With both tricks, and trained on, the generator comes nearer and nearer to a copy",
-    end["ZP"] > alike["ZP"] + MORE,
-    f"likeness at the best epoch and at the end: {told}",
-)
-claim(
-    "From its best epoch on the judge is fooled: its loss is that of a coin",
-    all(abs(loss - math.log(4)) < FOOLED for *_, loss in runs["ZP"].way[runs["ZP"].epoch // 10 :]),
-    ", ".join(f"{loss:.3f}" for *_, loss in runs["ZP"].way) + f"; log 4 is {math.log(4):.3f}",
-)
+told_right = {"a coin": Mean(torch.full((int(held.sum()),), 0.5))}
+for name, (writer, judge), mask in (
+    ("ZP, best epoch", runs["ZP"].best, ZP["mask"]),
+    ("ZP, end", runs["ZP"].players, ZP["mask"]),
+    ("masked, end", runs["masked"].players, "own"),
+):
+    for who, asked in (("of the game", judge), ("fresh", fresh(writer, mask))):
+        told_right[f"{name}: {who}"] = Mean(right_of(asked, writer, mask))
+if enough:
+    judged = [(f"ZP, {when}: fresh", f"ZP, {when}: of the game") for when in ("best epoch", "end")]
+    judged += [("masked, end: fresh", "a coin"), ("ZP, end: of the game", "a coin")]
+    sure = bootstrap(told_right, torch.arange(int(held.sum())), judged)
+    display(pl.DataFrame([{"judge": name, "right [95 %]": str(sure[name])} for name in told_right]))
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-claim(
-    "In the end it is more like its input than EASE's scores are, which may not copy",
-    end["ZP"] > alike["EASE"] + MORE,
-    f"{end['ZP']:.2f} against {alike['EASE']:.2f}",
-)
-claim(
-    "A random input does not stop it",
-    end["ZP, random input"] > alike["ZP, random input"] + MORE,
-    f"likeness {alike['ZP, random input']:.2f} → {end['ZP, random input']:.2f}",
-)
-claim(
-    "Without a judge, by squared error, it comes nearer to a copy as well",
-    end["ZR, no judge"] > alike["ZR, no judge"] + MORE,
-    f"likeness {alike['ZR, no judge']:.2f} → {end['ZR, no judge']:.2f}",
-)
-claim(
-    "Leaving half of the condition out holds it back",
-    end["ZP, half left out"] < end["ZP"] - MORE,
-    f"likeness at the end {end['ZP, half left out']:.2f} against {end['ZP']:.2f}",
-)
+if enough:
+    for told, gap, holds in (
+        ("A fresh judge tells ZP's profiles from real ones more surely than the judge of the game, at the best epoch", sure[judged[0]], True),
+        ("A fresh judge tells them more surely at the end, too", sure[judged[1]], True),
+        ("With the mask alone a fresh judge does no better than a coin", sure[judged[2]], False),
+    ):  # fmt: skip
+        claim(told, gap.positive is holds, f"share of right answers {gap}")
+
+
+# %% slideshow={"slide_type": "skip"}
+def loss(look: tuple[float, Tensor]) -> Mean:
+    """What is lost at a given track that is taken out of the condition."""
+    return Mean(look[1][:, 0] - look[1][:, 1])
+
+
+lost = {f"{name}, end": loss(run.looks[-1]) for name, run in runs.items()}
+lost |= {f"{name}, best": loss(looks[name]) for name in runs}
+lost["half left out, as long as ZP"] = loss(runs["ZP, half left out"].looks[PASSES // 10 - 1])
+steps = [(f"{name}, end", f"{name}, best") for name in ("ZP", "ZP, random input", "ZR, no judge")]
+steps += [
+    ("ZP, end", "half left out, as long as ZP"),
+    ("ZP, half left out, end", "half left out, as long as ZP"),
+    ("ZP, end", "ZP, judge never learns, end"),
+]
+if enough:
+    gone = bootstrap(lost, torch.arange(int(held.sum())), steps)
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
+if enough:
+    sentences = [
+        "With both tricks, and trained on, the generator comes nearer to a copy",
+        "A random input does not stop it",
+        "Without a judge, by squared error, it comes nearer to a copy as well",
+        "Leaving half of the condition out slows it",
+        "Leaving half of the condition out does not stop it",
+        "A judge that never learns teaches less of the copy",
+    ]
+    for told, pair in zip(sentences, steps, strict=True):
+        claim(told, gone[pair].positive, f"lost at a track taken out {gone[pair]}")
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if enough:
     for sentence, pair, expected in (
-        ("Trained to the end it finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), True),
+        ("Trained to the end it finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), None),
         ("At that epoch it finds more than the most popular of the 300", ("ZP", "popular"), True),
         ("At that epoch it finds more than EASE", ("ZP", "EASE"), None),
+        ("With a judge ten times as fast it finds less", ("ZP", "ZP, judge ten times as fast"), True),
         ("Zero reconstruction alone finds more than partial masking alone", ("ZR", "PM"), True),
         ("Both tricks together find more than zero reconstruction alone", ("ZP", "ZR"), None),
         ("Among the 300 the game finds more than squared error in its place", ("ZP", "ZR, no judge"), None),
@@ -877,20 +1047,24 @@ if enough:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Read the blue line from left to right. First the generator learns to recommend, nearly as well as EASE. Then it goes
-# on: each epoch it writes more of what it was given, and finds less of what comes later. Validation is what stops it.
-# The judge would not have: it has been fooled since long before.
+# Read the left figure first. What ZP loses at a track that is taken out grows with every epoch. At its best epoch it writes
+# .58 at a given track, .40 once that is taken out and .17 at others: less than half of the difference is copied. At the
+# end it is half, and the line still rises. A random input does not stop that. The study names two reasons, no random
+# input and the real profile as condition: here the first is none. Half of the condition left out slows the copying and
+# does not stop it. That the copy costs recommending is not settled within these epochs (◦).
 #
-# And look at the line without a judge: it goes the same way. So the copying is not the work of the *game*. Whoever is to write
-# the profile that he is shown, and is punished for everything else, ends with a copy. What holds an autoencoder back
-# is known from notebook 14: hide a part of what it is shown, or leave it no room. A random number beside the
-# condition hides nothing. That is what the replication study says in a sentence: without noise, and with the real
-# profile as the condition, CFGAN is an autoencoder.
+# And without a judge it goes the same way. So the *game* is not needed for a copy: any loss whose best answer is the
+# profile will do. In ZP the judge teaches the ones and the pull the zeros. A judge that never learns teaches little of it.
 #
-# Without zero reconstruction none of the generators learns much. With the mask alone a profile of ones everywhere is
-# perfect, as foretold. With nothing masked, and with the mask opened at drawn tracks, a copy would be perfect, and is
-# not found: one answer of a judge says little about 300 numbers. (At these rates, in these epochs; another judge may be
-# a better teacher.)
+# Does the judge not see it? The judge of the game answers like a coin, at the best epoch and at the end. Yet a fresh one, ten
+# times as fast, is right in 88 and 82 of a hundred, on listeners that neither has seen. So it is not fooled, it is slow. A
+# fast judge in the game is no cure within these epochs: ZP then finds little more than the popular list, .22 against .19.
+# All else here is for the slow one.
+#
+# Without zero reconstruction none of the generators learns much. With the mask alone it writes ones everywhere (the
+# table: as much at other tracks as at the given ones), and there a fresh judge is a coin as well, as foretold. With
+# nothing masked, and with the mask opened at drawn tracks, a copy would be perfect, and is not found: one answer of
+# a judge says little about 300 numbers.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -898,8 +1072,7 @@ if enough:
 #
 # Now the protocol of notebook 14: a track that the listener chose and had not played before, found among all tracks. A
 # profile is a bag of twenty plays in a row, and the model that serves reads the last twenty before the request. The
-# generator is notebook 14's denoising autoencoder without the noise, layer for layer. So what differs from the
-# rivals is how it is trained.
+# generator is notebook 14's denoising autoencoder without the noise, layer for layer.
 #
 # But the catalogue is smaller than there: the 2,000 tracks that most listeners chose. With all of them an epoch of a
 # CFGAN takes many times as long, and in six epochs it had learned little more than what is popular (tried once,
@@ -925,7 +1098,9 @@ print(f"{len(inputs['train']['plays']):,} profiles, {N - 1:,} tracks")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The rivals
 #
-# The popular list and EASE with the trials of notebook 14, and its Mult-VAE.
+# The popular list and EASE with the settings that notebook 14 tried, and its Mult-VAE. Every network gets seven trials,
+# and has twenty epochs at most here; it is stopped when validation has not improved for more than four. (Only in
+# Mult-VAE's trials it was ten and two: that can but hold back the rival that wins.)
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -947,7 +1122,7 @@ def anneal(model: Any, epoch: int) -> None:
     model.beta = 0.2 * min(1, epoch / 5)
 
 
-options = {"epochs": EPOCHS, "batch_size": BATCH, "patience": 2}
+options = {"epochs": EPOCHS, "batch_size": BATCH, "patience": PATIENCE}
 contest.enter(
     "Mult-VAE",
     lambda: MultVAE(N),
@@ -961,31 +1136,51 @@ contest.chosen()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### CFGAN, with its tricks and without, and without its judge
 #
-# Seven trials each, as for every rival. The last one asks what the *game* is good for: the same generator and the same pull
-# to 0 at drawn tracks, but at the played ones plain squared error in place of the judge. (The weight α of the pull was
-# chosen on validation outside this notebook, of .03, .1 and .3, at one rate, for either by itself: .3 and .1.)
+# This is the paper's CFGAN over listeners; its authors say that the one over tracks does better in general. Judge and
+# generator share a rate and a decay of tables, which the paper chooses apart.
+#
+# The last one asks what the *game* is good for: the very same generator and a pull to 0 at drawn tracks, but at the played
+# ones plain squared error in place of the judge. (The weight α of the pull was chosen on validation outside this
+# notebook, of .03, .1 and .3, at one rate, for either by itself: .3 for ZP, .1 without a judge. And it has no partial
+# masking, which is a mask of the judge's.)
 #
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
 from course_utils.models.generative.gan import ZeroReconstruction
 
+
 # %% slideshow={"slide_type": "fragment"}
+def alone() -> CFGAN:
+    """The generator without a judge."""
+    model = CFGAN(N)
+    del model.judge
+    return model
+
+
 contest.enter("CFGAN, ZP", lambda: CFGAN(N), CFGANLoss(N, ZERO_LOG, True, DRAWS), inputs, **options)
-contest.enter("CFGAN, masked", lambda: CFGAN(N), CFGANLoss(N), inputs, like="CFGAN, ZP", **options)
-contest.enter(
-    "ZR, no judge", lambda: CFGAN(N), ZeroReconstruction(N, ZERO_ALONE, DRAWS), inputs, **options
-)
+contest.enter("CFGAN, masked", lambda: CFGAN(N), CFGANLoss(N), inputs, **options)
+contest.enter("ZR, no judge", alone, ZeroReconstruction(N, ZERO_ALONE, DRAWS), inputs, **options)
 contest.table()
 
 # %% slideshow={"slide_type": "skip"}
 contest.trials()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["popular", "CFGAN, masked", "CFGAN, ZP", "ZR, no judge", "Mult-VAE", "EASE"]
-roles = ["popular", "crosses", "crosses", "mlp", "neural", "linear"]
+roles = {
+    "popular": "popular",
+    "CFGAN, masked": "history",
+    "CFGAN, ZP": "crosses",
+    "Mult-VAE": "neural",
+    "EASE": "linear",
+    "ZR, no judge": "mlp",
+}
+measured = contest.intervals(roles)
+shown = sorted(roles, key=lambda name: measured[name].value)
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
 plots.interval_plot(
-    ax, contest.intervals(shown), [plots.COLORS[role] for role in roles[: len(shown)]]
+    ax,
+    {name: measured[name] for name in shown},
+    [plots.COLORS[roles[name]] for name in shown],
 )
 ax.set(xlabel=f"Recall@100 among {N - 1:,} tracks, 95 % interval over listeners", xlim=(0, None))
 plt.show()
@@ -993,12 +1188,20 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 for told, pair, expected in (
-    ("CFGAN with both tricks finds more than the popular list", ("CFGAN, ZP", "popular"), True),
-    ("CFGAN finds more with both tricks than without", ("CFGAN, ZP", "CFGAN, masked"), True),
-    ("CFGAN finds more than Mult-VAE", ("CFGAN, ZP", "Mult-VAE"), False),
-    ("CFGAN finds more than EASE", ("CFGAN, ZP", "EASE"), False),
     (
-        "CFGAN finds more than the same generator by squared error, without a judge",
+        "User-based CFGAN with both tricks finds more than the popular list",
+        ("CFGAN, ZP", "popular"),
+        True,
+    ),
+    (
+        "It finds more with both tricks than with the mask alone",
+        ("CFGAN, ZP", "CFGAN, masked"),
+        True,
+    ),
+    ("User-based CFGAN finds more than Mult-VAE", ("CFGAN, ZP", "Mult-VAE"), False),
+    ("User-based CFGAN finds more than EASE", ("CFGAN, ZP", "EASE"), False),
+    (
+        "It finds more than the same generator by squared error, without a judge",
         ("CFGAN, ZP", "ZR, no judge"),
         None,
     ),
@@ -1006,12 +1209,19 @@ for told, pair, expected in (
     gap = contest.gap(*pair)
     claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=expected)
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The game finds more than the popular list and less than the others. What it costs is seen in one pair: the very same
+# generator, by plain squared error and without a judge, finds .55 where the game finds .47, in about the same time. That is
+# as much as Mult-VAE and EASE find. On the small catalogue the two could not be told apart. With the mask alone next to nothing is learned, with trials of its own,
+# too. One training seed, one rate for both sides, and CFGAN over listeners: no wider than that.
+#
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is in the lists
 #
-# Mode collapse in a recommender: everybody is shown the same few tracks. Count over the *catalogue*, not over the
-# listeners: which share of all tracks stands in somebody's hundred? And which share of the places goes to the hundred
-# tracks that were played most?
+# Has a generator collapsed onto the tracks that everybody plays? Then everybody is shown the same few, and they are the
+# most played. Count over the *catalogue*, not over the listeners: which share of all tracks stands in somebody's hundred?
+# And which share of the places goes to the hundred tracks that were played most?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1029,10 +1239,18 @@ pl.DataFrame(
 # NBVAL_CHECK_OUTPUT
 covers = {row["model"]: row["coverage@100"] for row in rows}
 claim(
-    "With both tricks CFGAN's lists cover more of the catalogue than without",
+    "With both tricks CFGAN's lists cover more of the catalogue than with the mask alone",
     covers["CFGAN, ZP"] > covers["CFGAN, masked"],
     f"{covers['CFGAN, ZP']:.1%} against {covers['CFGAN, masked']:.1%}; EASE {covers['EASE']:.1%}",
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The mask alone covers least, ZP more, the rivals nearly all. Is the narrow one a collapse onto what everybody plays? Read
+# the last column. The mask alone gives the most played tracks 26 % of its places, ZP 22 %, the rivals 16 to 18 %, the
+# popular list 44 %. So there is a lean towards the popular, and no collapse onto them. And the mask alone has learned next
+# to nothing: it tends to 1 everywhere, and finds less than the popular list. On the toy a generator ended with one thing;
+# nothing like it is found here.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
@@ -1084,8 +1302,8 @@ check_two_losses(two_losses)
 # ### 2 · What the judge is shown (easy)
 #
 # `real` (B, K) holds a 1 for all that a listener has played, `fake` (B, K) what the generator wrote. The judge is to see
-# the tracks that are `known` (B, K) bool, and those that were `drawn` (B, K) bool for partial masking. What the
-# listener played later stands in `real`, too, but it is not known and must be hidden. Return what is seen of the real
+# the tracks that are `known` (B, K) bool, and those that were `drawn` (B, K) bool for partial masking, of those that the
+# listener never played. What the listener played later stands in `real`, too, but it is not known and must be hidden. Return what is seen of the real
 # profile and of the written one, 0 where nothing is seen.
 #
 
@@ -1145,8 +1363,9 @@ check_coverage(coverage)
 #
 # The identity wins because the real profile *is* the condition. Cut each window in two: the generator and the judge know
 # the first ten plays, and the real profile is the ten that came after. Now a copy is found out. Train both, with
-# trials of their own, and take the identity test again. Does it find more than ZP? More than `no judge` trained on
-# the same halves?
+# trials of their own, and take the identity test again. Does a fresh judge tell what is written from what is real? Does it
+# find more than ZP? More than `no judge` trained on the same halves? (A condition of ten is shorter than one of twenty:
+# give all of them the same.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

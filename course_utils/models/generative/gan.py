@@ -170,9 +170,9 @@ class CFGANLoss:
     * zero reconstruction (ZR) adds α Σ x̂² over drawn tracks to the generator's loss;
     * partial masking (PM) opens the mask at drawn tracks, where a real profile holds zeros.
 
-    Both sides take a step at the same time here, while the paper lets them take turns. A batch
-    shares the tracks that are drawn, uniformly and anew each time; the paper draws them for each
-    listener.
+    The paper's generator minimises log(1 − D), this one −log D. Both sides take a step at the same
+    time here, at one rate, while the paper lets them take turns. A batch shares the tracks that are
+    drawn, uniformly and anew each time; the paper draws them for each listener.
 
     Args:
         n_tracks: N. zero: α; 0 leaves ZR out. partial: whether there is PM. n: tracks that either

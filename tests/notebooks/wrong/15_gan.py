@@ -34,6 +34,21 @@ def two_losses(write, judge, real, known):
     return of_judge, -softplus(judge(fake, known)).mean()
 
 
+# %% hint="detach the *profile* that it is shown, not its answer"
+def two_losses(write, judge, real, known):
+    says = judge(write(known), known)
+    of_judge = softplus(-judge(real, known)).mean() + softplus(says.detach()).mean()
+    return of_judge, softplus(-says).mean()
+
+
+# %% hint="the judge must learn from both"
+def two_losses(write, judge, real, known):
+    fake = write(known)
+    says = judge(fake.detach(), known)
+    of_judge = softplus(-judge(real, known)).detach().mean() + softplus(says).mean()
+    return of_judge, softplus(-judge(fake, known)).mean()
+
+
 # %% hint="for real and for written profiles by themselves"
 def two_losses(write, judge, real, known):
     fake = write(known)
@@ -77,3 +92,8 @@ def coverage(lists, n_tracks):
 # %% hint="in however many lists it stands"
 def coverage(lists, n_tracks):
     return int((lists >= 0).sum()) / n_tracks
+
+
+# %% hint="0 is a track, −1 is none"
+def coverage(lists, n_tracks):
+    return len(lists[lists > 0].unique()) / n_tracks
