@@ -15,6 +15,8 @@ from course_utils.settings import HEADLESS, TUNE
 CELL_SECONDS, TUNING_SECONDS = 1_200, 7_200
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Environment of a process that shares the cores with others."""
+INLINE = "module://matplotlib_inline.backend_inline"
+"""Draws figures into the notebook, whatever backend the caller has."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -29,7 +31,7 @@ def execute(notebook: NotebookNode, folder: Path, **variables: str) -> float:
     Raises:
         PublishError: a cell failed or wrote to stderr; says which.
     """
-    ours = {"TQDM_DISABLE": "1", HEADLESS: "1", "PYTHONUTF8": "1"}
+    ours = {"TQDM_DISABLE": "1", HEADLESS: "1", "PYTHONUTF8": "1", "MPLBACKEND": INLINE}
     environment = {**os.environ, **ours, **variables}
     client = NotebookClient(
         notebook,

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from course_utils.authoring import new, publish, pull, readme, run, seeds, source
+from course_utils.authoring.execute import execute
 from course_utils.authoring.source import PublishError
 
 SOURCE = '''# ---
@@ -141,6 +142,13 @@ def test_a_built_notebook_shows_real_code_and_is_executed(course):
     assert all(not c.get("outputs") for c in blank.cells)
     exercise, check = (blank.cells[i].metadata["nbgrader"] for i in (3, 4))
     assert exercise["solution"] and check["grade"] and check["locked"]
+
+
+def test_figures_stay_whatever_backend_the_caller_has(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    draws = nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()")
+    execute(nbformat.v4.new_notebook(cells=[draws]), tmp_path)
+    assert ["image/png" in output.get("data", {}) for output in draws.outputs] == [True]
 
 
 def test_new_words_keep_the_outputs(pretend, course):
