@@ -559,7 +559,13 @@ pl.DataFrame(
 # %% slideshow={"slide_type": "fragment"}
 COLORS = {"Mult-VAE": "neural", "β = .2": "fm", "β = 1": "crosses"}
 COLORS |= {"mean over tracks": "history", "β = N": "knn"}
-SHIFT = {"Mult-VAE": 6, "β = .2": -8, "β = 1": -13}  # of labels, in points
+SHIFT = {
+    "Mult-VAE": 6,
+    "β = .2": -8,
+    "β = 1": -13,
+    "mean over tracks": 3,
+    "β = N": -13,
+}  # in points
 
 
 def draw(ax: Any, name: str, values: list[float], start: int) -> None:
