@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 14 · VAE
 #
-# *Lecture: frontier, generative models. Runs in about five minutes on two CPU cores.*
+# *Lecture: frontier, generative models. Runs in five to six minutes on two CPU cores.*
 #
 # An autoencoder squeezes what somebody played through a few numbers and has to give it back. What it cannot give back
 # exactly it replaces by what goes with the rest: that is a recommendation. The *variational* one asks for more: any
@@ -212,8 +212,8 @@ with torch.no_grad():
 print(f"−log π of a play: {exact:.3f} over all tracks, {drawn_ones:.3f} with {DRAWS:,} drawn")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On these 200 bags it is .03 nats too low. Low it is on average, however many are drawn: the log of an estimated sum
-# is on average below the log of the sum (Jensen).
+# Off by about one per cent, on 200 bags that share one draw; another draw may lie on the other side. On average the
+# estimate is low, because the log of an estimated sum is on average below the log of the sum (Jensen).
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -684,11 +684,13 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Plain squared error spends its effort on silence: of nearly twenty thousand zeros in every bag. Told to trust a
-# play thirty times as much, no difference could be seen between the Gaussian and the multinomial. So it was the *weight*
-# of silence that made the difference here, not the form of the likelihood. Two things speak for caution. The confidence
-# was chosen by three trials more than the multinomial had. And the Gaussian's sum over all tracks is exact, while the
-# multinomial's is estimated from 1,024 of them: what the whole softmax would find we did not measure, it costs more.
+# Plain squared error spends its effort on silence: on nearly twenty thousand zeros in every bag. It had the time to
+# finish (best at the 21st epoch of 48 allowed), and finds less than the multinomial; whether by more than our margin the
+# interval leaves open, and its trials had ended after sixteen epochs. Told to trust a play thirty times as much, the
+# Gaussian lies beside the multinomial: no difference could be seen. So what difference there was came from the *weight*
+# of silence, not from the form of the likelihood. Two things speak for caution. The confidence was chosen by three trials
+# more than the multinomial had. And the Gaussian's sum over all tracks is exact, while the multinomial's is estimated
+# from 1,024 of them: what the whole softmax would find we did not measure, it costs more.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -936,7 +938,9 @@ interactive(read, percent=(0, 100, 5))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Our decoders are linear, so the scores in the middle are the mean of both ends' scores, and on the way any two tracks
 # change places once at most. A track stands high in the middle if both ends would take it. EASE is linear, too: to mix
-# its scores is to mix two bags. But that a way is straight is no merit of the prior: Mult-DAE has none.
+# its scores is to mix two bags.
+# In the middle a sixth of Mult-VAE's list stands in neither end's, a fifth of Mult-DAE's, and a fourteenth of EASE's. But
+# that a way makes no detour is no merit of the prior: Mult-DAE has none.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
