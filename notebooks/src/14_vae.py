@@ -938,9 +938,8 @@ interactive(read, percent=(0, 100, 5))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Our decoders are linear, so the scores in the middle are the mean of both ends' scores, and on the way any two tracks
 # change places once at most. A track stands high in the middle if both ends would take it. EASE is linear, too: to mix
-# its scores is to mix two bags.
-# In the middle a sixth of Mult-VAE's list stands in neither end's, a fifth of Mult-DAE's, and a fourteenth of EASE's. But
-# that a way makes no detour is no merit of the prior: Mult-DAE has none.
+# its scores is to mix two bags. In the middle a sixth of Mult-VAE's list stands in neither end's, a fifth of Mult-DAE's,
+# and a fourteenth of EASE's. But that a way makes no detour is no merit of the prior: Mult-DAE has none.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
