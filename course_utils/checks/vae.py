@@ -46,6 +46,10 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> None:
             (lambda m, v: (m**2 + v**2 - 1 - v.abs().log()).sum(dim=1) / 2, variance),
             (lambda m, v: (m**2 + v.exp() - 1 + v).sum(dim=1) / 2, "log σ² is taken away"),
             (lambda m, v: (m + v.exp() - 1 - v).sum(dim=1) / 2, "the mean is squared"),
+            (
+                lambda m, v: ((m**2 + 1) / v.exp() - 1 + v).sum(dim=1) / 2,
+                "KL(q ‖ p) is not KL(p ‖ q): the mean is taken under q = N(μ, σ²)",
+            ),
         ],
     )
 
@@ -78,7 +82,11 @@ def check_serve(serve: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor
         serve,
         right,
         cases=[
-            (case, f"μ through the decoder, a softmax over the tracks; {known}"),
+            (
+                case,
+                "nothing is drawn, z is μ itself: μ through the decoder, its bias, and a softmax "
+                "over the tracks",
+            ),
             (
                 {**case, "seen": torch.zeros_like(seen)},
                 "nothing was played: each row's chances add up to 1",
@@ -87,6 +95,12 @@ def check_serve(serve: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor
         mistakes=[
             (lambda m, v, w, b, s: right(m, v, w, b, torch.zeros_like(s)), known),
             (lambda m, v, w, b, s: right(m, v, w, b, ~s), "0 where a track *was* played"),
+            (
+                lambda m, v, w, b, s: right(m, v, w, b, torch.zeros_like(s)).masked_fill(
+                    s, -torch.inf
+                ),
+                "these are chances, no scores: what was played has the chance 0, not −∞",
+            ),
             (lambda m, v, w, b, s: ~s * (m @ w.T + b).softmax(dim=0), batch),
             (lambda m, v, w, b, s: (m @ w.T + b).softmax(dim=0), f"{batch}; {known}"),
             (

@@ -14,11 +14,12 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 14 · VAE
 #
-# *Lecture: frontier, generative models. Runs in about five minutes on two CPU cores.*
+# *Lecture: frontier, generative models. Runs in five to six minutes on two CPU cores.*
 #
 # An autoencoder squeezes what somebody played through a few numbers and has to give it back. What it cannot give back
-# exactly it replaces by what goes with the rest: that is a recommendation. The *variational* one asks for more. Any
-# point between two listeners must mean something, too, because it could have been drawn.
+# exactly it replaces by what goes with the rest: that is a recommendation. The *variational* one asks for more: any
+# point between two listeners should mean something, too, because it could have been drawn. We shall see what that is
+# worth.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -49,6 +50,7 @@ import numpy as np
 import polars as pl
 import torch
 from IPython.display import Markdown, display
+from scipy.integrate import quad
 from torch import Tensor, nn
 from torch.distributions import Multinomial as TorchMultinomial
 from torch.distributions import Normal, kl_divergence
@@ -72,12 +74,13 @@ SEED = train.seed_everything(14)
 log = open_log()
 claim = Claims(log)
 MARGIN = 0.01  # of Recall@100, that we call a difference
-MOSTLY = 0.9  # of the code's components: active, and of the pairs of listeners
+MOSTLY = 0.9  # of the code's components
 GONE = 0.05  # nats of KL that a bag's code may hold, and still say next to nothing
-NO_DETOUR, NO_BLOW = 1.5, 0.5  # length of a way ÷ the straight one; one step's share of it, at most
+NO_DETOUR = 1.5  # length of a way ÷ the straight one, at most
 WINDOW, DRAWS = 20, 1_024  # plays of a bag, and tracks that stand for the others
 CONFIDENCE = 30.0  # of the Gaussian likelihood in a play
-EPOCHS, BATCH, PATIENCE, WARM = 16, 256, 3, 5
+EPOCHS, TURNS = 48, 32  # at most; where encoder and decoder learn in turns
+BATCH, PATIENCE, WARM = 256, 3, 5
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The margins stood there before any result.
@@ -91,7 +94,7 @@ EPOCHS, BATCH, PATIENCE, WARM = 16, 256, 3, 5
 #
 # **In training** a bag is twenty plays in a row of one listener, and the model gives back what it has seen. **When it
 # serves** the bag holds the last twenty plays before the request, and what the listener has played is left out of the
-# list. So a new listener needs no training (*fold-in*), and the rivals read the same window.
+# list. So a new listener needs no training (*fold-in*).
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -113,18 +116,29 @@ contest = RetrievalContest(task, SEED, "14_vae")
 N = task.n_values["track"]
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Validation ranks 1,000 requests only: in this notebook ranking the catalogue takes longer than learning.
+# Validation ranks 1,000 requests only, because it ranks the whole catalogue after every epoch. Their recall has a
+# standard error of about .015: what differs by less in the trials is one number.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-seen = windows(task, WINDOW)
-inputs = {"train": bags(seen["item"], seen["mask"])}
+cut = windows(task, WINDOW)
+inputs = {"train": bags(cut["item"], cut["mask"])}
 for part in ("validation", "test"):
     batch = task.batches[part]
     own = bags(batch["history"], batch["mask"])
     inputs[part] = {**own, "target": batch["target"]}
-sizes = inputs["train"]["plays"].sum(dim=1)
-print(f"{len(sizes):,} bags of {sizes.min():.0f} to {sizes.max():.0f} tracks, {N - 1:,} in all")
+own = inputs["train"]
+sizes, counts = own["plays"].sum(dim=1), torch.zeros(N)
+counts.index_add_(0, own["history"].flatten(), own["plays"].flatten())
+somewhere = counts > 0
+print(f"{len(sizes):,} bags of {sizes.min():.0f} to {sizes.max():.0f} tracks")
+print(f"in some bag: {int(somewhere.sum()):,} of {N - 1:,} tracks", end=", ")
+print(f"{somewhere[inputs['test']['target']].double().mean():.0%} of the test's targets")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A third of the tracks is in no bag: nearly all of these nobody had chosen yet. And a play is in none if it came after a
+# listener's last full twenty. That is one play in forty, but one in six of the last week's.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Why a multinomial?
@@ -134,17 +148,18 @@ print(f"{len(sizes):,} bags of {sizes.min():.0f} to {sizes.max():.0f} tracks, {N
 # $$\text{Gaussian: } -\tfrac12 \sum_i c_i\,(x_i - f_i)^2 \qquad\qquad
 # \text{multinomial: } \sum_i x_i \log \pi_i, \quad \pi = \text{softmax}(f)$$
 #
-# *Liang et al. (2018), section 2.1.* The Gaussian asks each track for its own number, and is as proud of a zero met
-# as of a one. The multinomial has one unit of chance to give away: whoever gives more to one track must take it from
-# the others. That is what a list with few places does.
+# *Liang et al. (2018), section 2.1.* ($c_i$ says how much a number is trusted; for now it is 1.) The Gaussian asks each
+# track for its own number, and is as proud of a zero met as of a one. The multinomial has one unit of chance to give
+# away: whoever gives more to one track must take it from the others. That is what a list with few places does. Whether
+# it matters we measure below.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-scores, bag = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 0.0])
+three, played = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 0.0])
 {
-    name: [round((bag * f.log_softmax(dim=0)).sum().item(), 3), round(-((bag - f) ** 2).sum().item() / 2, 3)]
-    for name, f in (("scores", scores), ("all one higher", scores + 1))
+    name: [round((played * f.log_softmax(dim=0)).sum().item(), 3), round(-((played - f) ** 2).sum().item() / 2, 3)]
+    for name, f in (("scores", three), ("all one higher", three + 1))
 }  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -187,9 +202,6 @@ from course_utils.models.generative.vae import Multinomial, Reconstruction
 #
 
 # %% slideshow={"slide_type": "fragment"}
-counts = torch.zeros(N).index_add_(
-    0, inputs["train"]["history"].flatten(), inputs["train"]["plays"].flatten()
-)
 multinomial = Multinomial(log_popularity(counts.clamp(min=1), 0.5), DRAWS)
 options = {"epochs": EPOCHS, "batch_size": BATCH, "patience": PATIENCE}
 dae = contest.enter("Mult-DAE", lambda: MultDAE(N), Reconstruction(multinomial), inputs, **options)
@@ -198,6 +210,11 @@ with torch.no_grad():
     exact = Multinomial()(dae, dae.code(**few), few).sum() / few["plays"].sum()
     drawn_ones = multinomial(dae, dae.code(**few), few).sum() / few["plays"].sum()
 print(f"−log π of a play: {exact:.3f} over all tracks, {drawn_ones:.3f} with {DRAWS:,} drawn")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Off by about one per cent, on 200 bags that share one draw; another draw may lie on the other side. On average the
+# estimate is low, because the log of an estimated sum is on average below the log of the sum (Jensen).
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A linear rival
@@ -220,7 +237,8 @@ ridge = [(X[:, 0] @ X[:, 1] / (X[:, i] @ X[:, i] + 1)).item() for i in (0, 1)]
 (round(B[0, 1].item(), 3), round(B[1, 0].item(), 3)), [round(value, 3) for value in ridge]
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Its trials are those of notebook 03: seven of the decay and of how many of the latest plays count.
+# Its trials are those of notebook 03: seven of the decay and of how many of the latest plays count. Validation chose the
+# twenty that an autoencoder reads, too.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -264,24 +282,24 @@ small = MultVAE(40, dim=1, hidden=16).double().eval()
 with torch.no_grad():
     for parameter in small.parameters():
         parameter.mul_(3)
-bag = bags(torch.arange(1, 8).unsqueeze(0), torch.ones(1, 7, dtype=torch.bool))
-bag = {"history": bag["history"], "plays": bag["plays"].double()}
-x = torch.zeros(40, dtype=torch.float64).index_fill(0, bag["history"][0], 1.0)
+seven = bags(torch.arange(1, 8).unsqueeze(0), torch.ones(1, 7, dtype=torch.bool))
+seven = {"history": seven["history"], "plays": seven["plays"].double()}
+x = torch.zeros(40, dtype=torch.float64).index_fill(0, seven["history"][0], 1.0)
 with torch.no_grad():
-    mu, log_var = small.posterior(**bag)
-    z = torch.linspace(-12, 12, 20_001, dtype=torch.float64).unsqueeze(1)
-    q, prior = Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)
+    mu_1, log_var_1 = small.posterior(**seven)
+    z = torch.linspace(-40, 40, 40_001, dtype=torch.float64).unsqueeze(1)
+    q, prior = Normal(mu_1, (log_var_1 / 2).exp()), Normal(0.0, 1.0)
     theirs = TorchMultinomial(7, logits=small.logits(z)).log_prob(x) - math.lgamma(8)
-    repeated = {name: values.expand(len(z), -1) for name, values in bag.items()}
+    repeated = {name: values.expand(len(z), -1) for name, values in seven.items()}
     ours = -Multinomial()(small, z, repeated)
-    gaps = {
+    off = {
         "likelihood": (ours - theirs).abs().max().item(),
-        "KL": (kl_to_standard(mu, log_var) - kl_divergence(q, prior).sum()).abs().item(),
+        "KL": (kl_to_standard(mu_1, log_var_1) - kl_divergence(q, prior).sum()).abs().item(),
     }
 claim(
     "Likelihood and KL are those of torch.distributions, but for the constant of the multinomial",
-    max(gaps.values()) < 1e-10,
-    ", ".join(f"{name} {gap:.0e}" for name, gap in gaps.items()),
+    max(off.values()) < 1e-10,
+    ", ".join(f"{name} {gap:.0e}" for name, gap in off.items()),
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -292,56 +310,71 @@ claim(
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### And the sum
 #
-# With one component $\log p(x)$ can be had directly: integrate over $z$ on a fine grid. So can the term that nobody
-# computes.
+# With one component the term that nobody computes can be had, from a fine grid of $z$. And $\log p(x)$ itself comes
+# from elsewhere: SciPy's `quad` chooses its own points, and asks `torch.distributions` alone. So neither side of the
+# equation knows the other's number.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-step = (z[1] - z[0]).item()
+dz = (z[1] - z[0]).item()
 joint = theirs + prior.log_prob(z[:, 0])  # log p(x, z)
-evidence = joint.logsumexp(dim=0).item() + math.log(step)
+evidence = joint.logsumexp(dim=0).item() + math.log(dz)  # of the grid
 log_q = q.log_prob(z)[:, 0]
 
 
 def integral(values: Tensor, log_density: Tensor) -> float:
     """Mean of values (n,) on the grid under a density."""
-    return (values * log_density.exp()).sum().item() * step
+    return (values * log_density.exp()).sum().item() * dz
 
 
-elbo = integral(ours, log_q) - kl_to_standard(mu, log_var).item()
+elbo = integral(ours, log_q) - kl_to_standard(mu_1, log_var_1).item()
 left = integral(log_q - (joint - evidence), log_q)  # KL(q ‖ p(z|x))
+
+
+# %% slideshow={"slide_type": "fragment"}
+def density(at: float) -> float:
+    """p(x, z) for a number z."""
+    code = torch.tensor([[at]], dtype=torch.float64)
+    with torch.no_grad():
+        chances = TorchMultinomial(7, logits=small.logits(code))
+    return (chances.log_prob(x) - math.lgamma(8) + prior.log_prob(code[:, 0])).exp().item()
+
+
+p_of_x, _ = quad(density, -12, 12, points=range(-11, 12), epsabs=0, epsrel=1e-11, limit=200)
+log_p = math.log(p_of_x)
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 claim(
-    "The ELBO and what it leaves out add up to log p(x)",
-    abs(elbo + left - evidence) < 1e-8 and left > 0,
-    f"{elbo:.4f} + {left:.4f} = {evidence:.4f}, off by {abs(elbo + left - evidence):.0e}",
+    "The ELBO and what it leaves out add up to log p(x), as SciPy integrates it",
+    abs(elbo + left - log_p) < 1e-8 and left > 0,
+    f"{elbo:.4f} + {left:.4f} = {log_p:.4f}, off by {abs(elbo + left - log_p):.0e}",
 )
 
 # %% slideshow={"slide_type": "subslide"}
-posterior = (joint - evidence).exp() * step
+posterior = (joint - evidence).exp() * dz
 middle = (z[:, 0] * posterior).sum()
-spread = ((z[:, 0] - middle).square() * posterior).sum().sqrt()
-means = middle + spread * torch.linspace(-4, 4, 101, dtype=torch.float64)
+width = ((z[:, 0] - middle).square() * posterior).sum().sqrt()
+means = middle + width * torch.linspace(-4, 4, 101, dtype=torch.float64)
 figure, ax = plt.subplots(figsize=(8, 4.2))
-for times, color, name in (
-    (1, "neural", "q as wide as the posterior"),
-    (3, "crosses", "three times as wide"),
+for times, color, name, at, shift, side in (
+    (1, "neural", "q as wide as the posterior", 62, (12, -2), "left"),
+    (3, "crosses", "three times as wide", 50, (0, 8), "center"),
 ):
-    densities = (Normal(mean, times * spread).log_prob(z[:, 0]) for mean in means)
-    curve = [integral(joint - density, density) for density in densities]
+    logs = (Normal(mean, times * width).log_prob(z[:, 0]) for mean in means)
+    curve = [integral(joint - log, log) for log in logs]
     ax.plot(means, curve, color=plots.COLORS[color])
-    ax.annotate(name, (means[62], curve[62]), xytext=(12, -2), textcoords="offset points",
+    ax.annotate(name, (means[at], curve[at]), xytext=shift, textcoords="offset points", ha=side,
                 color=plots.COLORS[color], fontsize=13)  # fmt: skip
-ax.axhline(evidence, color=plots.COLORS["oracle"], linestyle=":")
-ax.annotate("log p(x)", (means[0], evidence + 0.08), fontsize=13)
-ax.set(xlabel="μ of q", ylabel="ELBO (nats)", ylim=(evidence - 4, evidence + 0.6))
+ax.axhline(log_p, color=plots.COLORS["oracle"], linestyle=":")
+ax.annotate("log p(x)", (means[0], log_p + 0.08), fontsize=13)
+ax.set(xlabel="μ of q", ylabel="ELBO (nats)", ylim=(log_p - 4, log_p + 0.6))
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The ELBO comes up to the evidence where q is the posterior, and never beyond it; what is missing is the KL between
-# the two.
+# The ELBO comes up to log p(x) where q is nearly the posterior (which is no Gaussian), and never goes beyond it; what is
+# missing is the KL between the two. The encoder's own q, whose ELBO stands in the recap, lies far below the picture: it
+# has learned nothing yet.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -358,6 +391,11 @@ bag_of = {part: {name: inputs[part][name] for name in ("history", "plays")} for 
 paid: dict[str, list[float]] = {}  # mean KL of a bag of validation before each epoch, in nats
 
 
+def mean_kl(mu: Tensor, log_var: Tensor) -> float:
+    """KL of a bag in nats; in float64, because a collapsed one is smaller than float32 can tell."""
+    return kl_to_standard(mu.double(), log_var.double()).mean().item()
+
+
 def weigh(name: str, most: float, warm: int = 0) -> Callable[[Any, int], None]:
     """Before each epoch: β is `most`, or grows to it evenly in `warm` epochs; note the KL."""
 
@@ -365,8 +403,8 @@ def weigh(name: str, most: float, warm: int = 0) -> Callable[[Any, int], None]:
         model.beta = most * min(1, epoch / warm) if warm else most
         model.eval()
         with torch.no_grad():
-            kl = kl_to_standard(*model.posterior(**bag_of["validation"])).mean().item()
-        paid[name] = [*(paid[name] if epoch else []), kl]
+            mu, log_var = model.posterior(**bag_of["validation"])
+        paid[name] = [*(paid[name] if epoch else []), mean_kl(mu, log_var)]
 
     return before_epoch
 
@@ -384,11 +422,11 @@ vae, constant, whole = (
 contest.table()
 
 # %% slideshow={"slide_type": "subslide"}
-shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE", "β = 1"]
+shown = ["popular", "EASE", "Mult-DAE", "Mult-VAE", "β = .2", "β = 1"]
 shown += ["oracle"] if "oracle" in contest.places else []
 roles = {"popular": "popular", "EASE": "linear", "Mult-DAE": "mlp", "Mult-VAE": "neural"}
-roles["β = 1"] = "crosses"
-figure, ax = plt.subplots(figsize=(8.5, 3.8))
+roles |= {"β = .2": "fm", "β = 1": "crosses"}
+figure, ax = plt.subplots(figsize=(8.5, 4.2))
 plots.interval_plot(
     ax, contest.intervals(shown), [plots.COLORS[roles.get(name, name)] for name in shown]
 )
@@ -405,34 +443,39 @@ gap = contest.gap("Mult-VAE", "EASE")
 claim("Mult-VAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
 gap = contest.gap("β = 1", "EASE")
 claim(
-    "With β = 1, the best of them on validation, it finds more than EASE",
+    "Mult-VAE with β = 1 finds more than EASE",
     gap.positive,
     f"ΔRecall@100 {gap}",
     expected=None,
 )
 gap = contest.gap("Mult-VAE", "β = 1")
 claim(
-    "Annealed to .2, β finds more than the whole KL, β = 1",
+    "Mult-VAE with β annealed to .2 finds more than with β = 1",
     gap.positive,
     f"ΔRecall@100 {gap}",
     expected=False,
 )
 gap = contest.gap("Mult-VAE", "β = .2")
 claim(
-    "Growing to .2, it finds more than a β of .2 from the start",
+    "Mult-VAE with β annealed to .2 finds more than with .2 from the start",
     gap.positive,
     f"ΔRecall@100 {gap}",
     expected=False,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# EASE, one formula and not a single epoch, finds as much as Mult-VAE, and so does Mult-DAE, without any distribution. And what the papers say of β does not come out: the
-# whole KL finds no less than a fifth of it, with two of three training seeds it even finds a little more, and to let β
-# grow changes nothing that could be seen. In *Liang et al. (2018)* the best β was near .2. What is different here? At
-# least this: their bags hold all that somebody watched or played, ours some seventeen tracks; their code has 200
-# components, ours 32; and here each β had a rate and a decay of its own. (The larger β chose the smaller decay. Whatever
-# else keeps a model from learning by heart may stand in for the KL.) Which of them it is, we have not told apart. Take β
-# for what it is: a setting, to be tried like the others.
+# No difference that could be seen between EASE, one formula without a single epoch, and Mult-VAE, nor between Mult-VAE
+# and Mult-DAE, which knows no distribution. The intervals leave room for about one and a half hundredths. Mind, though,
+# what EASE has: a weight for every pair of tracks, nearly four hundred million, and whole histories to learn from. Our
+# autoencoders have 32 numbers for a listener. That size had no trials.
+#
+# And what the papers say of β does not come out. β = 1 finds no less than β = .2; with two of three training seeds it
+# finds a little more. To let β grow changes nothing that could be seen. In *Liang et al. (2018)* the best β was near .2.
+# What is different here? At least this: their bags hold all that somebody watched or played, ours some seventeen tracks;
+# their code has 200 components; and here each β had a rate and a decay of its own. (β = 1 chose the smaller decay.
+# Whatever else keeps a model from learning by heart may stand in for the KL. But the trials went along two lines, and
+# not every pair of rate and decay was tried.) Which of them it is, we have not told apart. Take β for what it is: a
+# setting, to be tried like the others.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -458,8 +501,9 @@ gap = contest.gap("Mult-VAE", "… with a drawn code")
 claim("Served with a drawn code it finds less", gap.positive, f"ΔRecall@100 {gap}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The draw is there for the sake of learning: the decoder must give similar lists to codes that lie near each other. When
-# the model serves, it is nothing but noise.
+# (One draw for each request.) The draw is meant for learning: the decoder must give similar lists to codes that lie near
+# each other. Whether that helps the lists nothing here shows: Mult-DAE draws nothing, and no difference could be seen.
+# When the model serves, the draw is nothing but noise.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -478,81 +522,97 @@ from course_utils.models.generative.vae import active_units
 
 # %% slideshow={"slide_type": "fragment"}
 mean_over_tracks = NegativeELBO(lambda model, z, batch: multinomial(model, z, batch) / N)
-collapsed = contest.enter(
-    "mean over tracks", lambda: MultVAE(N), mean_over_tracks, inputs, like="β = 1",
-    before_epoch=weigh("mean over tracks", 1.0), **options,
+collapsed, heavy = (
+    contest.enter(name, lambda: MultVAE(N), loss, inputs, like="β = 1", before_epoch=weigh(name, beta), **options)
+    for name, loss, beta in (("mean over tracks", mean_over_tracks, 1.0), ("β = N", elbo_loss, N))
 )  # fmt: skip
-kinds = {
-    "mean over tracks, β = 1": collapsed,
-    "sum, β = 1": whole,
-    "sum, β = .2": constant,
-    "sum, β grows to .2": vae,
-}
-codes, kl, active = {}, {}, {}
+kinds = {"Mult-VAE": vae, "β = .2": constant, "β = 1": whole, "β = N": heavy}
+kinds["mean over tracks"] = collapsed
+codes, nats, active = {}, {}, {}
 with torch.no_grad():
     for name, model in kinds.items():
         codes[name], log_var = model.posterior(**bag_of["test"])
-        kl[name] = kl_to_standard(codes[name], log_var).mean().item()
+        nats[name] = mean_kl(codes[name], log_var)
         active[name] = int(active_units(codes[name]).sum())
+recall = contest.intervals(kinds)
 pl.DataFrame(
     {
-        "loss": list(kinds),
-        "KL of a bag (nats)": [round(nats, 3) for nats in kl.values()],
+        "model": list(kinds),
+        "likelihood": ["sum"] * 4 + ["mean"],
+        "β": ["grows to .2", ".2", "1", f"{N:,}", "1"],
+        "KL of a bag (nats)": [f"{value:.2g}" for value in nats.values()],
         "active units": list(active.values()),
+        f"Recall@{contest.k}": [round(recall[name].value, 4) for name in kinds],
     }
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# "β = N" is the control: the sum stays, and the KL counts N times, N being the number of tracks. It collapses as well:
+# only the ratio of the two terms matters. Whoever wants the mean must divide the KL by N, too. (Both collapsed models
+# have the rate and the decay of "β = 1".)
+#
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Watch it happen
 #
 
 # %% slideshow={"slide_type": "fragment"}
-SHIFT = {"Mult-VAE": 7, "β = .2": -9, "β = 1": -10}  # of labels, in points
-SHIFT |= {"sum, β = .2": 8, "sum, β grows to .2": -3, "sum, β = 1": -14}
-COLORS = {"mean over tracks": "history", "β = 1": "crosses", "β = .2": "fm", "Mult-VAE": "neural"}
-figure, ax = plt.subplots(figsize=(8.5, 4.4))
-for name, color in COLORS.items():
-    nats = [max(value, 1e-6) for value in paid[name]]
-    ax.plot(range(len(nats)), nats, "o-", markersize=4, color=plots.COLORS[color])
-    ax.annotate(name, (len(nats) - 1, nats[-1]), xytext=(8, SHIFT.get(name, -4)),
-                textcoords="offset points", color=plots.COLORS[color], fontsize=13)  # fmt: skip
-ax.set(
-    xlabel="epochs",
-    ylabel="KL of a bag (nats)",
-    yscale="log",
-    xlim=(0, EPOCHS + 3),
-    ylim=(3e-7, 1e3),
-)
-ax.set_xticks(range(0, EPOCHS + 1, 4))
+COLORS = {"Mult-VAE": "neural", "β = .2": "fm", "β = 1": "crosses"}
+COLORS |= {"mean over tracks": "history", "β = N": "knn"}
+SHIFT = {
+    "Mult-VAE": 6,
+    "β = .2": -8,
+    "β = 1": -13,
+    "mean over tracks": 3,
+    "β = N": -13,
+}  # in points
+
+
+def draw(ax: Any, name: str, values: list[float], start: int) -> None:
+    """One curve of a model, with its name at the end; β = .2 dashed, over Mult-VAE's."""
+    color, style = plots.COLORS[COLORS[name]], "o--" if name == "β = .2" else "o-"
+    ax.plot(range(start, start + len(values)), values, style, markersize=4, color=color)
+    ax.annotate(name, (start + len(values) - 1, values[-1]), xytext=(10, SHIFT.get(name, -4)),
+                textcoords="offset points", color=color, fontsize=13)  # fmt: skip
+
+
+figure, ax = plt.subplots(figsize=(8.5, 4.6))
+for name in COLORS:
+    draw(ax, name, paid[name], 0)
+last = max(map(len, paid.values()))
+ax.set(xlabel="epochs", ylabel="KL of a bag (nats)", yscale="log", xlim=(0, 1.25 * last))
+ax.set_xticks(range(0, last + 1, 4))
 plt.show()
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Mult-VAE remembers much while its β is near 0, and gives it up as β grows over five epochs; from then on it lies on
+# β = .2. The two that collapse do it within an epoch.
+#
+
 # %% slideshow={"slide_type": "subslide"}
-figure, ax = plt.subplots(figsize=(8.5, 4.4))
-for (name, mu), color in zip(codes.items(), ("history", "crosses", "fm", "neural"), strict=True):
-    spread = mu.var(dim=0).sort(descending=True).values.clamp(min=1e-7)
-    place = torch.arange(1, len(spread) + 1)
-    ax.plot(place, spread, "o-", markersize=4, color=plots.COLORS[color])
-    ax.annotate(name, (len(spread), spread[-1]), xytext=(10, SHIFT.get(name, -4)),
-                textcoords="offset points", color=plots.COLORS[color], fontsize=13)  # fmt: skip
+figure, ax = plt.subplots(figsize=(8.5, 4.6))
+for name in COLORS:
+    variance = codes[name].double().var(dim=0).sort(descending=True).values
+    draw(ax, name, variance.tolist(), 1)
 ax.axhline(0.01, color=plots.COLORS["muted"], linestyle=":")
-ax.annotate("active above", (1, 0.01), xytext=(0, 5), textcoords="offset points", fontsize=12.5,
+ax.annotate("active above", (1, 0.01), xytext=(0, -15), textcoords="offset points", fontsize=12.5,
             color=plots.COLORS["muted"])  # fmt: skip
+d = codes["Mult-VAE"].shape[1]
 ax.set(yscale="log", xlabel="component of the code, sorted", ylabel="variance of the posterior mean",
-       xlim=(0, len(spread) * 1.6))  # fmt: skip
+       xlim=(0, 1.45 * d), xticks=[1, *range(8, d + 1, 8)])  # fmt: skip
 plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
-d = codes["sum, β grows to .2"].shape[1]
 claim(
     "With the mean over tracks and β = 1 no unit is active",
-    active["mean over tracks, β = 1"] == 0,
+    active["mean over tracks"] == 0,
     ", ".join(f"{name}: {n} of {d}" for name, n in active.items()),
 )
 claim(
     "And the KL is gone: codes say next to nothing about a listener",
-    kl["mean over tracks, β = 1"] < GONE,
-    ", ".join(f"{name}: {nats:.3g} nats" for name, nats in kl.items()),
+    nats["mean over tracks"] < GONE,
+    ", ".join(f"{name}: {value:.3g} nats" for name, value in nats.items()),
 )
 gap = contest.gap("mean over tracks", "popular")
 claim(
@@ -561,17 +621,27 @@ claim(
     f"ΔRecall@100 {gap}, coverage@100 {contest.places['mean over tracks'].coverage(contest.k, N - 1):.1%}",
     expected=None,
 )
+
+# %% slideshow={"slide_type": "fragment"}
+# NBVAL_CHECK_OUTPUT
 claim(
-    "The sum over tracks and an annealed β cure it: most units are active",
-    active["sum, β grows to .2"] >= MOSTLY * d,
-    f"{active['sum, β grows to .2']} of {d}",
+    "The sum over tracks and β = N collapse, too: it is the ratio that counts",
+    active["β = N"] == 0 and nats["β = N"] < GONE,
+    f"{active['β = N']} of {d}, {nats['β = N']:.1g} nats",
+)
+gap = contest.gap("β = 1", "mean over tracks")
+claim(
+    "The sum over tracks alone cures it: with the same β = 1 most units are active, and it finds more",
+    active["β = 1"] >= MOSTLY * d and gap.low > MARGIN,
+    f"{active['β = 1']} of {d}, ΔRecall@100 {gap}",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With the mean over tracks nothing is left but the tracks' biases, and they say what is popular: its lists find as much
-# as the popular one, whose days validation chose, within a hundredth or little more. Only the ratio of the
-# two terms counts: whoever wants the mean must divide the KL by the number of tracks as well. (The collapsed model was
-# trained with the rate and the decay of "β = 1", from which it differs in this one division.)
+# With the mean over tracks nothing is left but the tracks' biases, and they say what is popular: its lists find what the
+# popular one finds, whose days validation chose, within two hundredths. Nothing else than the sum was needed to cure it:
+# β need not grow. And count active units beside the recall, never alone. With the mean over tracks *and* a β that grows
+# from 0, all units are active, too, because validation keeps the first epoch, in which β was still 0; but that model
+# finds little more than half of what "β = 1" finds. (We tried it outside this notebook.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -599,7 +669,12 @@ contest.table(["Mult-DAE", "squared error", "Gaussian, confident"])
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 gap = contest.gap("Mult-DAE", "squared error")
-claim("The multinomial finds more than plain squared error", gap.low > MARGIN, f"ΔRecall@100 {gap}")
+claim(
+    "The multinomial finds more than plain squared error",
+    gap.low > MARGIN,
+    f"ΔRecall@100 {gap}",
+    expected=None,
+)
 gap = contest.gap("Mult-DAE", "Gaussian, confident")
 claim(
     "It finds more than a Gaussian that trusts plays more than silence",
@@ -609,11 +684,13 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Plain squared error spends its effort on silence: of nearly twenty thousand zeros in every bag. Told to trust a play
-# thirty times as much, the Gaussian finds as much as the multinomial, or a little more. So it was the *weight* of silence that made the
-# difference here, not the form of the likelihood. Two things speak for caution. The confidence was chosen by three
-# tries more than the multinomial had. And the Gaussian's sum over all tracks is exact, while the multinomial's is
-# estimated from 1,024 of them: what the whole softmax would find we did not measure, it costs several times as much.
+# Plain squared error spends its effort on silence: on nearly twenty thousand zeros in every bag. It had the time to
+# finish (best at the 21st epoch of 48 allowed), and finds less than the multinomial; whether by more than our margin the
+# interval leaves open, and its trials had ended after sixteen epochs. Told to trust a play thirty times as much, the
+# Gaussian lies beside the multinomial: no difference could be seen. So what difference there was came from the *weight*
+# of silence, not from the form of the likelihood. Two things speak for caution. The confidence was chosen by three trials
+# more than the multinomial had. And the Gaussian's sum over all tracks is exact, while the multinomial's is estimated
+# from 1,024 of them: what the whole softmax would find we did not measure, it costs more.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -628,8 +705,8 @@ claim(
 # 3. **turns**: the encoder learns three epochs, with noise, then the decoder one, without.
 #
 # None of them is annealed, so each is compared with the Mult-VAE whose β is .2 from the start; $\gamma$ is such that the
-# mean $\beta_u$ is .2 as well. In turns each half rests much of the time: there we allow twice the epochs, and twice the
-# patience.
+# mean $\beta_u$ is .2 as well. In turns each half rests much of the time: there we double the patience, and stop after 32
+# epochs, for the sake of the clock.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -651,12 +728,12 @@ def all_three(model: Any, epoch: int) -> None:
         model.remember()
 
 
-twice = {**options, "epochs": 2 * EPOCHS, "patience": 2 * PATIENCE}
+in_turns = {**options, "epochs": TURNS, "patience": 2 * PATIENCE}
 for name, make, loss, hook, limits in (
     ("β by bag", lambda: MultVAE(N), by_bag, None, options),
     ("composite prior", lambda: RecVAE(N, beta=0.2), elbo_loss, remembers, options),
-    ("turns", lambda: MultVAE(N, beta=0.2), elbo_loss, take_turns, twice),
-    ("RecVAE, all three", lambda: RecVAE(N), by_bag, all_three, twice),
+    ("turns", lambda: MultVAE(N, beta=0.2), elbo_loss, take_turns, in_turns),
+    ("RecVAE, all three", lambda: RecVAE(N), by_bag, all_three, in_turns),
 ):
     contest.enter(name, make, loss, inputs, before_epoch=hook, **limits)
 
@@ -665,6 +742,8 @@ CHANGES = ["β by bag", "composite prior", "turns", "RecVAE, all three"]
 gaps = {name: contest.gap(name, "β = .2") for name in CHANGES}
 figure, ax = plt.subplots(figsize=(8.5, 3.6))
 plots.interval_plot(ax, gaps, [plots.COLORS["neural"]] * len(gaps))
+for value in ax.texts:
+    value.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
 ax.axvline(0, color=plots.COLORS["oracle"], linestyle=":")
 ax.set(xlabel="Recall@100 minus that of Mult-VAE with β = .2, 95 % interval")
 plt.show()
@@ -674,34 +753,37 @@ plt.show()
 for name, told in (
     ("β by bag", "A β in proportion to the bag alone finds more than the same β for all"),
     ("composite prior", "The composite prior alone finds more than the standard normal one"),
-    ("turns", "Turns of encoder and decoder alone find more than learning at once"),
-    ("RecVAE, all three", "All three changes together find more than Mult-VAE with β = .2"),
+    ("turns", "Turns alone find more within 32 epochs than learning at once"),
+    ("RecVAE, all three", "All three together find more within 32 epochs than β = .2"),
 ):
     claim(told, gaps[name].positive, f"ΔRecall@100 {gaps[name]}", expected=False)
 gap = contest.gap("RecVAE, all three", "EASE")
-claim("RecVAE finds more than EASE", gap.positive, f"ΔRecall@100 {gap}", expected=False)
+told = "RecVAE finds more within 32 epochs than EASE"
+claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=False)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# None of the three changes finds more here, alone or together. Mind what that says, and what it does not. β by bag had
-# little to do: our bags are cut to one length, half of them hold fifteen to eighteen tracks, so that $\beta_u$ is nearly
-# the same for all. With bags of very different sizes it may matter. In turns the models were still getting better when
-# their 32 epochs ended. And the paper's encoder is much deeper than ours, the same for all models here. So: on these
-# bags, with this encoder, the changes alone are worth nothing that could be seen.
+# β by bag and the composite prior alone are worth nothing that could be seen. β by bag had little to do: our bags are cut
+# to one length, half of them hold fifteen to eighteen tracks, so that $\beta_u$ is nearly the same for all, and so is the
+# model; hence its narrow interval. With bags of very different sizes it may matter. Turns, alone or with the others, we
+# stopped too early to tell: they were still getting better when their 32 epochs ended, of which eight were the
+# decoder's. And the paper's encoder is much deeper than ours, the same for all models here.
 #
 
 # %% slideshow={"slide_type": "skip"}
 contest.trials()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Most models chose the highest rate that was tried. Further to that side some might find more; the trials ended there for
-# all alike.
+# Most models chose the highest rate that was tried. For β = 1 we tried one step more outside this notebook: it found less.
+# For the others we do not know. And the trials were stopped after sixteen epochs (where turns are taken, 32), while the
+# models above could go on to 48. Longer ones might have chosen otherwise, above all for squared error: its trials were
+# still getting better when they ended.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## From one listener to another
 #
 # Two listeners, their codes $\mu_a$ and $\mu_b$, and the points $(1 - t)\,\mu_a + t\,\mu_b$ between them. Decode each
-# point into its twenty best tracks. Do the genres move smoothly, or do they break?
+# point into its twenty best tracks. Do the genres go straight from one to the other, or by a detour?
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -742,32 +824,38 @@ def shares(listed: Tensor) -> Tensor:
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Of 100 pairs of listeners: how long is the way that the genres' shares go, step by step, against the straight
-# distance between both ends, and how large is the largest of its twenty steps? (Distance: half the sum of absolute
-# differences; pairs whose ends are nearer than .5 are left out.) And of the list in the middle: how much of it stands
-# in the list of neither end? A rival beside it: mix EASE's scores of both listeners in the same proportions. That
-# needs no latent space at all.
+# distance between both ends? (Distance: half the sum of absolute differences; pairs whose ends are nearer than .5 in one
+# of the models are left out.) And of the list in the middle: how much of it stands in the list of neither end? Two
+# rivals beside it: codes of Mult-DAE, which no prior holds together, and EASE's scores of both listeners, mixed in the
+# same proportions. That needs no latent space at all.
 #
 
 # %% slideshow={"slide_type": "fragment"}
 pairs = enough[torch.randperm(len(enough), generator=generator)[: 2 * min(100, len(enough) // 2)]]
-pairs, mu = pairs.view(2, -1), codes["sum, β grows to .2"]
-linear = EASE(plays, 1_000)(task.profiles("test", pairs.flatten(), WINDOW)).view(2, -1, N)
-found = {
-    "Mult-VAE, codes": lists(mu[pairs[0]], mu[pairs[1]], vae.logits),
-    "EASE, scores": lists(linear[0], linear[1], lambda scores: scores),
-}
-rows, smooth = [], {}
+tried = contest.tuned.others["EASE"]
+best = min(tried, key=lambda one: one["valid_loss"])["setting"]
+profiles = task.profiles("test", pairs, best.get("last"))
+mixed = EASE(plays, best["decay"])(profiles).view(2, -1, N)
+with torch.no_grad():
+    plain = dae.code(**bag_of["test"])
+    pairs = pairs.view(2, -1)
+    found = {
+        "Mult-VAE, codes": lists(*codes["Mult-VAE"][pairs], vae.logits),
+        "Mult-DAE, codes": lists(*plain[pairs], dae.logits),
+        "EASE, scores": lists(*mixed, lambda scores: scores),
+    }
+ways = {name: shares(listed) for name, listed in found.items()}
+straight = {name: (way[:, -1] - way[:, 0]).abs().sum(dim=1) / 2 for name, way in ways.items()}
+
+# %% slideshow={"slide_type": "fragment"}
+far = torch.stack([*straight.values()]).amin(dim=0) >= 0.5
+rows, detour = [], {}
 for name, listed in found.items():
-    share = shares(listed)
-    steps = share.diff(dim=1).abs().sum(dim=2) / 2
-    straight = (share[:, -1] - share[:, 0]).abs().sum(dim=1) / 2
-    far = straight >= 0.5
-    detour, blow = (steps.sum(dim=1) / straight)[far], (steps.amax(dim=1) / straight)[far]
-    smooth[name] = (detour.median().item(), (blow <= NO_BLOW).double().mean().item())
+    way = ways[name].diff(dim=1).abs().sum(dim=(1, 2)) / 2
+    detour[name] = (way / straight[name])[far].median().item()
     middle, ends = listed[:, STEPS // 2], torch.cat([listed[:, 0], listed[:, -1]], dim=1)
-    new = 1 - (middle.unsqueeze(2) == ends.unsqueeze(1)).any(dim=2).double().mean().item()
-    rows.append({"": name, "pairs far apart": int(far.sum()), "way ÷ straight, median": round(smooth[name][0], 2),
-                 "largest step ÷ straight, median": round(blow.median().item(), 2),
+    new = 1 - (middle.unsqueeze(2) == ends.unsqueeze(1)).any(dim=2)[far].double().mean().item()
+    rows.append({"": name, "pairs": int(far.sum()), "way ÷ straight, median": round(detour[name], 2),
                  "of the middle list, in neither end's": f"{new:.0%}"})  # fmt: skip
 if known:
     display(pl.DataFrame(rows))
@@ -775,28 +863,20 @@ if known:
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
 if known:
-    told = {
-        name: f"way {a:.2f} times the straight one, no blow in {b:.0%}"
-        for name, (a, b) in smooth.items()
-    }
-    a, b = smooth["Mult-VAE, codes"]
-    claim(
-        "Between two listeners the genres of the lists move smoothly: no detour, no single step that does half",
-        a < NO_DETOUR and b >= MOSTLY,
-        told["Mult-VAE, codes"],
-    )
-    a, b = smooth["EASE, scores"]
-    claim(
-        "So they do without a latent space, when EASE's scores are mixed",
-        a < NO_DETOUR and b >= MOSTLY,
-        told["EASE, scores"],
-    )
+    for name, told in (
+        (
+            "Mult-VAE, codes",
+            "Between two listeners the genres of Mult-VAE's lists make no long detour",
+        ),
+        ("Mult-DAE, codes", "Nor do those of Mult-DAE, which has no prior"),
+        ("EASE, scores", "Nor do they without a latent space, when EASE's scores are mixed"),
+    ):
+        claim(told, detour[name] < NO_DETOUR, f"way {detour[name]:.2f} times the straight one")
 
 # %% slideshow={"slide_type": "subslide"}
 if known:
-    share = shares(found["Mult-VAE, codes"])
-    one = int((share[:, -1] - share[:, 0]).abs().sum(dim=1).argmax())  # the pair farthest apart
-    parts = share[one]
+    one = int(straight["Mult-VAE, codes"].argmax())  # the pair farthest apart
+    parts = ways["Mult-VAE, codes"][one]
     top = parts.sum(dim=0).topk(min(5, len(genres))).indices.tolist()
     figure, ax = plt.subplots(figsize=(8.5, 4.4))
     bottom = torch.zeros(STEPS, dtype=torch.float64)
@@ -808,6 +888,10 @@ if known:
         ax.annotate(genres[genre], place, ha=side, va="center", fontsize=13)
         bottom = bottom + parts[:, genre]
     ax.fill_between(t, bottom, 1, color=plots.COLORS["random"], alpha=0.5, linewidth=0)
+    at = int(bottom.argmin())
+    if bottom[at] < 0.95:
+        place = (float(t[at].clamp(0.05, 0.95)), float(bottom[at] + 1) / 2)
+        ax.annotate("others", place, ha="center", va="center", fontsize=13)
     ax.set(
         xlabel="t, from one listener to the other",
         ylabel=f"share of the {LIST} best tracks",
@@ -818,6 +902,8 @@ if known:
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Read out loud
+#
+# The same two listeners, the pair of the hundred that is farthest apart.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -850,9 +936,10 @@ for percent in (0, 25, 50, 75, 100):
 interactive(read, percent=(0, 100, 5))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Our decoder is linear, so the scores in the middle are the mean of both ends' scores: a track stands high there that
-# both would take. A mix of EASE's scores does the same. What the code adds is that it has 32 numbers instead of nearly
-# twenty thousand; that a way through it is smooth is no merit of the prior.
+# Our decoders are linear, so the scores in the middle are the mean of both ends' scores, and on the way any two tracks
+# change places once at most. A track stands high in the middle if both ends would take it. EASE is linear, too: to mix
+# its scores is to mix two bags. In the middle a sixth of Mult-VAE's list stands in neither end's, a fifth of Mult-DAE's,
+# and a fourteenth of EASE's. But that a way makes no detour is no merit of the prior: Mult-DAE has none.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -943,8 +1030,10 @@ check_ease(ease)
 # ### 4 · Free bits (open)
 #
 # Another cure of the collapse: a component pays only for what it remembers beyond λ nats, $\sum_j \max(\lambda,
-# \mathrm{KL}_j)$ with the KL averaged over the batch (*Kingma et al. 2016*). Write it as a loss with β = 1, give it
-# trials of its own, and compare active units and recall with the annealed β. Does it find more?
+# \mathrm{KL}_j)$ with the KL averaged over the batch (*Kingma et al. 2016*). Start from what collapsed: keep the mean over
+# tracks and β = 1, and write this term in place of the KL. For which λ do units become active, and does the recall come
+# back with them? Enter it under a name of its own: `python -m course_utils tune 14_vae --models "that name"` gives it
+# seven trials, and keeps them.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}

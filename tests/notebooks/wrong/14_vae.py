@@ -25,10 +25,27 @@ def kl(mu, log_var):
     return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).mean(dim=1)
 
 
+# %% hint="KL(q ‖ p) is not KL(p ‖ q)"
+def kl(mu, log_var):
+    return 0.5 * ((1 + mu**2) / log_var.exp() - 1 + log_var).sum(dim=1)
+
+
 # %% hint="nothing is drawn when a model serves"
 def serve(mu, log_var, weight, bias, seen):
     z = mu + (log_var / 2).exp() * torch.randn_like(mu)
     return (z @ weight.T + bias).softmax(dim=1).masked_fill(seen, 0)
+
+
+# %% hint="nothing is drawn, z is μ itself"
+def serve(mu, log_var, weight, bias, seen):
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))
+    z = mu + (log_var / 2).exp() * noise
+    return (z @ weight.T + bias).softmax(dim=1).masked_fill(seen, 0)
+
+
+# %% hint="has the chance 0, not −∞"
+def serve(mu, log_var, weight, bias, seen):
+    return (mu @ weight.T + bias).softmax(dim=1).masked_fill(seen, -torch.inf)
 
 
 # %% hint="not over the batch"
