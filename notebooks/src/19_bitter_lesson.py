@@ -501,7 +501,7 @@ pl.DataFrame(
 #
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 def curve(family):
     """Sizes (P,) of a family's points, and what they lose in each resample (1 + n, P)."""
     at = [i for i, point in enumerate(points) if point.family == family]
@@ -518,6 +518,7 @@ def on_log_axes(ax, **labels):
     ax.minorticks_off()
 
 
+# %% slideshow={"slide_type": "fragment"}
 ROLES = {"counters": "neural", "sequence": "history"}
 figure, ax = plt.subplots(figsize=(9.5, 5))
 for family, role in ROLES.items():
