@@ -657,44 +657,40 @@ if HAS_TEXT:
 # - **with shuffled descriptions**: as many questions, the sentences dealt out to the wrong tracks;
 # - **longer**: histories alone, about as many *tokens* as with descriptions (three passes).
 #
-# A second loss takes room from the first, whatever it says. How much is its **weight**: that setting is new in these arms, so
-# it has trials of its own on validation, the same three for right and for shuffled sentences. (All arms begin with the model
-# that has learned to write the sentences. What is measured is what *alignment* adds.)
+# A second loss takes room from the first, whatever it says. How much is its **weight**: a setting that is new here, so the
+# right descriptions have three trials of it on validation. The shuffled ones take what was chosen for the right ones: the
+# sentences are all that differs. (All arms begin with the model that has learned to write the sentences. What is measured is
+# what *alignment* adds.)
 #
 
-
 # %% slideshow={"slide_type": "fragment"}
-def weighed(name: str, texts: train.Batch) -> None:
-    """Train with descriptions, their weight as the arm's own trials on validation chose it."""
-    others = contest.tuned.others
-    if contest.tune or tunes(name):
+WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
+
+
+def weigh() -> list[dict[str, Any]]:
+    """The trials of the weight of right descriptions: what validation said of each."""
+    if contest.tune or tunes(WITH):
         tried = []
         for weight in WEIGHTS:
-            enter(name, starts[ALONE], texts, weight)
-            loss = min(contest.histories[name].valid_loss)
+            enter(WITH, starts[ALONE], aligned["right"], weight)
+            loss = min(contest.histories[WITH].valid_loss)
             tried.append({"setting": {"weight": weight}, "valid_loss": loss})
-        contest.tuned.keep_other(name, tried)
-    untried = {"setting": {"weight": WEIGHTS[1]}, "valid_loss": 0.0}
-    best = min(others.get(name, [untried]), key=lambda one: one["valid_loss"])
-    enter(name, starts[ALONE], texts, best["setting"]["weight"])
+        contest.tuned.keep_other(WITH, tried)
+    return contest.tuned.others.get(WITH, [{"setting": {"weight": 0.2}, "valid_loss": 0.0}])
 
 
-WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
 if HAS_TEXT:
-    weighed(WITH, aligned["right"])
-    weighed(SHUFFLED, aligned["shuffled"])
-    told_of = {"text": aligned["right"]["ids"], "history": next_item["ids"]}
-    length = {kind: float((of != FILL).sum() / len(of)) for kind, of in told_of.items()}
+    tried = weigh()
+    chosen = min(tried, key=lambda one: one["valid_loss"])["setting"]["weight"]
+    enter(WITH, starts[ALONE], aligned["right"], chosen)
+    enter(SHUFFLED, starts[ALONE], aligned["shuffled"], chosen)
+    rows_of = {"text": aligned["right"]["ids"], "history": next_item["ids"]}
+    length = {kind: float((of != FILL).sum() / len(of)) for kind, of in rows_of.items()}
     more = length["text"] * ALIGNED / (length["history"] * BATCH)
     enter(LONGER, starts[ALONE], epochs=round(EPOCHS * (1 + more)))
-    shown = []
-    for name in (WITH, SHUFFLED):
-        losses = {
-            f"weight {one['setting']['weight']:g}": round(one["valid_loss"], 4)
-            for one in contest.tuned.others.get(name, [])
-        }
-        shown.append({"nats on validation": name, **losses})
-    display(pl.DataFrame(shown))
+    for one in tried:
+        print(f"weight {one['setting']['weight']:g}: {one['valid_loss']:.4f} nats on validation")
+    print(f"histories alone: {min(contest.histories[ALONE].valid_loss):.4f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # As marks, two rivals that speak no language: SASRec (notebook 09) on the same sequences, as many passes and as many trials,
