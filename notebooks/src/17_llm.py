@@ -718,7 +718,7 @@ def sasrec_nats(model: Any, batch: train.Batch) -> Tensor:
     return -log_p_among(scores, batch["target"]).mean()
 
 
-contest.fit(
+sasrec = contest.fit(
     "SASRec", lambda: SASRec(N, length=LENGTH), plays_only, None, False, criterion=sasrec_nats,
     loss=AtEveryPlace(SampledSoftmax(counts)), epochs=EPOCHS, patience=99, batch_size=BATCH,
 )  # fmt: skip
@@ -749,8 +749,9 @@ ARMS = [name for name in (ALONE, WITH, SHUFFLED, LONGER) if name in log_p_next]
 OTHERS = ["SASRec", "popular this week"]
 for name in ARMS:
     contest.judge(name, spelt_by(contest.models[name]), parts["test"])
-test, sasrec = task.batches["test"], contest.models["SASRec"].cpu()
+test = task.batches["test"]
 with torch.no_grad():
+    sasrec = sasrec.cpu()
     scores = sasrec(test["track"], test["mask"]) @ sasrec.tracks().T
 popular = task.popularity(7.0).float()
 by_week = popular.expand(len(test["target"]), -1)
@@ -767,7 +768,8 @@ look = {SHUFFLED: "muted", "SASRec": "history", "popular this week": "popular"}
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 1.6 + 0.6 * len(recall)))
 for ax, rows in zip(axes, (gaps, recall), strict=True):
     draw(ax, rows, [look.get(name, "neural") for name in rows], signed=rows is gaps)
-axes[0].set(xlabel="log P of the next track, minus that of the random start (nats)")
+    ax.margins(x=0.12)
+axes[0].set(xlabel="log P, minus the random start's (nats)")
 axes[1].set(xlabel=f"Recall@{K}")
 plt.show()
 
@@ -837,7 +839,7 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"}
 asked = there(contest.models[ALONE], {n: parts["test"][n][:100] for n in ("ids", "mask")})
 listed = recommend(contest.models[ALONE], **asked, only=only, beams=BEAMS)[0][:, : N - 1]
-listed[0].tolist()
+print("A list:", *listed[0].tolist())
 
 # %% slideshow={"slide_type": "fragment"}
 # NBVAL_CHECK_OUTPUT
