@@ -659,7 +659,7 @@ if HAS_TEXT:
 #
 # A second loss takes room from the first, whatever it says. How much is its **weight**: a setting that is new here, so the
 # right descriptions have three trials of it on validation. The shuffled ones take what was chosen for the right ones: the
-# sentences are all that differs. (All arms begin with the model that has learned to write the sentences. What is measured is
+# sentences are all that differs. **Weight 1**, what one gets without trials, is trained beside them. (All arms begin with the model that has learned to write the sentences. What is measured is
 # what *alignment* adds.)
 #
 
@@ -863,7 +863,8 @@ claim(
 #
 # It has a content vector, so it has a code, in the very words that the model has learned. What does the model say it sounds
 # like? The sentence was never shown to it. We compare the genre (the last word of the style: *jazz*, not *swing jazz*) and
-# the artist with those of the track. Four rivals, none of which learns anything:
+# the artist with those of the track. We ask the model with weight 1, for it was taught most, and beside it the one whose
+# weight was chosen for recommending. Four rivals, none of which learns anything:
 #
 # - the commonest answer of all;
 # - the commonest among known tracks with the **same first code**, or with the **same two codes** (where no known track has
