@@ -67,6 +67,10 @@ def check_tuple_log_probability(log_p: Callable[[Tensor, Tensor, int], Tensor]) 
     shift = "logits at place t are of the token at t + 1: the first code is said after the question"
     total = "a product of probabilities is a *sum* of logarithms, not their mean"
     asked = "only the answer's tokens count; the question is given"
+    whole = (
+        "the softmax goes over the whole vocabulary, the last dimension of the logits: not over "
+        "the places, and not over the answer's own tokens alone"
+    )
     judge(
         log_p,
         _tuple_log_probability,
@@ -100,6 +104,8 @@ def check_tuple_log_probability(log_p: Callable[[Tensor, Tensor, int], Tensor]) 
                 lambda logits, ids, q: _tuple_log_probability(logits, ids, q, raw=True),
                 "logits are no log probabilities yet: softmax, over the whole vocabulary",
             ),
+            (lambda logits, ids, q: _narrow(logits, ids, q, dim=0), whole),
+            (lambda logits, ids, q: _narrow(logits, ids, q, dim=1), whole),
             (
                 lambda logits, ids, q: _tuple_log_probability(logits, ids, q + 1),
                 f"the answer's first token is missing; {shift}",
@@ -119,6 +125,17 @@ def _tuple_log_probability(
     return torch.tensor(total, dtype=torch.float64)
 
 
+def _narrow(logits: Tensor, ids: Tensor, n_question: int, dim: int) -> Tensor:
+    """Softmax over the places (0), or over the answer's own tokens alone (1)."""
+    said, answer = logits.double()[:-1], ids[n_question:]
+    if dim == 1:
+        outside = torch.ones(said.shape[1], dtype=torch.bool)
+        outside[answer] = False
+        said = said.masked_fill(outside, -math.inf)
+    log_p = said.log_softmax(dim=0 if dim == 0 else 1)[n_question - 1 :]
+    return log_p.gather(1, answer[:, None]).sum()
+
+
 def check_start_vectors(
     start: Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor],
 ) -> None:
@@ -126,9 +143,13 @@ def check_start_vectors(
     future = "only tracks of the training period: what the others are called was not known yet"
     mean = "the *mean* over the tracks that have the code"
     nobody = "a code that no known track has starts at `fallback`, not at NaN or 0"
+    later = (
+        "a code that only later tracks have starts at `fallback`, too: ask whether a *known* track "
+        "has it, not whether any has"
+    )
     said = drawn(7, 2, seed=5)
     codes = torch.tensor([0, 2, 2, 0, 3, 2, 3])
-    known = torch.tensor([True, True, False, True, False, True, True])
+    known = torch.tensor([True, True, False, True, False, True, False])
     fallback = torch.tensor([0.4, -0.2])
 
     judge(
@@ -155,6 +176,8 @@ def check_start_vectors(
             (lambda s, c, k, f, n: _start_vectors(s, c, k, f, n, total=True), mean),
             (lambda s, c, k, f, n: _start_vectors(s, c, k, 0 * f, n), nobody),
             (lambda s, c, k, f, n: _start_vectors(s, c, k, f * math.nan, n), nobody),
+            (lambda s, c, k, f, n: _or_else(s, c, k, f, n, torch.full_like(s, math.nan)), later),
+            (lambda s, c, k, f, n: _or_else(s, c, k, f, n, s), f"{later}; {future}"),
             (
                 lambda s, c, k, f, n: _start_vectors(s * k[:, None], c, k | True, f, n),
                 f"{mean}: the others must not be counted either",
@@ -174,3 +197,11 @@ def _start_vectors(
         mean = sum(own, torch.zeros(said.shape[1], dtype=torch.float64))
         rows.append(mean / (1 if total else len(own)) if own else fallback.double())
     return torch.stack(rows)
+
+
+def _or_else(s: Tensor, c: Tensor, k: Tensor, f: Tensor, n: int, unknown: Tensor) -> Tensor:
+    """Right for codes of known tracks; the others' mean over all their tracks of `unknown`."""
+    found = _start_vectors(s, c, k, f, n)
+    for code in set(c.tolist()) - set(c[k].tolist()):
+        found[code] = unknown[c == code].double().mean(dim=0)
+    return found

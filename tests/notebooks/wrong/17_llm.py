@@ -54,6 +54,19 @@ def tuple_log_probability(logits, ids, n_question):
     return logits[:-1].gather(1, ids[1:, None])[n_question - 1 :].sum()
 
 
+# %% hint="the softmax goes over the whole vocabulary"
+def tuple_log_probability(logits, ids, n_question):
+    log_p = logits[:-1].log_softmax(dim=0).gather(1, ids[1:, None])[:, 0]
+    return log_p[n_question - 1 :].sum()
+
+
+# %% hint="not over the answer's own tokens alone"
+def tuple_log_probability(logits, ids, n_question):
+    own = ids[n_question:].unique()
+    log_p = logits[n_question - 1 : -1][:, own].log_softmax(dim=1)
+    return log_p.gather(1, torch.searchsorted(own, ids[n_question:])[:, None]).sum()
+
+
 # %% hint="what the others are called was not known yet"
 def start_vectors(said, codes, known, fallback, n_codes):
     rows = [said[codes == code] for code in range(n_codes)]
@@ -76,3 +89,21 @@ def start_vectors(said, codes, known, fallback, n_codes):
 def start_vectors(said, codes, known, fallback, n_codes):
     rows = [(said * known[:, None])[codes == code] for code in range(n_codes)]
     return torch.stack([row.mean(dim=0) if len(row) else fallback for row in rows])
+
+
+# %% hint="a code that only later tracks have"
+def start_vectors(said, codes, known, fallback, n_codes):
+    rows = [
+        said[known & (codes == code)].mean(dim=0) if (codes == code).any() else fallback
+        for code in range(n_codes)
+    ]
+    return torch.stack(rows)
+
+
+# %% hint="ask whether a *known* track has it"
+def start_vectors(said, codes, known, fallback, n_codes):
+    rows = []
+    for code in range(n_codes):
+        own, every = said[known & (codes == code)], said[codes == code]
+        rows.append(own.mean(dim=0) if len(own) else every.mean(dim=0) if len(every) else fallback)
+    return torch.stack(rows)
