@@ -512,6 +512,7 @@ claim(
     (late["LinUCB"] > single + BETTER).all(),
     f"LinUCB {way['LinUCB']} in the last quarter, the single track {single:.3f}, "
     f"the best for each {best:.3f}",
+    expected=None,
 )
 gap = late["neural-linear"] - late["LinUCB"]
 claim(
@@ -1162,6 +1163,7 @@ claim(
     "For one place the corrected policy earns more than the one that takes the log for its own",
     gap.low > BETTER,
     f"{gap} full plays",
+    expected=None,
 )
 gap = mean_difference(learned["top-5 correction"]["five draws"], learned["corrected"]["five draws"])
 claim(

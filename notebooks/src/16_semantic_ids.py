@@ -1288,6 +1288,7 @@ if COLD:
         "With random codes it does not, among the new tracks alone",
         found["new tracks"]["random speller"].low <= chance["new tracks"],
         f"Recall@{K} {found['new tracks']['random speller']}, chance {chance['new tracks']:.4f}",
+        expected=None,
     )
     gap = found["new tracks"]["semantic speller", "content alone"]
     claim(
@@ -1302,7 +1303,8 @@ if COLD:
 # it, too. Its third code is another matter: four in five new tracks have a triple that no track of training has, and a model
 # that has learned which codes follow which gives it little chance, though such a track's extra code is 0, the commonest.
 # That is a likely reason why in one list with the known tracks not one of the new ones is found. On a shelf of their own they compete with
-# their like, and then the model finds six times what chance finds. Content alone does not care who is known: of new tracks it
+# their like, and then the model finds six times what chance finds. (Of four trainings with random codes two found more than
+# chance there as well, twice as much at most: that line is open.) Content alone does not care who is known: of new tracks it
 # finds more than the model in either list. Of *known* tracks it finds far less.
 #
 
@@ -1498,9 +1500,9 @@ if RANKS:
             f"On {PLACES[group]} semantic IDs rank better than random hashing, with each of three seeds",
             gaps[0].positive and all(gap.value > 0 for gap in gaps),
             f"ΔAUC {gaps[0]}; other seeds {gaps[1].value:+.4f}, {gaps[2].value:+.4f}",
+            expected=None if (head := group == "50 listens and more") else True,
         )
         gap = rankers.gap("semantic IDs", "a row for each track", groups[group])
-        head = group == "50 listens and more"
         claim(
             f"On {PLACES[group]} "
             + (
@@ -1508,12 +1510,12 @@ if RANKS:
             ),
             gap.high < 0 if head else gap.low > -MARGIN,
             f"ΔAUC {gap}",
-            expected=None if head else True,
+            expected=True if group == "never heard in training" else None,
         )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Which tracks share a row is all that differs from random hashing. Sharing it with tracks that sound alike is better in every
-# group. But on tracks that nobody has heard more than half of the advantage is that random hashing does *harm*: a row that
+# group; on the most heard tracks not with every training seed. But on tracks that nobody has heard more than half of the advantage is that random hashing does *harm*: a row that
 # was never trained, which says nothing, beats it too. A row for each track is the better choice where
 # there is enough to learn from (not with every training seed): it can know what is particular about a hit. For rare and new tracks its tens of thousands
 # of rows bring nothing more than 192 do.
