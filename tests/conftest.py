@@ -1,9 +1,10 @@
-"""Fixtures: small logs that take seconds, and no network."""
+"""Fixtures: small logs that take seconds, a browser, and no network."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 
 import polars as pl
 import pytest
@@ -93,3 +94,17 @@ def good_events() -> pl.DataFrame:
             (2, 400, 8, 1, "listen", 0, None),
         ]
     )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium: install it, or name it in CHROMIUM")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -627,8 +627,8 @@ if task.oracle is not None:
 # size, .018 at the largest. To put it another way: the sequence model with all 789,626 listens loses as much as the
 # counters' network with 24,970.
 #
-# And the crossing? The dashed lines meet at 10^15 listens, says the arithmetic, or anywhere between 10^10 and 10^38. The
-# largest public log has 10^9.7. It is a way to say: we do not know.
+# And the crossing? The dashed lines meet at $10^{15}$ listens, says the arithmetic, or anywhere between $10^{10}$ and $10^{38}$. The
+# largest public log has $10^{9.7}$. It is a way to say: we do not know.
 #
 # It is worse than the interval says, which knows other *listeners* and no other *trainings*. `make scaling` trained the
 # smallest models with another seed. There the sequence model loses .1320 instead of .1345, and on the four sizes that it

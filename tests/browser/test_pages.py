@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
-from test_widgets import CHROMIUM
+from playwright.sync_api import Page
 
 from course_utils.authoring import readme, site
 
@@ -32,14 +31,6 @@ MATHEMATICS = """
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return site.build(tmp_path_factory.mktemp("site") / "made").parent
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 def opened(browser, folder: Path, name: str, width: int) -> Page:

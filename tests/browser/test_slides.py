@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_widgets import CHROMIUM
+from playwright.sync_api import Browser, Page
 
 from course_utils.authoring import readme, slides
 
@@ -83,14 +82,6 @@ def folder(tmp_path_factory) -> Path:
     for name in readme.written():
         slides.build(name, made / name)
     return made
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 def opened(

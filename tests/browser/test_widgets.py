@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,12 +20,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import QUICK, TINY, has_widget
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from course_utils.authoring import source
 from course_utils.settings import HEADLESS, NOTEBOOKS
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = float(os.environ.get("WIDGET_SECONDS", "0.5"))
 """From a key pressed to a new picture, at most; more on a machine of unknown speed."""
 LEAST_HEIGHT = 0.6
@@ -85,16 +83,6 @@ def server(tmp_path_factory):
     yield folder, address
     lab.terminate()
     lab.wait()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, or name it in CHROMIUM")
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def short(name: str, number: int, folder: Path) -> str:
