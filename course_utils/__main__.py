@@ -407,9 +407,18 @@ EXTRA_WITH = {
     ),
     "ray": "scale",
     **dict.fromkeys(
-        ("furo", "jinja2", "myst_nb", "pygments", "sphinx", "sphinx_copybutton"), "site"
+        (
+            "furo",
+            "jinja2",
+            "myst_nb",
+            "pygments",
+            "sphinx",
+            "sphinx-mathjax-offline",
+            "sphinx_copybutton",
+            "sphinx_revealjs",
+        ),
+        "site",
     ),
-    **dict.fromkeys(("sphinx-mathjax-offline", "sphinx_revealjs"), "site"),
 }
 """What installs a package that not every command needs."""
 
