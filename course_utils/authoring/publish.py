@@ -20,6 +20,8 @@ from course_utils.authoring.freshness import code_hash
 from course_utils.authoring.source import KEPT_METADATA, PublishError, code_of
 from course_utils.settings import ASSETS, NOTEBOOKS
 
+PICTURES = {"image/png", "image/jpeg"}
+
 
 def built_path(name: str) -> Path:
     """The lecture that is built from a source."""
@@ -115,6 +117,7 @@ def publish(name: str, force: bool = False) -> str:
         seconds = built.metadata["course"]["seconds"]
     else:
         seconds = round(execute(notebook, NOTEBOOKS))
+    _tell_pictures(notebook)
     notebook.metadata["course"] = {
         "hash": code_hash(code_of(notebook)),
         "seconds": seconds,
@@ -136,6 +139,17 @@ def _keep_outputs(built: NotebookNode, notebook: NotebookNode) -> None:
     old, new = ([c for c in n.cells if c.cell_type == "code"] for n in (built, notebook))
     for before, after in zip(old, new, strict=True):
         after.outputs, after.execution_count = before.outputs, before.execution_count
+
+
+def _tell_pictures(notebook: NotebookNode) -> None:
+    """Write down beside every figure what it shows, for readers who do not see it."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for kind in PICTURES & set(output.get("data", {})):
+                about = output.metadata.setdefault(kind, {})
+                about.pop("alt", None)
+                if alt := cell.metadata.get("alt"):
+                    about["alt"] = alt
 
 
 def pictures(notebook: NotebookNode) -> list[bytes]:

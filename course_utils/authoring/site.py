@@ -6,6 +6,7 @@ Everything that a page needs lies beside it, mathematics included: it opens with
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sphinx.application import Sphinx
 from course_utils.authoring import publish, readme
 from course_utils.authoring.source import PublishError, slide_type
 from course_utils.lesson.syllabus import read_syllabus
-from course_utils.settings import written_whole
+from course_utils.settings import ASSETS, written_whole
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "Neural recommender systems"
@@ -55,7 +56,7 @@ def build(target: Path) -> Path:
     """
     with tempfile.TemporaryDirectory() as work, written_whole(target) as made:
         pages, told = Path(work) / "pages", Path(work) / "warnings"
-        pages.mkdir()
+        shutil.copytree(ASSETS, pages / "assets", ignore=shutil.ignore_patterns("*.json"))
         for name in readme.written():
             nbformat.write(as_page(publish.read_built(name)), pages / f"{name}.ipynb")
         for name, text in {"index": first_page(), "results": results_page()}.items():
@@ -77,6 +78,9 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
         data = output.get("data", {})
         if told := data.get("text/markdown"):
             data["text/markdown"] = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", told)
+    for cell in notebook.cells:
+        if alt := cell.metadata.get("alt"):
+            cell.metadata["mystnb"] = {"image": {"alt": alt}}
     notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "notes"]
     return notebook
 

@@ -38,7 +38,6 @@ LIBRARIES = {
 OURS = ["slides.css", "slides.js"]
 STYLE = "a11y-light"
 """Colours of code, as on the site."""
-PICTURES = ("image/png", "image/jpeg")
 MARKS = re.compile(r"(?m)^# NBVAL_\w+\n|  # (?:fmt|noqa)\b.*$")
 """Comments to tools; an audience need not read them."""
 
@@ -146,8 +145,8 @@ def output_of(output: NotebookNode) -> Output | None:
     if output.output_type == "stream":
         return Output("text", ansi2html(output.text)) if output.name == "stdout" else None
     data = output.get("data", {})
-    for kind in PICTURES:
-        if kind in data:
+    for kind in data:
+        if kind in publish.PICTURES:
             alternative = output.metadata.get(kind, {}).get("alt", "")
             return Output("figure", f"data:{kind};base64,{data[kind].strip()}", alternative)
     if any("widget" in kind for kind in data):

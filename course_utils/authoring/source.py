@@ -35,8 +35,9 @@ RISE = {"scroll": True, "center": False}
 """Settings of the presentation: a slide that is longer than the screen can be scrolled."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 """As ipykernel calls itself, so that opening a notebook does not change it."""
-KEPT_METADATA = ("slideshow", "tags", "nbgrader")
-"""Metadata of cells that belong to the source; JupyterLab adds others of its own."""
+KEPT_METADATA = ("slideshow", "tags", "nbgrader", "alt")
+"""Metadata of cells that belong to the source; JupyterLab adds others of its own. `alt` says in
+words what a cell's figure shows."""
 
 
 class PublishError(RuntimeError):
@@ -159,6 +160,8 @@ def exercises(notebook: NotebookNode) -> NotebookNode:
     """
     blank, text = without_solutions(notebook), None
     for cell, solved in zip(blank.cells, notebook.cells, strict=True):
+        if cell.cell_type == "markdown":  # exercises lie a folder deeper than the pictures
+            cell.source = cell.source.replace("](assets/", "](../assets/")
         if is_text(cell):
             text = cell
         elif text and BEGIN in solved.source:

@@ -119,6 +119,29 @@ def rewrite(course, old, new_text):
 # Building
 
 
+def test_a_figure_says_in_words_what_it_shows(course, pretend):
+    cell = next(c for c in pretend.cells if "inline" in c.metadata.get("tags", []))
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "QQ=="})]
+    save(pretend, course)
+    tags = 'tags=["inline"]'
+    for said in ("A line that rises with x", "A line that falls"):
+        rewrite(course, tags, tags + f' alt="{said}"')
+        assert publish.publish("90_tiny") == "text"
+        built = publish.read_built("90_tiny")
+        (about,) = (o.metadata for c in built.cells for o in c.get("outputs", []) if "data" in o)
+        assert about == {"image/png": {"alt": said}}
+        rewrite(course, f' alt="{said}"', "")
+    assert publish.publish("90_tiny") == "text"
+    assert '"alt"' not in (course / "90_tiny.ipynb").read_text(encoding="utf-8")
+
+
+def test_exercises_find_the_pictures_of_the_text(course, pretend):
+    rewrite(course, "# Some text.", "# ![a drawing](assets/drawings/two.svg)")
+    assert publish.publish("90_tiny") == "text"
+    blank = (course / "exercises" / "90_tiny.ipynb").read_text(encoding="utf-8")
+    assert "](../assets/drawings/two.svg)" in blank and "](assets/" not in blank
+
+
 def test_a_built_notebook_shows_real_code_and_is_executed(course):
     assert publish.publish("90_tiny") == "executed"
     built = publish.read_built("90_tiny")
