@@ -12,7 +12,7 @@ LOG ?=
 export NB LOG DIR SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site slides tune claims ladder scaling bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site slides tune claims twins ladder scaling bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ tune: $(VENV)/.equipped ## run the trials of a notebook's models: make tune NB=0
 
 claims: $(VENV)/.equipped ## run notebooks with several seeds: make claims SEEDS=0..4 NB=07_dcn_v2
 	$(RUN) claims --seeds $(SEEDS) $(if $(NB),--names $(NB))
+
+twins: $(VENV)/.equipped ## run notebooks without the effects they rest on, and on real logs: make twins NB=03_youtube_dnn
+	$(RUN) twins $(NB)
 
 ladder: $(VENV)/.equipped ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder

@@ -110,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--seeds", nargs="+", type=seeds, default=[range(5)])
     claims.add_argument("--names", nargs="*")
     claims.add_argument("--workers", type=int, help="processes; default: one a core")
+    twins = command("twins", _twins, "run notebooks without what they rest on, and on real logs")
+    twins.add_argument("names", nargs="*")
+    twins.add_argument("--workers", type=int, help="processes; default: one a core")
     command("lint", _lint, "ruff and the type checker")
     command("typecheck", _typecheck, "the type checker alone")
     test = command("test", _test, "lint, unit tests, reference checks and every notebook")
@@ -342,6 +345,13 @@ def _claims(args: argparse.Namespace) -> None:
 
     wanted = [seed for part in args.seeds for seed in part]
     seeds.measure(args.names or readme.written(), wanted, args.workers)
+    readme.write_readme()
+
+
+def _twins(args: argparse.Namespace) -> None:
+    from course_utils.authoring import readme, twins
+
+    twins.measure(args.names, args.workers)
     readme.write_readme()
 
 

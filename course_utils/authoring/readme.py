@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from course_utils.authoring import publish, seeds, source
+from course_utils.authoring import publish, seeds, source, twins
+from course_utils.authoring.repeats import claims_of, measured_by
 from course_utils.authoring.source import PublishError
 from course_utils.lesson import ladder
 from course_utils.lesson.claims import cell_of_table, mark
@@ -28,8 +29,8 @@ def results_table(folder: str = "notebooks/") -> str:
     rows = ["| notebook | claim | | measured | other seeds |", "|---|---|---|---|---|"]
     for name in written():
         built = publish.read_built(name)
-        kept = seeds.kept_of(name, seeds.measured_by(source.read_source(name)))
-        for c in seeds.claims_of(built):
+        kept = seeds.KEPT.of(name, measured_by(source.read_source(name)))
+        for c in claims_of(built):
             sign = mark(c["holds"], c.get("open", False))
             link = f"[{name.split('_')[0]}]({folder}{name}.ipynb)"
             claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
@@ -61,7 +62,7 @@ def fill(text: str, marker: str, content: str) -> str:
     pattern = rf"(?s)(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
     filled, n = re.subn(pattern, lambda m: f"{m.group(1)}{content}\n{m.group(2)}", text)
     if n != 1:
-        raise PublishError(f"README.md needs exactly one pair of marks <!-- {marker} -->")
+        raise PublishError(f"a README needs exactly one pair of marks <!-- {marker} -->")
     return filled
 
 
@@ -74,6 +75,12 @@ def readme_text() -> str:
     return text
 
 
+def datasheet_text() -> str:
+    """The datasheet as it should be, with its table of twins."""
+    return fill(twins.README.read_text(encoding="utf-8"), "twins", twins.table())
+
+
 def write_readme() -> None:
-    """Bring the README's generated parts up to date."""
-    publish.write_whole({README: readme_text().encode()})
+    """Bring the generated parts of README and datasheet up to date."""
+    texts = {README: readme_text(), twins.README: datasheet_text()}
+    publish.write_whole({path: text.encode() for path, text in texts.items()})

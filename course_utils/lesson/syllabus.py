@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,6 +11,7 @@ from IPython.display import Markdown
 
 from course_utils.lesson import plots
 from course_utils.settings import ROOT
+from course_utils.world.config import EFFECTS
 
 STATES = ("planned", "draft", "written")
 
@@ -26,6 +27,7 @@ class Lesson:
     Attributes:
         name: as its files are called, `NN_topic`. part: from 1. title: for people.
         state: one of `STATES`. seconds: budget of the whole notebook on two CPU cores.
+        rests: effects of the simulated world without which its story should fall.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Lesson:
     title: str
     state: str
     seconds: int = 90
+    rests: tuple[str, ...] = ()
 
     @property
     def number(self) -> str:
@@ -70,7 +73,11 @@ def read_syllabus(path: Path = ROOT / "course.toml") -> Syllabus:
                 f"course.toml: {name}: part {lesson.part} and state {lesson.state!r}; there are "
                 f"parts 1 to {len(parts)} and the states {', '.join(STATES)}"
             )
-        lessons.append(lesson)
+        if unknown := sorted(set(lesson.rests) - set(EFFECTS)):
+            raise SyllabusError(
+                f"course.toml: {name} rests on {unknown}; the world has {sorted(EFFECTS)}"
+            )
+        lessons.append(replace(lesson, rests=tuple(lesson.rests)))
     return Syllabus(parts, lessons)
 
 

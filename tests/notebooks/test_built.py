@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from course_utils.authoring import freshness, publish, readme, seeds, source
+from course_utils.authoring import freshness, publish, readme, repeats, source
 from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import NOTEBOOKS
 
@@ -85,7 +85,7 @@ class TestBuilt:
         for cell in code_cells(built(name)):
             if "claim(" in cell.source and "def " not in cell.source:
                 assert "NBVAL_CHECK_OUTPUT" in cell.source, cell.source
-        assert all(c["measured"] for c in seeds.claims_of(built(name)))
+        assert all(c["measured"] for c in repeats.claims_of(built(name)))
 
     def test_it_can_be_presented(self, name):
         assert built(name).metadata["rise"] == source.RISE

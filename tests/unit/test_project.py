@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from course_utils import __main__ as command_line
-from course_utils.authoring import readme, suite
+from course_utils.authoring import readme, suite, twins
 from course_utils.lesson.syllabus import SyllabusError, read_syllabus
 from course_utils.settings import ROOT
 
@@ -27,6 +27,7 @@ def test_make_help_lists_the_targets_that_the_readme_names():
 def test_the_readme_is_what_it_should_be():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.readme_text() == text, "run `make notebooks`"
+    assert readme.datasheet_text() == twins.README.read_text(encoding="utf-8"), "make notebooks"
 
 
 def test_ci_runs_the_readmes_command():
@@ -50,6 +51,7 @@ def test_the_longest_notebook_is_tested_first():
         ('{ part = 3, title = "x", state = "written" }', "01_x: part 3"),
         ('{ part = 1, title = "x", state = "finished" }', "planned, draft, written"),
         ('{ part = 1, title = "x", state = "draft", hours = 1 }', "01_x: .*hours"),
+        ('{ part = 1, title = "x", state = "draft", rests = ["luck"] }', "01_x rests on .*luck"),
     ],
 )
 def test_a_wrong_line_of_the_map_is_named(tmp_path, entry, words):

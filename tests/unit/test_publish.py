@@ -12,7 +12,7 @@ from urllib.parse import quote
 import nbformat
 import pytest
 
-from course_utils.authoring import new, publish, pull, readme, run, seeds, source
+from course_utils.authoring import new, publish, pull, readme, repeats, run, source
 from course_utils.authoring.execute import execute
 from course_utils.authoring.source import PublishError
 
@@ -150,7 +150,7 @@ def test_a_built_notebook_shows_real_code_and_is_executed(course):
     assert first == "# This code stands in course_utils/models/mlp.py"
     assert second == "class MLP(nn.Sequential):"
     assert [c.execution_count for c in code] == [1, 2, 3, 4, 5]
-    assert seeds.claims_of(built) == [
+    assert repeats.claims_of(built) == [
         {"claim": "Two is more than one", "holds": True, "measured": "2 against 1"}
     ]
     assert publish.publish("90_tiny") == "current", "nothing changed, nothing is built"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from nbformat import v4
 
-from course_utils.authoring import seeds
+from course_utils.authoring import repeats, seeds
 from course_utils.data.tasks import ranking
 from course_utils.data.tasks.ranking import ranking_task
 from course_utils.evaluation import tuning
@@ -23,7 +23,6 @@ from course_utils.settings import TUNE
 def kept(tmp_path, monkeypatch):
     """An empty folder for what is kept."""
     monkeypatch.setattr(tuning, "KEPT", tmp_path / "tuned.json")
-    monkeypatch.setattr(seeds, "KEPT", tmp_path / "claims.json")
     return tmp_path
 
 
@@ -140,19 +139,20 @@ def test_a_lesson_has_recent_rows_for_training_and_spread_ones_for_the_rest(tiny
     assert few.log == tiny_log.name
 
 
-def test_claims_of_other_code_are_left_out_and_seeds_are_told():
+def test_claims_of_other_code_are_left_out_and_seeds_are_told(tmp_path):
+    kept = repeats.Repeats(tmp_path / "claims.json")
     claim = {"claim": "a", "holds": True, "measured": "ΔAUC 0.0012 [0.0003, 0.0020]"}
     lower = other(claim, "ΔAUC −0.0005 [−0.0010, 0.0001]", holds=False)
-    seeds._keep("90_tiny", 0, "x", [claim])
-    seeds._keep("90_tiny", 1, "x", [lower])
-    assert seeds.told(claim, seeds.kept_of("90_tiny", "x")["a"]) == "1 of 2 · −0.0005 … 0.0012"
-    opened = seeds.told(claim | {"holds": False, "open": True}, seeds.kept_of("90_tiny", "x")["a"])
+    kept.keep("90_tiny", "0", "x", [claim])
+    kept.keep("90_tiny", "1", "x", [lower])
+    assert seeds.told(claim, kept.of("90_tiny", "x")["a"]) == "1 of 2 · −0.0005 … 0.0012"
+    opened = seeds.told(claim | {"holds": False, "open": True}, kept.of("90_tiny", "x")["a"])
     assert opened.startswith("held in 1 of 2")
-    assert seeds.kept_of("90_tiny", "y") == {} and seeds.told(claim, {}) == "–"
-    seeds._keep("90_tiny", 1, "x", [])
-    assert list(seeds.kept_of("90_tiny", "x")["a"]) == ["0"]
-    seeds._keep("90_tiny", 2, "y", [claim])
-    assert list(seeds.kept_of("90_tiny", "y")["a"]) == ["2"]
+    assert kept.of("90_tiny", "y") == {} and seeds.told(claim, {}) == "–"
+    kept.keep("90_tiny", "1", "x", [])
+    assert list(kept.of("90_tiny", "x")["a"]) == ["0"]
+    kept.keep("90_tiny", "2", "y", [claim])
+    assert list(kept.of("90_tiny", "y")["a"]) == ["2"]
 
 
 def other(claim: dict, measured: str, holds: bool) -> dict:
@@ -161,7 +161,7 @@ def other(claim: dict, measured: str, holds: bool) -> dict:
 
 def test_seeds_stay_when_only_an_expectation_changes():
     def measured(code: str) -> str:
-        return seeds.measured_by(v4.new_notebook(cells=[v4.new_code_cell(code)]))
+        return repeats.measured_by(v4.new_notebook(cells=[v4.new_code_cell(code)]))
 
     claim = 'claim("a", 1 < x, "x"{})'
     plain = measured(claim.format(""))

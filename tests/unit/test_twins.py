@@ -1,0 +1,62 @@
+"""Twins: which runs there are, and what the table tells of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from course_utils.authoring import repeats, twins
+from course_utils.lesson.syllabus import Lesson, Syllabus
+
+RESTS = Lesson("91_tiny", 1, "tiny", "written", rests=("mood", "taste"))
+LEAVES = Lesson("90_toy", 1, "toy", "written")
+
+
+@pytest.fixture
+def course(monkeypatch, tmp_path):
+    claims = [
+        {"claim": "order | helps", "holds": True, "measured": "0.02"},
+        {"claim": "the sum is the product", "holds": True, "measured": "1e-16"},
+        {"claim": "age helps", "holds": False, "measured": "-0.01", "open": True},
+    ]
+    kept = repeats.Repeats(tmp_path / "twins.json")
+    monkeypatch.setattr(twins, "KEPT", kept)
+    monkeypatch.setattr(twins, "read_syllabus", lambda: Syllabus(["a"], [LEAVES, RESTS]))
+    monkeypatch.setattr(twins, "measured_by", lambda notebook: "code")
+    monkeypatch.setattr(twins.source, "read_source", lambda name: name)
+    monkeypatch.setattr(twins.publish, "read_built", lambda name: name)
+    monkeypatch.setattr(twins, "claims_of", lambda built: claims)
+    return kept, claims
+
+
+def found(claims, *measured):
+    told = zip(claims, measured, strict=False)
+    return [c | {"holds": text > "0.005", "measured": text} for c, text in told]
+
+
+def test_the_table(course):
+    kept, claims = course
+    kept.keep("91_tiny", "sim:without=mood", "code", found(claims, "0.00", "1e-16", "0.01"))
+    kept.keep("91_tiny", "sim:without=taste", "code", found(claims, "0.03", "1e-16", "0.00"))
+    kept.keep("91_tiny", "movielens", "code", found(claims, "0.02"))
+    kept.keep("91_tiny", "grocery", "code", found(claims, "0.00 | none"))
+    link = "[91](../notebooks/91_tiny.ipynb)"
+    assert twins.table().splitlines()[2:] == [
+        f"| {link} | order \\| helps | ✔ | `mood` ✘ 0.00; `taste` ✔ | ✔ | ✘ 0.00 \\| none |",
+        f"| {link} | age helps | ◦ | `mood` ✔ 0.01; `taste` ✘ | – | – |",
+    ]
+
+
+def test_what_other_code_measured_is_not_shown(course):
+    kept, claims = course
+    kept.keep("91_tiny", "movielens", "other code", found(claims, "0.00"))
+    assert len(twins.table().splitlines()) == 2
+
+
+def test_the_runs(course, monkeypatch):
+    asked = []
+    monkeypatch.setattr(repeats.Repeats, "measure", lambda self, *given: asked.append(given))
+    twins.measure([], 1)
+    (runs, workers), logs = asked[0], ["sim:without=mood", "sim:without=taste", *twins.REAL]
+    assert workers == 1 and runs == {("91_tiny", log): {"COURSE_LOG": log} for log in logs}
+    twins.measure(["90_toy"])
+    assert asked[1] == ({}, None)
