@@ -146,10 +146,10 @@ def _tell_pictures(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             for kind in PICTURES & set(output.get("data", {})):
-                about = output.metadata.setdefault(kind, {})
-                about.pop("alt", None)
                 if alt := cell.metadata.get("alt"):
-                    about["alt"] = alt
+                    output.metadata[kind] = {"alt": alt}
+                else:
+                    output.metadata.pop(kind, None)
 
 
 def pictures(notebook: NotebookNode) -> list[bytes]:
