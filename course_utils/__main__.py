@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("name")
     preview.add_argument("--to", type=Path, default=Path("build"))
     preview.add_argument("--no-open", action="store_true", help="do not open a browser")
+    elsewhere = command("elsewhere", _elsewhere, "notebooks for Colab, Kaggle and the like")
+    elsewhere.add_argument("address", help="of a Git repository that holds the course")
+    elsewhere.add_argument("--to", type=Path, default=Path("build") / "elsewhere")
     site = command("site", _site, "the built notebooks as a static site")
     site.add_argument("--to", type=Path, default=Path("build") / "site")
     slides = command("slides", _slides, "a built notebook as a deck of slides")
@@ -304,6 +307,13 @@ def _preview(args: argparse.Namespace) -> None:
     from course_utils.authoring.run import preview
 
     print(f"written: {preview(args.name, args.to, show=not args.no_open)}")
+
+
+def _elsewhere(args: argparse.Namespace) -> None:
+    from course_utils.authoring import elsewhere
+
+    for path in elsewhere.build(args.address, args.to):
+        print(f"written: {path}")
 
 
 def _site(args: argparse.Namespace) -> None:
