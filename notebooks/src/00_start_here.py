@@ -179,7 +179,7 @@ log.events.head(3).collect()
 # - Trap: the room wants to begin with the frontier. Much of it is compared with a model from the columns before.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Map of the course in five columns: introduction with notebooks 00 to 02, candidate generation with 03 and 04, ranking with 05 to 08, frontier with 09 to 17, and a seminar with 18 and 19. All boxes are filled: all notebooks are written."
 syllabus.draw_map()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}

@@ -147,7 +147,7 @@ print(f"{listens['is_organic'].mean():.0%} were the listener's own choice")
 # the most played ones, does it take to collect 80 % of all plays?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two line charts. Left, plays against the rank of the item, both axes logarithmic: about 8,500 plays at rank 1, 2,000 at rank 100, 200 at rank 1,000, a single play at the end; the curve bends down more and more. Right, share of all plays against the most played items: 5 % of the items hold 80 %, 20 % hold about 94 %."
 counts = listens["item_id"].value_counts(sort=True)["count"].to_numpy()
 share = counts.cumsum() / counts.sum()
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4))
@@ -180,7 +180,7 @@ claim("A fifth of the items takes more than 60 % of the plays", head > HEAD, f"{
 # ### When people listen
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two bar charts. Left, listens by hour of the day: most at 21 h with 56 thousand, fewest at 3 h with 41 thousand. Right, sessions by their number of listens: about four listens are most common, with more than 3,000 sessions; then the bars fall steadily to about 100 sessions of 59 listens."
 hours = (listens["timestamp"] // 3_600 % 24).value_counts().sort("timestamp")
 ordered = listens.sort("uid", "timestamp").with_columns(
     silence=pl.col("timestamp").cast(pl.Int64).diff().over("uid").fill_null(10**9)
@@ -240,7 +240,7 @@ usual = sessions.with_columns(
     sooner=pl.col("gap") / pl.col("gap").mean().over("uid"),
 )
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line through six points with intervals: share played to the end in a session, above the listener's own mean, against the time until the next session, where the listener's mean is 1. The wait falls steadily from 1.39 after the worst sixth of the sessions to 0.67 after the best; the intervals are far narrower than this fall."
 sixth = pl.col("better").rank("ordinal") * 6 // (pl.len() + 1)
 bins = (
     usual.with_columns(bin=sixth)
@@ -318,7 +318,7 @@ found = found.with_columns(share=pl.col("plays") / pl.col("plays").sum().over("i
 cells = {(bool(o), bool(n)): (s, f) for o, n, _, f, s in found.iter_rows()}
 WHO = {True: "own choice", False: "radio"}
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two bar charts. Left, share of plays that are of a new item: 20 % of the listener's own choices, 59 % of the radio's plays. Right, share played to the end: own choices 72 % if new and 76 % if known, the radio's plays 37 % if new and 53 % if known."
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.6))
 sources = [organic for organic in WHO if (organic, True) in cells]
 for place, organic in enumerate(sources):
@@ -648,7 +648,7 @@ def judge(seen):
 
 ndcg_random, ndcg_time = judge(everything_else), judge(known)
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Pairs of bars: NDCG@20 of four recommenders under a random split and under a split in time. Random has no visible bar; popular has 0.074 and 0.073, item kNN 0.107 and 0.097, PureSVD 0.128 and 0.105. The random split gives the personal models more than it gives the chart."
 figure, ax = plt.subplots(figsize=(8, 3.8))
 place = np.arange(len(MODELS))
 for offset, name, result, color in [
@@ -1087,7 +1087,7 @@ if enough:
 # the notebook on two-tower models goes on from here.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Funnel of three bars, widths on a log scale: a catalogue of 10,000 tracks, 300 candidates, 20 shown. Beside it, the milliseconds per request: 0.43 for the first stage on the whole catalogue, then 8.53 for the signals and 0.27 for the ranking of the candidates."
 stages = {"catalogue": len(catalogue), "candidates": CANDIDATES, "shown": 20}
 cost = [f"first stage: {ms_funnel[0]:.2f} ms"]
 cost += [f"signals: {ms_funnel[1]:.2f} ms\nranking: {ms_funnel[2]:.2f} ms"]
@@ -1187,7 +1187,7 @@ for alike in (by_artist, by_taste):
         variety[alike, balance] = n_artists(scores)
 report({f"by artist, λ = {b}": lists[by_artist, b] for b in BALANCES}).drop("Recall@100", "MAP@100")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two lines, a point for each λ: different artists in a list of 20 across, NDCG@20 upwards. Both start at 17.4 artists and 0.218. By artist, λ = 0.3 has 19.8 artists and 0.214, and the line ends at 20 and 0.212. By taste the NDCG falls faster: the line ends at 19.7 artists and 0.193."
 figure, ax = plt.subplots(figsize=(9, 4.2))
 for alike, color, name in [
     (by_artist, plots.COLORS["neural"], "by artist"), (by_taste, plots.COLORS["muted"], "by taste")
@@ -1384,7 +1384,7 @@ casts = [all_ways(seed) for seed in range(REPEATS)] if log.world is not None els
 # out needs no experiment. Thin lines are three casts of listeners and tracks, thick ones their mean.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two line charts over twelve rounds, the first two at random. Left, Gini of what is listed: in round 3 all three learners jump to about 0.8; the loop ends at 0.82, with exploration at 0.79, without the loop at 0.66; random stays near 0.28. Right, played to the end in the last round: loop 33 %, with exploration 30 %, no loop 29 %, random 23 %."
 WAYS = {
     "loop": ("personal", "-"),
     "loop and exploration": ("personal", "--"),

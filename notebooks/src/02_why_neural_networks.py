@@ -187,7 +187,7 @@ with torch.no_grad():
     logits = curve(no_ids, grid)
 drawn["MLP"] = torch.sigmoid(logits).numpy()
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart: chance that a track is played to the end against the listener's earlier plays of it, 0 to 30. The true mean rises from 0.46 to 0.75 at five plays, then falls slowly to about 0.68, and the MLP follows it. The line in x is nearly flat at 0.60; the line in log(1 + x) starts at 0.52 and rises all the way to 0.76."
 figure, ax = plt.subplots(figsize=(9, 4.4))
 label = "true chance, mean" if task.oracle is not None else "share in the test"
 ax.plot(
@@ -249,7 +249,7 @@ claim(
 # less than on the first day?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart: change of the log-odds against a new track, over 0 to 30 earlier plays. The law rises to 1.15 at three or four plays, is back at zero after twelve and at −1.2 after thirty. The curve of the log rises alike up to the fourth play, but then stays near 1 to the end."
 if log.world is not None and log.world.has("familiarity"):
     figure, ax = plt.subplots(figsize=(8, 3.6))
     plays = np.arange(0, 31)
@@ -483,7 +483,7 @@ trained_on["ids and content"] = ["ids", "content"]
 for name, uses in trained_on.items():
     contest.enter(name, lambda uses=uses: Evidence(uses), longer)
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot of the AUC lost without one of four kinds of evidence, in two panels with different scales. Without counters 0.0347 is lost, without history 0.0061. Without ids it is −0.0015 and without content −0.0018: there the model is a little better. No 95 % interval contains zero."
 without = [f"− {kind}" for kind in KINDS]
 by_kind = contest.intervals(["all four", *without], [("all four", name) for name in without])
 lost = {name: by_kind["all four", name] for name in without}
@@ -627,7 +627,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart, both axes logarithmic: AUC missing to the oracle against training listens, so down is better. At 7,500 the network without ids is best with 0.074, the network with ids has 0.077. At 120,000 the one with ids is best with 0.058; CatBoost and the network without ids have 0.059, linear on bins 0.063, plain linear 0.078."
 ceiling = 1.0 if task.oracle is None else pointwise.roc_auc(task.oracle, task.target)
 missing = f"AUC missing to {'1' if task.oracle is None else 'the oracle'}"
 
@@ -727,7 +727,7 @@ widths = [f"width {w}" for w in WIDTHS]
 sizes = [count_parameters(contest.models[name]) for name in widths]
 by_width = contest.intervals(widths, [("width 24", "width 6"), ("width 96", "width 24")])
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart with three points, both axes logarithmic: AUC missing to the oracle against parameters. It falls from 0.0668 at width 6, with 26,033 parameters, to 0.0657 at width 24 and to 0.0653 at width 96, with 151,313 parameters: 0.0015 in all."
 figure, ax = plt.subplots(figsize=(8, 3.8))
 gaps = [ceiling - by_width[name].value for name in widths]
 ax.loglog(sizes, gaps, "o-", color=plots.COLORS["neural"])
@@ -791,7 +791,7 @@ for window, end in ends.items():
         make = ranker(batches, ids=kind == "network")
         contest.enter(f"{kind}, {window}", make, batches, like=settings_of(kind), **options)
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot of ROC AUC on the test weeks, for networks trained on older and on newer listens. With ids it is 0.8251 on listens 99 days old and 0.8319 on listens 16 days old; without ids 0.8306 and 0.8354. The 95 % intervals of single models are about 0.013 wide and overlap."
 aged = [f"{kind}, {window}" for kind in ("network", "network without ids") for window in ends]
 by_age = contest.intervals(aged, [(aged[1], aged[0]), (aged[3], aged[2])])
 rows = {name: by_age[name] for name in aged}
@@ -874,7 +874,7 @@ for way, make in one_pass.items():
 contest.scores["from nothing, all"] = contest.scores[large]
 ways = ["stale", "from nothing, same cost", "fine-tuned", "from nothing, all"]
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot of ROC AUC on the test weeks for four ways to be ready: from nothing at the same cost 0.8335, stale 0.8374, fine-tuned 0.8390, from nothing on everything 0.8414. The 95 % intervals of the single models overlap widely."
 against = [("fine-tuned", name) for name in ways if name != "fine-tuned"]
 by_way = contest.intervals(ways, against)
 figure, ax = plt.subplots(figsize=(9, 3.2))
@@ -930,7 +930,7 @@ for other, text in [
 # sixteen raw plays recover by themselves? A tenth, a half, all of it?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot of ROC AUC on the test weeks: ids and content alone 0.6418, with the raw history 0.8046, with hand-made counters in its place 0.8331. The 95 % intervals of the three do not overlap; the first step is by far the largest."
 steps = ["ids and content", "− counters", "− history"]
 told = ["ids and content", "+ raw history", "+ hand-made counters"]
 by_step = contest.intervals(steps, [("− counters", "ids and content")])
@@ -1047,7 +1047,7 @@ for state, batches in [("clean", few), ("broken", broken)]:
     make, like = ranker(batches, ids=False), settings_of("network without ids")
     contest.enter(f"PLE, {state}", make, batches, like=like, **size)
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot of the AUC lost when one training cell in a thousand is broken: CatBoost 0.0001, the network on standardised numbers 0.1874, the network on piecewise linear encoding 0.0005. Only the standardised one lies visibly away from zero."
 MODELS = {"CatBoost": "catboost", "standardised": "mlp", "PLE": "neural"}
 pairs = [(f"{name}, clean", f"{name}, broken") for name in MODELS]
 harm = contest.intervals([name for pair in pairs for name in pair], pairs)
@@ -1114,7 +1114,7 @@ for name, (ids, decay) in kinds.items():
         model, few["train"], few["validation"], embedding_decay=decay, seed=SEED, **options
     )
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart of log loss in nats over eight passes, validation solid and training dotted. With a free table training falls from 0.52 to 0.42, while validation rises from 0.497 to 0.538. With a decaying table and without ids training ends near 0.473, and validation stays between 0.49 and 0.50."
 figure, ax = plt.subplots(figsize=(8, 4))
 for (name, history), color in zip(curves.items(), ["mlp", "crosses", "neural"], strict=True):
     epochs = range(1, len(history.valid_loss) + 1)
@@ -1241,7 +1241,7 @@ boosting.trials(contest, tried).drop("ids combined", strict=False)
 # - Trap: the order is read as a law. The other panel has another order, and wider intervals.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two panels of intervals: difference in AUC of ten rankers to the linear model on bins. On the simulated log logistic regression is far below with −0.0144, crosses are at about zero, the others 0.0015 to 0.0057 above, the two DCN-v2 highest. On MovieLens the MLP, 0.0046, is above zero and crosses, −0.0020, below; all other intervals contain zero."
 HERE = ["logistic regression", "DCN-v2, unified"]
 ladder.draw(HERE)
 

@@ -284,7 +284,7 @@ def product_left(n_layers, k):
 
 left = np.array([[product_left(n, k) for k in DEGREES] for n in LAYERS])
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Grid of the share of the variance that is left after fitting: a row for one, two and three cross layers, a column for products of one to four features. One layer leaves 100 % of the products of three and of four, two layers leave 100 % of the product of four. All other cells are 0.0 %."
 figure, ax = plt.subplots(figsize=(7.5, 3.6))
 ax.imshow(np.clip(left, 0, 1), cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
 for row, column in itertools.product(range(3), range(4)):
@@ -349,7 +349,7 @@ def pairs_left(make, n):
 
 left_of_pairs = {name: [pairs_left(make, n) for n in PAIRS] for name, make in VERSIONS.items()}
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart: share of the variance left against the pairs in the sum, one to four. One cross matrix leaves 0 % each time. Cross vectors leave more with every pair: one layer 7 % of one pair, 34 % of two and 69 % of four, three layers 0 %, 28 % and 69 %."
 figure, ax = plt.subplots(figsize=(8, 4))
 styles = [
     ("--", plots.COLORS["muted"]),
@@ -428,7 +428,7 @@ fitted = {name: fit_function(make, purchase, **TOY) for name, make in rivals.ite
 errors = {name: error for name, (error, _) in fitted.items()}
 sizes = {name: count_parameters(model) for name, (_, model) in fitted.items()}
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Scatter plot, both axes logarithmic: share of the variance left against parameters. One cross layer with 16 parameters leaves less than a ten-millionth. Four MLPs lie far above it: from about three thousandths with some 40 parameters down to a ten-thousandth with nearly 7,000."
 figure, ax = plt.subplots(figsize=(8, 4))
 for name in rivals:
     color = plots.COLORS["neural" if name == ONE else "mlp"]
@@ -467,7 +467,7 @@ claim(
 # sum in both places: the layer has found $3.1\,x_2x_3$, and the two small products as well.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Grid of three by three with the coefficient learned for each product of x1, x2 and x3. The product of x2 and x3 has 3.10, that of x1 and x2 and the square of x3 have 0.10 each, all others 0.00."
 network = fitted[ONE][1]
 layer, top = network[0].weights[0], network[1]
 read = (top.weight.detach().T * layer.weight.detach()).numpy()
@@ -529,7 +529,7 @@ crossed = {
 }
 kinked = {name: fit_function(make, largest_of, **TOY)[0] for name, make in MLPS.items()}
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Chart with a log axis: share of the variance left on the target with a kink, against one to six cross layers. The best polynomial falls from 0.09 to 0.005; trained cross networks with one to three layers leave 0.09, 0.04 and 0.03. Horizontal lines: two small MLPs at 0.017 and 0.008, two larger ones near 0.0001."
 figure, ax = plt.subplots(figsize=(9, 4.2))
 ax.semilogy(bound.keys(), bound.values(), "o--", color=plots.COLORS["data"], mfc="white",
             label="best polynomial of degree L + 1")  # fmt: skip
@@ -646,7 +646,7 @@ level = [by_depth[name].value for name in THREE_TIMES]
 NOISE = max(level) - min(level)
 print(f"Three trainings that differ in the seed alone lie within {NOISE:.4f} AUC of each other.")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Points with intervals: AUC gained over no cross layer, by the number of cross layers. One layer gains 0.0036, two 0.0037, four 0.0036, each with an interval about 0.0016 wide. Two layers trained with two other seeds gain 0.0038 and 0.0042."
 figure, ax = plt.subplots(figsize=(8, 4))
 blue, black = plots.COLORS["neural"], plots.COLORS["oracle"]
 for name, n in sorted(DEPTHS.items(), key=lambda item: item[1]):
@@ -855,7 +855,7 @@ enter(ALONE, "MLP", cross=None)
 for name, options in FORMS.items():
     enter(name, "DCN-v2", **options)
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot: AUC of five forms of DCN-v2 minus that of the MLP alone; a band of ±0.0005 shows what training seeds differ by. Parallel with an MLP has −0.0004, with a ResNet 0.0004, with a DenseNet −0.0004, all inside the band. Stacked, −0.0012, and four experts, −0.0013, lie below it."
 by_form = contest.intervals(
     [ALONE, *FORMS], [*((name, ALONE) for name in FORMS), (STACKED, PARALLEL)]
 )
@@ -986,7 +986,7 @@ contest.trials([ZERO, TWO, "MLP", "DCN-v2", "DeepFM"])
 # - Trap: the room takes the order for a law. It is the order on one log; the other panel has another one.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two panels of intervals: difference in AUC of ten rankers to the linear model on bins. On the simulated log DCN-v2 with 0.0057 and its form with one table for all ids with 0.0054 are highest. On MovieLens the two have −0.0022 and −0.0004, their intervals contain zero, and the MLP leads with 0.0046."
 HERE = ["DCN-v2", "DCN-v2, unified"]
 ladder.draw(HERE)
 
