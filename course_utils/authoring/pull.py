@@ -18,6 +18,7 @@ from course_utils.authoring.source import KEPT_METADATA, PublishError
 from course_utils.settings import ASSETS
 
 HEADER = re.compile(r"\A# ---\n.*?\n# ---\n\n?", re.DOTALL)
+CELL = re.compile(r"(?m)^# %%.*$")
 """The jupytext header of a source, which stays as it is."""
 
 
@@ -84,7 +85,8 @@ def _as_source(notebook: NotebookNode, path: Path) -> str:
         PublishError: it would not; names the first cell that py:percent cannot hold.
     """
     head = HEADER.match(path.read_text(encoding="utf-8"))
-    text = (head.group(0) if head else "") + HEADER.sub("", jupytext.writes(notebook, "py:percent"))
+    cells = HEADER.sub("", jupytext.writes(notebook, "py:percent"))
+    text = (head.group(0) if head else "") + CELL.sub(_readable, cells)
     again = jupytext.reads(text.replace("\r\n", "\n"), "py:percent").cells
     for number, cell in enumerate(notebook.cells):
         if number >= len(again) or publish.cell_hash(cell) != publish.cell_hash(again[number]):
@@ -96,6 +98,11 @@ def _as_source(notebook: NotebookNode, path: Path) -> str:
     if len(again) != len(notebook.cells):
         raise PublishError(f"cell {len(notebook.cells) - 1} would be split in the source")
     return text
+
+
+def _readable(header: re.Match[str]) -> str:
+    """The header of a cell with the signs that jupytext writes by their numbers."""
+    return re.sub(r"\\u([0-9a-f]{4})", lambda sign: chr(int(sign[1], 16)), header[0])
 
 
 def _plain(cell: NotebookNode, number: int, built: NotebookNode) -> NotebookNode:

@@ -270,6 +270,17 @@ def test_a_pull_without_edits_leaves_the_source_as_it_is(pretend, course):
     assert text_of(course) == SOURCE
 
 
+def test_a_pull_keeps_the_words_about_a_figure_readable(pretend, course):
+    rewrite(course, 'tags=["inline"]', 'tags=["inline"] alt="Δ falls by −0.01"')
+    assert publish.publish("90_tiny") == "text"
+    before = text_of(course)
+    built = publish.read_built("90_tiny")
+    built.cells[0].source += " more"
+    save(built, course)
+    pull.pull("90_tiny")
+    assert text_of(course) == before.replace("Some text.", "Some text. more")
+
+
 def test_slide_types_tags_and_points_are_pulled(pretend, course):
     pretend.cells[0].metadata["slideshow"]["slide_type"] = "subslide"
     pretend.cells[1].metadata["tags"] = ["picture"]
