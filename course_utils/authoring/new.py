@@ -58,8 +58,7 @@ claim = Claims(log)
 #
 # A tiny example, computed on paper.
 
-# %% slideshow={{"slide_type": "fragment"}}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={{"slide_type": "fragment"}} tags=["nbval-check-output"]
 claim("One and one are two", 1 + 1 == 2, "2")
 
 # %% [markdown] slideshow={{"slide_type": "slide"}}

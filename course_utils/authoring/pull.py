@@ -106,7 +106,7 @@ def _readable(header: re.Match[str]) -> str:
 
 
 def _plain(cell: NotebookNode, number: int, built: NotebookNode) -> NotebookNode:
-    """The cell as the source holds it: the import of an inlined class, no outputs."""
+    """The cell as its source holds it: imports of inlined classes, comments to tools, no output."""
     plain = copy.deepcopy(cell)
     inline = plain.metadata.get("course", {}).get("inline")
     if inline is not None:
@@ -121,6 +121,8 @@ def _plain(cell: NotebookNode, number: int, built: NotebookNode) -> NotebookNode
                 "with the tag `inline`; to drop it, delete the cell"
             )
         plain.source = inline
+    elif _as_written(cell, built):
+        plain.source = plain.metadata.get("course", {}).get("source", plain.source)
     plain.metadata = nbformat.from_dict(
         {key: plain.metadata[key] for key in KEPT_METADATA if plain.metadata.get(key)}
     )

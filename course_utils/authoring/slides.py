@@ -38,8 +38,6 @@ LIBRARIES = {
 OURS = ["slides.css", "slides.js"]
 STYLE = "a11y-light"
 """Colours of code, as on the site."""
-MARKS = re.compile(r"(?m)^# NBVAL_\w+\n|  # (?:fmt|noqa)\b.*$")
-"""Comments to tools; an audience need not read them."""
 
 
 @dataclass
@@ -134,7 +132,7 @@ def shown(cell: NotebookNode, fragment: bool) -> Cell:
     """A cell as it stands on a slide."""
     if cell.cell_type != "code":
         return Cell(cell.id, fragment, text=as_html(cell.source, cell.get("attachments")))
-    lines = highlight(MARKS.sub("", cell.source), PythonLexer(), HtmlFormatter(nowrap=True))
+    lines = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True))
     outputs = [found for output in cell.outputs if (found := output_of(output))]
     outputs.sort(key=lambda output: output.kind != "figure")
     return Cell(cell.id, fragment, code=lines.rstrip("\n"), outputs=joined(outputs))

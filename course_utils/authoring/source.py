@@ -10,6 +10,7 @@ import ast
 import copy
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import jupytext
@@ -33,6 +34,8 @@ FOLD = """
 """
 RISE = {"scroll": True, "center": False}
 """Settings of the presentation: a slide that is longer than the screen can be scrolled."""
+MARKS = re.compile(r"(?m)  # (?:fmt: skip|noqa|type: ignore)\b.*$")
+"""Comments to tools, which readers are spared."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 """As ipykernel calls itself, so that opening a notebook does not change it."""
 KEPT_METADATA = ("slideshow", "tags", "nbgrader", "alt")
@@ -84,14 +87,15 @@ def inlined(source: str) -> str:
             files.append(Path(inspect.getfile(defined)).relative_to(ROOT).as_posix())
             parts.append(inspect.getsource(defined).rstrip())
     where = ", ".join(dict.fromkeys(files))
-    return f"# This code stands in {where}\n" + "\n\n\n".join(parts)
+    return MARKS.sub("", f"# This code stands in {where}\n" + "\n\n\n".join(parts))
 
 
 def read_source(name: str, inline: bool = True) -> NotebookNode:
     """The notebook of a source: inline cells filled in, ids and nbgrader's marks added.
 
     Args:
-        name: of the notebook. inline: False leaves the imports of inline cells as they are.
+        name: of the notebook. inline: False leaves the imports of inline cells, and comments to
+            tools, as they are.
 
     Raises:
         PublishError: there is no such source, a cell is empty, or an exercise has no check.
@@ -115,6 +119,9 @@ def read_source(name: str, inline: bool = True) -> NotebookNode:
         if inline and "inline" in cell.metadata.get("tags", []):
             cell.metadata["course"] = {"inline": cell.source}
             cell.source = inlined(cell.source)
+        elif inline and MARKS.search(cell.source):
+            cell.metadata["course"] = {"source": cell.source}
+            cell.source = MARKS.sub("", cell.source)
         if BEGIN in cell.source:
             after_exercise = f"{name}-{number}"
             _mark(cell, grading(after_exercise, solution=True))

@@ -91,8 +91,7 @@ findings = doctor.diagnose()
 for finding in findings:
     print(finding)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 critical = [f for f in findings if f.topic.startswith(("Python", "free memory", "COURSE_"))]
 print("ready to go" if all(f.ok for f in critical) else "please mend the lines marked ✘ first")
 

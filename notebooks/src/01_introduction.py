@@ -166,8 +166,7 @@ plt.show()
 # chart of hits serves the head; the rest is found only by those who are led to it.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 head = share[len(counts) // 5]
 claim("A fifth of the items takes more than 60 % of the plays", head > HEAD, f"{head:.0%}")
 
@@ -271,8 +270,7 @@ plt.show()
 # that went worse than usual, minus the mean wait after those that went better.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 waits = (
     usual.group_by("uid")
     .agg(
@@ -342,8 +340,7 @@ plt.show()
 # plays new is played to the end least often, what people choose and know most often: discovery is the hard part.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 of_each = later.group_by("uid").agg(
     pl.col("new").filter(pl.col("is_organic") == 0).mean().alias("radio"),
     pl.col("new").filter(pl.col("is_organic") == 1).mean().alias("own"),
@@ -377,8 +374,7 @@ else:
 # - Trap: the denominator of NDCG. It is the best that this listener allows, and not the number k.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 scores = torch.tensor([[5.0, 4, 3, 2, 1]])
 loved = torch.tensor([[False, True, False, True, False]])
 print(f"Recall@3   {ranking.recall_at_k(scores, loved, 3).item():.3f}")
@@ -401,8 +397,7 @@ print(f"AP@5       {ranking.average_precision_at_k(scores, loved, 5).item():.3f}
 # places then bring $(1 + 2 + 3) / 3 = 2$ bits. Their only hit is b, and b is on the chart: no surprise at all.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 known_by = torch.tensor([1 / 2, 1 / 4, 1 / 8, 1 / 8, 1 / 8])
 chart = torch.tensor([[True, True, False, False, False]])
 print(f"Coverage@3    {ranking.coverage_at_k(scores, 3):.3f}")
@@ -419,8 +414,7 @@ print(f"Serendipity@4 {ranking.serendipity_at_k(scores, loved, chart, 4).item():
 #   something that does not happen costs $-\ln 0.1 = 2.303$ nats.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 print(f"ROC AUC  {pointwise.roc_auc(scores[0], loved[0].float()):.3f}")
 wrong = torch.logit(torch.tensor([0.9]))
 print(f"log loss {pointwise.log_loss(wrong, torch.tensor([0.0])):.3f}")
@@ -431,8 +425,7 @@ print(f"log loss {pointwise.log_loss(wrong, torch.tensor([0.0])):.3f}")
 # Formulas that are used everywhere deserve a second opinion: all pairs, one by one.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 drawn, labels = torch.rand(300).round(decimals=1), (torch.rand(300) < 0.3).float()
 positive, negative = drawn[labels == 1], drawn[labels == 0]
 pairs = positive[:, None] - negative[None, :]
@@ -596,8 +589,7 @@ report(ranked)
 # and fits nobody. A good recommender has to be good in both halves of the table, and no single number says so.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 best = max(["item kNN", "PureSVD"], key=lambda name: ndcg[name].mean())
 enough = len(rows) >= intervals.LEAST_GROUPS
 if enough:
@@ -667,8 +659,7 @@ plt.show()
 # model a lot: so a random split does not only flatter, it also changes the distances.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if len(judged) >= intervals.LEAST_GROUPS:
     flattery = {m: intervals.mean_difference(ndcg_random[m], ndcg_time[m]) for m in MODELS}
     ratios = {m: (ndcg_random[m].mean() / ndcg_time[m].mean()).item() for m in MODELS}
@@ -744,8 +735,7 @@ pl.DataFrame(
 # ratios comes from drawing the listeners anew, a thousand times.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 four = torch.stack([m[name] for m in (everything, sampled) for name in (best, "popular")])
 
 
@@ -1020,8 +1010,7 @@ pl.DataFrame(
 # \text{first}))$.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 alone, through, on_all = gains.values()
 if enough:
     gain = intervals.mean_difference(on_all, alone)
@@ -1071,8 +1060,7 @@ pl.DataFrame(
 # it for a detail. It is not: how rivals are drawn is a part of the model.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     easy = intervals.mean_difference(through, by_rivals["others alone"][0])
     sentence = "Without candidates among its rivals the ranker of the funnel is worse"
@@ -1209,8 +1197,7 @@ plt.show()
 # gets fewer artists: variety of one kind is not variety of another.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough and artist.any():
     usual_fit, places = fit[by_artist, 0.0], min(20, len(catalogue))
     before_it, after_it = (places - variety[by_artist, b] for b in (0.0, 0.3))
@@ -1413,8 +1400,7 @@ else:
 # that in plays. It does not: on the right it is ahead. Who judges round by round sees no reason to break it.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if casts:
     last = {
         way: np.array([[values[-3:].mean() for values in one[way]] for one in casts])

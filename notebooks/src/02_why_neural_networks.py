@@ -210,8 +210,7 @@ plt.show()
 # logarithm bends, but it goes on rising where the truth falls. The MLP was told of no hill and drew one.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 weight = by_plays["n"].to_numpy() / by_plays["n"].sum()
 miss = {
     n: float((np.abs(y - by_plays["chance"].to_numpy()) * weight).sum()) for n, y in drawn.items()
@@ -354,8 +353,7 @@ contest.scores["CatBoost, all counters"] = boosted.predict(task.batches["test"])
 on_counters = [f"{kind}, all counters" for kind in ("linear", "MLP", "linear on bins", "CatBoost")]
 contest.table(on_counters)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 line, mlp, on_bins, trees = on_counters
 gaps = contest.intervals(on_counters, [(mlp, rival) for rival in (line, on_bins, trees)])
 gap = gaps[mlp, line]
@@ -505,8 +503,7 @@ plt.show()
 # them.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 told = {"ids": None, "content": None}  # within what a training seed may change
 for kind in KINDS if log.vectors is not None else [k for k in KINDS if k != "content"]:
     gap = lost[f"− {kind}"]
@@ -663,8 +660,7 @@ plt.show()
 # and hardly gains from the last step. CatBoost and the network without ids stay together all the way.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 large, least = f"network, {LARGE}", f"network, {LEAST}"
 counters, fewest = f"network without ids, {LARGE}", f"network without ids, {LEAST}"
 on_bins, trees = f"linear on bins, {LARGE}", f"CatBoost, {LARGE}"
@@ -739,8 +735,7 @@ ax.set(xlabel="parameters", ylabel=missing)
 ax.margins(x=0.15, y=0.15)
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 first, later = by_width["width 24", "width 6"], by_width["width 96", "width 24"]
 claim(
     "Wider is better, with diminishing returns",
@@ -809,8 +804,7 @@ plt.show()
 # one run.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap, counters = by_age[aged[1], aged[0]], by_age[aged[3], aged[2]]
 claim(
     "The same number of newer listens makes a better network",
@@ -889,8 +883,7 @@ plt.show()
 # cleaner way, and at equal cost it is the worst of the four here.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for other, text in [
     ("stale", "a stale model"),
     ("from nothing, same cost", "retraining at the same cost"),
@@ -946,8 +939,7 @@ plt.show()
 # kind adds depends on what is there before it.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 base, read, counted = (by_step[name].value for name in steps)
 claim(
     "Sixteen raw plays recover more than half of what all counters bring",
@@ -1063,8 +1055,7 @@ plt.show()
 # others, and squeezes them into one spot. A threshold and a bin only ask on which side it lies.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Broken cells spoil a network on standardised numbers, and CatBoost bears them",
     lost["standardised"].low > SPOILED and lost["CatBoost"].high < BORNE,
@@ -1131,8 +1122,7 @@ plt.show()
 # both curves: it is held back so much that it learns little by heart.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 free, held_back = curves["free table"].valid_loss, curves["decaying table"].valid_loss
 claim(
     "A free table of ids learns by heart within a few passes",
@@ -1181,8 +1171,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = auc["CatBoost, clean", "PLE, clean"]
 claim(
     "On few listens and counters alone CatBoost beats the network",

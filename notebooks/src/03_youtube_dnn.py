@@ -160,8 +160,7 @@ pl.DataFrame(
 #   and the gradient flows on.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 u = torch.tensor([1.0, 0.0])
 v = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 1.0]])
 [round(p, 3) for p in (v @ u).softmax(dim=0).tolist()]
@@ -178,8 +177,7 @@ v = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 1.0]])
 # the vectors of the history.) Does autograd agree?
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 u = torch.randn(8, dtype=torch.float64, requires_grad=True)
 v, p = torch.randn(50, 8, dtype=torch.float64), 7
 (-(v @ u).log_softmax(dim=0)[p]).backward()
@@ -216,8 +214,7 @@ from course_utils.models.retrieval.youtube_dnn import YouTubeDNN, pooled
 # not the places of the padded tensor.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 vectors = torch.tensor([[[1.0, 0.0], [3.0, 4.0], [9.0, 9.0]], [[9.0, 9.0]] * 3])
 mask = torch.tensor([[True, True, False], [False, False, False]])
 pooled(vectors, mask).tolist()
@@ -249,8 +246,7 @@ pooled(vectors, mask).tolist()
 #   function of the average alone.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 few = {name: values[:200] for name, values in task.batches["test"].items()}
 start = YouTubeDNN(N, ages=False).double()
 v, w = start.played(few["history"]), start.tracks()[:500]
@@ -379,7 +375,7 @@ plt.show()
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Loss and gradient of one step, without the optimiser's. The full softmax grows with the catalogue. The sampled one grows slowly: it still
+# Loss and gradient of one step, without the optimiser's. The full softmax grows with the catalogue. The sampled one hardly does, though it still
 # fills a gradient for the whole table, with zeros for nearly all rows (notebook 12 does away with these, too).
 #
 
@@ -479,8 +475,7 @@ plt.show()
 # tuned as carefully as the network. All of them are far from the oracle, which knows the true interests.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("YouTube DNN", "popular")
 claim("The network finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("YouTube DNN", "item kNN")
@@ -576,8 +571,7 @@ contest.enter(
     f"last {LONG}", lambda: YouTubeDNN(N, ages=False), loss, long, epochs=EPOCHS, batch_size=BATCH, patience=2
 )  # fmt: skip
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("YouTube DNN", f"last {LONG}")
 claim(
     "An average over the last ten listens finds more than one over fifty",
@@ -617,8 +611,7 @@ contest.enter(
     epochs=EPOCHS, batch_size=BATCH, patience=2,
 )  # fmt: skip
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("YouTube DNN", "unweighted")
 claim(
     "Weighting the draws finds more than not weighting them",
@@ -695,8 +688,7 @@ with torch.no_grad():
     told = (now.logsumexp(dim=0) - then.logsumexp(dim=0))[often]
 r = torch.corrcoef(torch.stack([moved, told]))[0, 1].item() if often.sum() > 2 else float("nan")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With an age the network follows the drift of popularity", r > FOLLOWS, f"correlation {r:.2f}"
 )
@@ -771,8 +763,7 @@ contest.judge(
     around("test"),
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 offline = contest.gap("random holdout, offline", "random holdout")
 claim(
     "Judged on random held-out plays a network looks better than it is",
@@ -899,8 +890,7 @@ plt.show()
 # a ranking by odds favours what is likely to be *finished*, beyond its minutes.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 error = (odds * (1 - P) / expected - 1)[there].abs().max().item()
 factor = (odds / expected)[there]
 claim(

@@ -147,8 +147,7 @@ from course_utils.models.retrieval.two_tower import IdTower, TwoTower
 # *order* alone two are enough here: three directions at 120° put each listener's favourite first.)
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 loves = torch.eye(3, dtype=torch.float64)
 left_out = [round((torch.linalg.svdvals(loves)[d:] ** 2).sum().item() / 3, 3) for d in (1, 2, 3)]
 dict(zip((1, 2, 3), left_out, strict=True))
@@ -256,8 +255,7 @@ plt.show()
 # published so. Without a correction the answer falls from .50 to .06. That it starts right is chance.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 bias = {form: [abs(value - 0.5) for value in values] for form, values in answers.items()}
 told = {form: ", ".join(f"{value:.2f}" for value in values) for form, values in answers.items()}
 claim(
@@ -350,8 +348,7 @@ contest.table()
 # what uncorrected towers learn: how much likelier a track is than its popularity says.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gain = contest.gap("log nQ from negatives", "uncorrected", k=10, ndcg=True)
 claim("The correction improves NDCG@10 at equal budget", gain.positive, f"ΔNDCG@10 {gain}")
 found, other = (contest.places[name] for name in ("log nQ from negatives", "uncorrected"))
@@ -421,8 +418,7 @@ plt.show()
 # Vectors of tracks with few examples have all lengths. From a hundred examples on, all are longer than .7.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "The vector of an id is longer for popular tracks",
     r > 0.5,
@@ -472,8 +468,7 @@ learned = contest.enter(
 contest.enter("cosine, temperature 1", fixed, loss, inputs, **options)
 print(f"learned temperature: {learned.temperature.item():.3f}")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("cosine, learned temperature", "cosine, temperature 1")
 claim("Cosine towers need a temperature", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("cosine, learned temperature", "log nQ from negatives")
@@ -560,8 +555,7 @@ def pointwise(model: Any, batch: train.Batch) -> Tensor:
 
 contest.enter("pointwise, played tracks", ids, pointwise, shown, **options)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 recall = contest.intervals(["pointwise, played tracks", "log nQ from negatives"])
 left = recall["pointwise, played tracks"].value / recall["log nQ from negatives"].value
 claim(
@@ -604,8 +598,7 @@ if log.vectors is not None:
         loss, inputs, **options,
     )  # fmt: skip
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if log.vectors is not None:
     gap = contest.gap("ids + content", "log nQ from negatives")
     claim(
@@ -658,8 +651,7 @@ if log.vectors is not None and contest.can_judge(is_new):
             )
             found[name] = Places.of(scores, number + 1, contest.k).recall(contest.k)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if log.vectors is not None and contest.can_judge(is_new):
     chance = contest.k / (N - 1 + int(have.sum()))
     hits = {name: f"{values.mean():.3f}" for name, values in found.items()}
@@ -754,8 +746,7 @@ plt.show()
 # at 7 % about 98 %.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 good = [share for share, found in curves["HNSW"] if found >= FOUND]
 claim(
     "HNSW finds nearly all of the exact answer while it looks at a small part of the catalogue",
@@ -828,8 +819,7 @@ else:
     auc = seminar_contest.intervals([NETWORK])[NETWORK]
     print(f"ROC AUC on the seminar's test rows: {auc}")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 measured = {row["model"]: row["auc"][0] for row in ladder.kept()["logs"].get(log.name, [])}
 if seminar is not None and measured:
     claim(
@@ -884,8 +874,7 @@ kept = float((funnel & reached["exact"]).sum() / reached["exact"].sum())
 print(f"The index finds {kept:.1%} of the exact {CANDIDATES}. In these are, of the choices,")
 print(f"{recall['300 by towers']} by the index, {recall['log nQ from negatives']} exactly.")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With what was played thrown away the index finds nearly all of the exact three hundred",
     kept > FOUND,
@@ -925,8 +914,7 @@ def rank(requests: Tensor, chosen: Tensor) -> tuple[Tensor, float, float]:
 # A check: listens that did take place get, as pairs, the very counters that the ranker was tested on.
 #
 
-# %% slideshow={"slide_type": "skip"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 if seminar is not None:
     lived = counters_of_pairs(log.events, rows, seminar.frame("test"), log.artists)
     for name, values in inputs_of(seminar, lived).items():
@@ -984,8 +972,7 @@ plt.show()
 # reads more than any other of the four, so it was natural to put it first. It answers another question.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if seminar is not None:
     gap = contest.gap("300 by towers", "300 by ranker", k=20)
     claim(
@@ -1044,8 +1031,7 @@ if seminar is not None:
         told = ", ".join(f"{name} {held[name, k].mean():.1%}" for name in members)
         print(f"of the ranker's best {k} the 300 hold: {told}; of any tracks {chance:.1%}")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if seminar is not None and enough:
     shares = bootstrap(
         {name: Mean(held[name, 20]) for name in members},
@@ -1097,8 +1083,7 @@ if seminar is not None:
     print(f"exact search: {clock['exact']:.2f} ms; one pass over the log: {one_pass:.1f} s")
     display(pl.DataFrame({"stage": stages["stage"], **shown}))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if seminar is not None:
     ms_funnel, ms_whole = total.values()
     claim(
@@ -1163,8 +1148,7 @@ if world_tells:
 # of a chooser who knows the truth. The ranker's *promise* rose, from .837 to .870; what the world keeps did not.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if world_tells and enough:
     gaps = bootstrap(
         {name: Mean(top) for name, top in ends.items()}, contest.groups, [("ranker", "towers")]

@@ -114,8 +114,7 @@ from course_utils.models.ranking.wide_deep_deepfm import Crosses, PairKeys
 # is 0 for ever, is for pairs never seen and for strangers (id 0).
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 seen = torch.tensor([[3, 5], [1, 2], [3, 5]])
 hand_made = Crosses({"listener": 4, "track": 6}, [("listener", "track")], seen)
 hand_made.rows(torch.tensor([[3, 5], [1, 5], [0, 5]])).tolist()
@@ -184,8 +183,7 @@ pl.DataFrame(
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import MLPRanker
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 deep_alone = MLPRanker(task.n_values, None, dim=8, hidden=(16,))
 deep_alone(torch.ones(1, len(task.fields), dtype=torch.int64), torch.empty(1, 0)).shape
 
@@ -273,8 +271,7 @@ plt.show()
 # *product* of two vectors, and an MLP has nothing that multiplies.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 seen = met > 0
 if "never" in by_group and contest.can_judge(seen):
     never = by_group["never"]
@@ -338,8 +335,7 @@ contest.table(["FM", "deep", "DeepFM on ids"])
 # the opposite guess was sensible. But it is trained as one piece, with one set of doses for both halves.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("DeepFM on ids", "FM")
 claim("On ids alone DeepFM beats the FM inside it", gap.low > MARGIN, f"ΔAUC {gap}", expected=False)
 
@@ -414,8 +410,7 @@ contest.table(["FM", "DeepFM on ids", "… with one decay", "FM beside an MLP"])
 # cure is the second dose, not the second table.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("FM beside an MLP", "… with one decay")
 claim("With two sets of tables, two decays beat one", gap.low > MARGIN, f"ΔAUC {gap}")
 gap = contest.gap("FM beside an MLP", "FM")
@@ -446,8 +441,7 @@ claim("With tables and a decay of its own an MLP adds to the FM", gap.low > MARG
 #   counters that know the same facts they have not.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 tiny = torch.tensor([[[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]])
 products = tiny @ tiny.transpose(1, 2)
 print(products[0].tolist())
@@ -480,8 +474,7 @@ contest.table(WHOLE)
 # The judge is AUC; log loss stands beside it.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 wide_alone = "… with crosses"
 gap = contest.gap("MLP", wide_alone)
 claim("With counters deep beats wide", gap.low > MARGIN, f"ΔAUC {gap}")
@@ -592,8 +585,7 @@ plt.show()
 # an MLP each of them is a surface that it has to build from bent planes.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 best = min(values[-1] for values in rmse.values())
 falls = all(values[-1] < values[0] - 0.05 for values in rmse.values())
 claim(
@@ -679,8 +671,7 @@ plt.show()
 # not lead to them. Form is not the limit; finding is.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 found, possible = by_width["trained"], by_width["set by hand"]
 told = ", ".join(f"{u} units: {v:.2f}" for u, v in zip(UNITS, found, strict=True))
 claim(
@@ -781,8 +772,7 @@ plt.show()
 # stay near 0.1. Right: with decay all three stay near 0.1. It was the tail that had been learned by heart.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 rare, middle, head = wild_overfit[-1]
 claim(
     "With nothing to hold the tables, tracks heard once or twice overfit most",
@@ -845,8 +835,7 @@ plt.show()
 # all. Judge a cure by the height of its curve, not by its slope alone.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 _, held, drawn, hashed = cures.values()
 wild_rise = wild[-1] - min(wild)
 claim(

@@ -115,8 +115,7 @@ SWEEP = 40_000  # the latest training listens, for the sweeps of many models
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossVector
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 first_version = CrossVector(dim=2, n_layers=2)
 for weight in first_version.weights:
     weight.weight.data = torch.ones(1, 2)
@@ -159,8 +158,7 @@ first_version(torch.tensor([[1.0, 2.0]])).detach()
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossNetwork
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 by_hand = CrossNetwork(dim=2, n_layers=2)
 for weight in by_hand.weights:
     weight.weight.data, weight.bias.data = torch.eye(2), torch.zeros(2)
@@ -184,8 +182,7 @@ by_hand(torch.tensor([[1.0, 2.0]])).detach()
 #
 
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 def monomials(d, n_layers, shared=False):
     """All monomials (without coefficients) that the outputs of a cross network hold."""
     inputs = sympy.symbols(f"x1:{d + 1}")
@@ -203,8 +200,7 @@ print(sorted(map(str, monomials(2, 1))))
 print(sorted(map(str, monomials(2, 2))))
 
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 def all_up_to(d, degree):
     letters = sympy.symbols(f"x1:{d + 1}")
     grid = itertools.product(range(degree + 1), repeat=d)
@@ -303,8 +299,7 @@ plt.show()
 # degree three. The best that is left is to predict the mean. One layer more, and nothing remains.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 within = np.array([[k <= n + 1 for k in DEGREES] for n in LAYERS])
 claim(
     "A product of k features is learned by k − 1 cross layers, and not by fewer",
@@ -371,8 +366,7 @@ plt.show()
 # version still multiplies the whole input by one number.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 vector = min(left_of_pairs[name][n] for name in VERSIONS if "vector" in name for n in (1, 2, 3))
 matrix = max(left_of_pairs["matrix, 1 layer"])
 claim(
@@ -448,8 +442,7 @@ plt.show()
 # for every factor of ten, while the layer has the right form already and only looks for the coefficients.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 best_mlp = min(errors[name] for name in MLPS)
 largest = max(sizes.values())
 claim(
@@ -550,8 +543,7 @@ plt.show()
 # has. A ranker meets both, so it gets both halves.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 best_mlp = min(kinked.values())
 claim(
     "On a target with a kink an MLP leaves less than a tenth of what any six cross layers must leave",
@@ -676,8 +668,7 @@ plt.show()
 # is little more to be said.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 first, later = by_depth[TWO, ZERO], by_depth["4 cross layers", TWO]
 claim(
     "Two cross layers beat the linear model by more than another training seed moves them",
@@ -717,8 +708,7 @@ claim(
 #   multiplies U and V first. Milliseconds do not follow the arithmetic exactly either.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 d, r, rows = 768, 32, 1_024
 u, v, x = torch.randn(d, r), torch.randn(d, r), torch.randn(rows, d)
 
@@ -790,8 +780,7 @@ pl.DataFrame(
 # rows cannot teach all the entries of a full matrix. There is a floor, too: the vector, of rank one, does lose.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap, lower = by_rank["rank 32", TWO], by_rank["rank 8", TWO]
 claim(
     "Ranks far below the width, 32 and 8, lose less than the margin",
@@ -873,8 +862,7 @@ plt.show()
 # from one training seed to the next.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = by_form[STACKED, PARALLEL]
 claim(
     "Stacked or parallel: the difference is less than the margin",
@@ -942,8 +930,7 @@ contest.table(DUEL)
 # training seed of several left nothing of it: hence the modest word in the claim.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 to_mlp, to_deepfm = (contest.gap("DCN-v2", rival) for rival in ("MLP", "DeepFM"))
 claim(
     "DCN-v2 loses less than the margin to an MLP of equal parameters",

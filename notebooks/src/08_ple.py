@@ -180,8 +180,7 @@ Markdown(
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 tiny = PiecewiseLinearEncoding([torch.tensor([0.0, 1.0, 3.0, 7.0])], bounded=True)
 tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 
@@ -202,8 +201,7 @@ from course_utils.models.ranking.ple import OneHotBins
 # **It ends.** Cut off at both ends, the code of a million is the code of the largest value.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 x = torch.linspace(0, 40, 4_001)[:, None]
 edges_of_one = quantile_bins(train_x, 16)
 one = PiecewiseLinearEncoding([torch.tensor([0.0, 40.0])])(x)
@@ -485,8 +483,7 @@ Markdown(
 # one-hot bins, some .005 behind, without trials of their own.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for name in RIVALS:
     gap = contest.gap("PLE", name)
     text = f"An MLP on PLE beats the same MLP on {name} inputs"
@@ -558,8 +555,7 @@ plt.show()
 # measured.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 few, many = by_rows[n_all // 4], by_rows[n_all]
 text = "With four times the listens PLE does better against the logarithm"
 claim(text, many.low > few.high, f"ΔAUC, PLE − log1p: {few} on a quarter, {many} on all")
@@ -589,8 +585,7 @@ pl.DataFrame(
     {"encoding": list(UNCUT), "ΔAUC, uncut − cut": [str(gap) for gap in loss_uncut.values()]}
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = loss_uncut["log1p"]
 claim(
     "Cutting numbers off to the training range helps the MLP on log1p",
@@ -613,8 +608,7 @@ claim(
 # the logarithm first, so that the scale inside of each bin is the logarithm's?
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("PLE of log1p", "PLE")
 text = "Taking the logarithm before PLE changes its AUC by less than the margin"
 claim(text, gap.low > -MARGIN and gap.high < MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
@@ -657,8 +651,7 @@ pl.DataFrame(
 # much. But a logarithm spreads what is near zero, and what was near zero is now far from it.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("PLE, other end", "log1p, other end")
 claim("Counted from the other end, PLE beats the logarithm", gap.positive, f"ΔAUC {gap}")
 
@@ -703,8 +696,7 @@ pl.DataFrame({"encoding": list(cost), "ΔAUC, broken − whole": [str(gap) for g
 # everybody.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = cost["PLE"]
 text = "A few broken numbers cost PLE less than the margin"
 claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
@@ -774,8 +766,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 text = "One feature at a time, two bins of a tree say more than two bins of quantiles"
 claim(text, gain[2].low > BITS, f"mean gain in log loss {gain[2]}, margin {BITS}", expected=False)
 
@@ -823,8 +814,7 @@ plt.show()
 # expected that as well. Two or four bins of the tree are even below the standardised numbers.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = by_bins["tree bins, 4", "quantile bins, 4"]
 text = "In the network, four bins of a tree beat four bins of quantiles"
 claim(text, gap.positive, f"ΔAUC {gap}", expected=False)
@@ -944,8 +934,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = gap_between(EXTRACTION, ALONE, 0)
 text = "One extraction network for both targets ranks full plays no worse than one for them alone"
 claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")

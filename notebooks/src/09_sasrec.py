@@ -181,8 +181,7 @@ print(
 # the future still stands in the denominator.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 kind = torch.tensor([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]])  # lullaby, metal, lullaby
 said = torch.tensor([[1.0], [8.0], [3.0]])
 fit = (kind @ kind.T / 2**0.5)[2]
@@ -271,8 +270,7 @@ with torch.no_grad():
         unmasked.states(other[full], mask[full])[:, :20],
     )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 told = f"{len(tracks)} histories, of which {int(full.sum())} are full, twenty places of each"
 claim("Behind a causal mask another future changes no bit of the past's states", same, told)
 claim("Without the mask it changes them", leaks, told)
@@ -370,8 +368,7 @@ contest.table()
 # or behind it, and the model that knows no order has the largest number.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("SASRec", "average of ten")
 claim(
     "With six passes SASRec finds more than an average of the last ten plays",
@@ -486,8 +483,7 @@ plt.show()
 # reach .331, the number that EASE has too.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("SASRec", "a set")
 claim(
     "The order matters: attention that knows places finds more than attention that reads a set",
@@ -619,8 +615,7 @@ plt.show()
 # loss is a detail was the natural guess. The exact one has .315, no more than the sampled one.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 spread = {
     what: max(recall[n].value for n in names) - min(recall[n].value for n in names)
     for what, names in (("losses", by_loss), ("architectures", by_form))
@@ -644,8 +639,7 @@ claim(
     f"ΔRecall@100 {gap}",
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("BCE, 32 negatives", "BCE, one negative")
 claim("BCE with 32 negatives finds more than with one", gap.positive, f"ΔRecall@100 {gap}")
 gap = contest.gap("gBCE, 32 negatives", "BCE, 32 negatives")
@@ -695,8 +689,7 @@ both_ways = contest.enter(
     "BERT4Rec", lambda: BERT4Rec(N, length=LENGTH + 1), HiddenPlays(sampled), plays, **options
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("SASRec", "BERT4Rec")
 claim(
     "With six passes SASRec finds more than BERT4Rec, which sees three tenths of the targets a pass",
@@ -823,8 +816,7 @@ pl.DataFrame(
     ]
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if both.any():
     claim(
         "With times, in one of two blocks the last play reads the present sitting more than twice its share",

@@ -112,8 +112,7 @@ from course_utils.models.sequence.memory import soft_read
 # weights are 3 : 1, and we read ¾ · 4 + ¼ · 8 = 5. At τ = ½ they are 3² : 1, and we read 4.4. And so on towards 4.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 query = torch.tensor([3.0, 1.0], dtype=torch.float64).log()
 keys, values = torch.eye(2).double(), torch.tensor([[4.0], [8.0]]).double()
 {tau: round(soft_read(query, keys, values, tau)[0].item(), 3) for tau in (1, 1 / 2, 1 / 4, 1 / 10)}
@@ -175,8 +174,7 @@ plt.show()
 # equal, and the answer jumps.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 middle, passed = distance.median(dim=1).values, slope.median(dim=1).values
 at_one = int(np.abs(TEMPERATURES - 1).argmin())
 claim(
@@ -266,8 +264,7 @@ from course_utils.models.sequence.memory import write
 # the old and ½ of the new: 3 4.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 memory, erase, add = torch.ones(2, 2), torch.ones(2), torch.tensor([5.0, 7.0])
 whole, half = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.0])
 turned_round = (memory + torch.outer(whole, add)) * (1 - torch.outer(whole, erase))
@@ -303,8 +300,7 @@ from course_utils.models.sequence.memory import UserMemory
 # A check: the last state of two short histories, with `write` and explicit loops.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 model = UserMemory(20, dim=6, slots=3, width=4, dropout=0).double()
 track = torch.tensor([[3, 7, 3, 9], [0, 0, 5, 2]])
 by_hand = []
@@ -515,8 +511,7 @@ plt.show()
 # Grey: longer than anything in training. The thin line: chance. The bands: three seeds.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 at = GAPS.index(8)
 share = {name: values[:, at] for name, values in recall.items()}
 spread = {name: f"{one.min():.2f} to {one.max():.2f}" for name, one in share.items()}
@@ -544,8 +539,7 @@ claim(
     f"gap of 8: {spread['… 3 × the steps']} against {spread[fair]}",
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "A GRU with as many numbers of state as the memory, and ten times its parameters, keeps it too",
     share["GRU 64"].min() > KEPT,
@@ -642,8 +636,7 @@ if log.artists is not None:
     rows = same.any(dim=1) & ~same[:, -LATE:].any(dim=1)
 print(f"{int(rows.sum()):,} of {len(rows):,} test rows")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("memory", "GRU")
 claim(
     "On the log a memory finds more than a GRU of equal parameters",
@@ -725,8 +718,7 @@ SIZES = (64, 256)
 all_right = {n * n: exact(n, K) for n in SIZES}
 half_right = {n * n: exact(n, K // 2) for n in SIZES}
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Product keys find the exact best eight, for every query",
     set(all_right.values()) == {ASKED},
@@ -800,8 +792,7 @@ plt.show()
 # even less. Why the two others grow more we did not look into.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 grown = {name: times[name][-1] / times[name][0] for name in COLORS}
 claim(
     "At a million slots product keys are many times faster than either search through all slots",
@@ -924,8 +915,7 @@ pl.DataFrame(
     orient="row",
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "A layer of product keys learns facts by heart that a dense one of equal multiplications cannot",
     knows["product keys, rows 30 × faster"] > LEARNED
@@ -977,8 +967,7 @@ plt.show()
 # spread them. That has a price:
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 alone = {}
 for norm in ("layer", "batch"):
     torch.manual_seed(SEED)

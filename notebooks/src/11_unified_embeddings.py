@@ -193,8 +193,7 @@ pl.DataFrame(
 # but nobody leads the values to the free ones. With half as many rows as values more than half are left over.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 worst = max(abs(c / e - 1) for c, e in hashed.values())
 claim(
     "The number of rows in use is what the formula expects",
@@ -287,8 +286,7 @@ pl.DataFrame(
 # often. The unified table has other collisions, not fewer.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 off = [sum(counted[kind]) / sum(formula[kind]) - 1 for kind in counted]
 claim(
     "As many pairs of values collide as the formulas expect, in separate tables and in one",
@@ -484,8 +482,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 versus = {k: gains(f"unified − separate, {k}") for k in HASHES}
 told = [f"{g.mean():+.4f} ({g.min():+.4f} to {g.max():+.4f}) with {k}" for k, g in versus.items()]
 claim(
@@ -777,8 +774,7 @@ plt.show()
 # guess, since nothing tells the features to avoid each other, but training does.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 within, between = interference[1:].T
 claim(
     "While the ranker trains, collisions between features interfere less than those within one",
@@ -841,8 +837,7 @@ pl.DataFrame(
 # times.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("small, no decay", "N(0, 1), no decay")
 claim("Without decay of the table a small start beats N(0, 1)", gap.positive, f"ΔAUC {gap}")
 

@@ -126,8 +126,7 @@ LIMIT = 400  # MB of memory that a process may use
 # during a step two more tables are held, and 9.5 become some 14. Spend one minute on GB and GiB.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 table_bytes = MILLION * 64 * 4
 print(f"a million rows of 64: {table_bytes:,} bytes")
 print(f"= {table_bytes / 1e9:.3f} GB = {table_bytes / 2**30:.3f} GiB")
@@ -225,8 +224,7 @@ print(f"{len(vectors):,} tracks in {time.perf_counter() - start:.1f} s, {vectors
 # `torch.multinomial` takes 1.4 ms, the binary search 0.3; further down a whole step takes some 4.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 upto = torch.tensor([0.5, 0.75, 1.0])  # of three tracks with chances ½, ¼, ¼
 torch.searchsorted(upto, torch.tensor([0.1, 0.6, 0.9]), right=True)
 
@@ -259,8 +257,7 @@ pl.DataFrame(
     | {f"{name} (ms)": [round(1e3 * s, 3) for s in values] for name, values in draws.items()}
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 grown = {name: values[-1] / values[0] for name, values in draws.items()}
 claim(
     "With a hundred times the tracks a draw by binary search grows much less than torch.multinomial's",
@@ -382,8 +379,7 @@ plt.show()
 # thousand already.)
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 whole = {way: [one["gradient"] + one["update"] for one in found] for way, found in steps.items()}
 longer = {way: values[-1] / values[0] for way, values in whole.items()}
 gradient = steps["sampled, dense"][-1]["gradient"] / steps["sampled, dense"][0]["gradient"]
@@ -454,8 +450,7 @@ for name, table in tables.items():
     moment[name] = optimizer.state[table.weight]["exp_avg"][0].item()
 pl.DataFrame({"row 0 after step": range(1, 6), **path})
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Adam goes on moving a row without a gradient",
     len(set(path["Adam"])) == 5 and moment["Adam"] < 0.1,
@@ -494,8 +489,7 @@ claim(
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.million_items import RowwiseAdagrad
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 row = torch.zeros(1, 2, requires_grad=True)
 row.grad = torch.tensor([[3.0, -1.0]])
 optimizer = RowwiseAdagrad([row], lr=5**0.5)
@@ -512,8 +506,7 @@ print("row", row.detach().round(decimals=4).tolist())
 # a row.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for g in (torch.tensor([3.0, -1.0]), torch.tensor([1.0, -1.0]), torch.tensor([1.0, -3.0])):
     step = (0 - g.mean()).expand(2)  # what a scalar first moment knows of g
     print(f"g = {g.tolist()}: step ({step[0]:.0f}, {step[1]:.0f}), slope along it {g @ step:.0f}")
@@ -573,8 +566,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Row-wise Adagrad takes the steps of the loops, with dense and with sparse gradients",
     error < AGREE,
@@ -681,8 +673,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for rival in ("Adagrad", "SparseAdam", "Adam"):
     gap = contest.gap("row-wise Adagrad", rival)
     claim(
@@ -728,8 +719,7 @@ from course_utils.models.retrieval.million_items import quantize_rows
 # is $(0.504, -1)$.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 codes, scale = quantize_rows(torch.tensor([[0.5, -1.0]]))
 print(codes.tolist(), [f"{number:.3f}" for number in (codes * scale)[0]])
 
@@ -789,8 +779,7 @@ pl.DataFrame(
 # thousand should be lost in the crowd. But it sets the scale, and for all others little of the eight bits is left.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Eight bits a number with a scale for each row keep nearly all of the exact answer",
     min(value for (_, way), value in eight.items() if way == "a row") > KEPT,
@@ -891,8 +880,7 @@ errors = {
     "faiss": np.abs(ours.topk(K).values.numpy() - products).max(),
 }
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "The sum of lookups is the product with the rebuilt vector, and what faiss answers",
     max(errors.values()) < AGREE and same_codes > 0.999,
@@ -986,8 +974,7 @@ pl.DataFrame(
 # ten thousand the shortest walk found more than was asked.)
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "To find nine tenths, a walk looks at a far smaller part of a million tracks than of ten thousand",
     len(enough) == 3 and enough[SIZES[-1]][1] * 10 < enough[SIZES[0]][1],
@@ -1099,8 +1086,7 @@ for (name, _), row in timed.items():
 best = {name: max(r["found"] for (n, _), r in timed.items() if n == name) for name in built}
 faster = {name: good["exact"] / ms for name, ms in good.items()}
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for name in ("IVF", "HNSW"):
     claim(
         f"{name} finds nine tenths of the exact answer in a fraction of the time",
@@ -1162,8 +1148,7 @@ claim(
 # the longest of these the raw graph still misses more. The first question is whether the lengths are needed.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 x = torch.tensor([[3.0, 4.0], [0.0, 3.0]])  # lengths 5 and 3: R = 5
 more = torch.cat([x, (25 - x.square().sum(dim=1, keepdim=True)).sqrt()], dim=1)
 query = torch.tensor([1.0, 0.0, 0.0])
@@ -1211,8 +1196,7 @@ plt.show()
 # graph finds .930 and .864, with one more number .999 and .930.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 ends = {key: values[-1][1] for key, values in bent.items()}
 one, come, skewed = kinds
 claim(
@@ -1341,8 +1325,7 @@ pl.DataFrame(
 # the room.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 everything, at_once, piecewise, scanned, streamed = ended.values()
 claim(
     "A process that reads the whole log before it counts does not fit into the limit",
@@ -1411,8 +1394,7 @@ apart = {
     "mean of unequal shares": (sum(thirds) / 2 - gradient).abs().max().item(),
 }
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 moved = (alone - table).abs().max().item()
 claim(
     "Two processes that average their gradients learn the table that one process learns",

@@ -168,8 +168,7 @@ from course_utils.models.policies.bandits import Bandit, EpsilonGreedy, Thompson
 # The index is an upper bound that holds with high probability: *optimism in the face of uncertainty*.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 hand = UCB1(1, 2, np.random.default_rng(0))
 for arm, reward in [(0, 1), (0, 0)] * 4 + [(1, 1), (1, 0)]:
     hand.learn(np.array([arm]), np.array([reward]))
@@ -242,8 +241,7 @@ plt.show()
 # on playing at random one time in ten, however much it knows.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 growth = {}
 for name, values in regrets.items():
     added = np.diff([values[T // 2**k - 1] for k in (4, 3, 2, 1, 0)])
@@ -364,8 +362,7 @@ pl.DataFrame(
     }
 )[[0, 1, 2, 4, 6, 10]]
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 at = {epsilon: int(np.flatnonzero(epsilon == EPSILONS)[0]) for epsilon in (0.0, 0.1, 0.5)}
 claim(
     "Without exploration none of the better new tracks is found; with one play in ten most of them are",
@@ -503,8 +500,7 @@ plt.show()
 # twenty tracks to learn.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 late = {name: runs[:, -ROUNDS // 4 :].mean(axis=1) for name, runs in met.items()}
 way = {name: f"{value.mean():.3f}" for name, value in late.items()}
 claim(
@@ -556,8 +552,7 @@ from course_utils.evaluation.off_policy import direct, doubly_robust, estimate, 
 # 0, the second once, with 1. The weights are .5/.9 and .5/.1. The model says .5 of everything.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 four = LoggedRewards(
     target=torch.full((4, 2), 0.5),
     action=torch.tensor([0, 0, 0, 1]),
@@ -692,8 +687,7 @@ pl.DataFrame(rows)
 # plays is worth a few dozen. With the true model DM beats SNIPS, with a crude one SNIPS beats DM.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 naive = {kappa: abs(error[kappa, "truth", "naive"].mean()) for kappa in KAPPAS}
 claim(
     "The average of the logged rewards is far from the value of another policy, the farther the less they overlap",
@@ -716,8 +710,7 @@ claim(
     expected=False,
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With the true reward model DM has the lowest error, whatever the overlap",
     all(
@@ -779,8 +772,7 @@ plt.show()
 # If you took it for the safe choice, you were not alone.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 bias = {
     name: error[-1.0, "mean of each track", name].mean() ** 2
     / rmse[-1.0, "mean of each track", name] ** 2
@@ -837,8 +829,7 @@ table = {name: {"model": name, "bias": values.mean().round(3), "RMSE": ((values*
          for name, values in wrong.items()}  # fmt: skip
 pl.DataFrame(list(table.values()))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 sizes = {name: abs(values.mean()) for name, values in wrong.items()}
 claim(
     "Cross-fitting takes away most of the bias that DR has when its linear model saw the same rows",
@@ -928,8 +919,7 @@ if shop_log is not None:
 # 38.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if shop_log is not None:
     real = intervals["what it got"]
     claim(
@@ -1038,8 +1028,7 @@ plt.show()
 # nearly as good. The top-2 correction keeps both. Most people expect it to do so by itself.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 naive_end = backwards * rising / (backwards * rising).sum()
 claim(
     "Without the correction the policy ends at β times the reward, not at the best item",
@@ -1154,8 +1143,7 @@ pl.DataFrame(
     ]
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = mean_difference(
     learned["corrected"]["one draw"], learned["as if the log were its own"]["one draw"]
 )
@@ -1230,8 +1218,7 @@ claim(
 # average?
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 worth = np.array([3, 5, 6, 5, 4, 3, 2])
 {n: round(float(worth[:n].mean()), 2) for n in range(1, 8)}  # average, if dropped after n plays
 
@@ -1492,8 +1479,7 @@ plt.show()
 # long-term policy goes more by the profile, less by what was finished before, and holds less against what is new.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 long, short = lives["long-term"], lives["myopic"]
 sure, rash = lives["long-term, first choice"], lives["myopic, first choice"]
 gap = mean_difference(long["return"], short["return"])
@@ -1511,8 +1497,7 @@ claim(
     expected=None,
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 nothing = torch.zeros(len(others), dtype=torch.float64)
 gap = mean_difference(long["given up"], nothing)
 claim(
@@ -1536,8 +1521,7 @@ claim(
     expected=None,
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = mean_difference(short["days for 200 plays"], long["days for 200 plays"])
 claim(
     "Its listeners come back sooner: the first two hundred plays take fewer days",

@@ -154,8 +154,7 @@ print(f"{somewhere[inputs['test']['target']].double().mean():.0%} of the test's 
 # it matters we measure below.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 three, played = torch.tensor([2.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 0.0])
 {
     name: [round((played * f.log_softmax(dim=0)).sum().item(), 3), round(-((played - f) ** 2).sum().item() / 2, 3)]
@@ -185,8 +184,7 @@ from course_utils.models.generative.vae import BagEncoder, MultDAE
 # one of everybody:
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 tiny = MultDAE(6).eval()
 empty = tiny(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 3))
 tuple(empty.shape), bool(empty.isfinite().all())
@@ -228,8 +226,7 @@ print(f"−log π of a play: {exact:.3f} over all tracks, {drawn_ones:.3f} with 
 # on the other one finds?
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 X = torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
 P = (X.T @ X + torch.eye(2, dtype=torch.float64)).inverse()
 B = -P / P.diagonal()
@@ -276,8 +273,7 @@ from course_utils.models.generative.vae import MultVAE, NegativeELBO, drawn, kl_
 # A small model in float64, and `torch.distributions`, which knows nothing of ours.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 small = MultVAE(40, dim=1, hidden=16).double().eval()
 with torch.no_grad():
     for parameter in small.parameters():
@@ -343,8 +339,7 @@ def density(at: float) -> float:
 p_of_x, _ = quad(density, -12, 12, points=range(-11, 12), epsabs=0, epsrel=1e-11, limit=200)
 log_p = math.log(p_of_x)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "The ELBO and what it leaves out add up to log p(x), as SciPy integrates it",
     abs(elbo + left - log_p) < 1e-8 and left > 0,
@@ -433,8 +428,7 @@ plots.interval_plot(
 ax.set(xlabel="Recall@100 over the whole catalogue, 95 % interval over listeners", xlim=(0, None))
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("Mult-VAE", "popular")
 claim("Mult-VAE finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("Mult-VAE", "Mult-DAE")
@@ -495,8 +489,7 @@ def drawn_scores(batch: train.Batch) -> Tensor:
 
 contest.judge("… with a drawn code", drawn_scores, inputs["test"])
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("Mult-VAE", "… with a drawn code")
 claim("Served with a drawn code it finds less", gap.positive, f"ΔRecall@100 {gap}")
 
@@ -602,8 +595,7 @@ ax.set(yscale="log", xlabel="component of the code, sorted", ylabel="variance of
        xlim=(0, 1.45 * d), xticks=[1, *range(8, d + 1, 8)])  # fmt: skip
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With the mean over tracks and β = 1 no unit is active",
     active["mean over tracks"] == 0,
@@ -622,8 +614,7 @@ claim(
     expected=None,
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "The sum over tracks and β = N collapse, too: it is the ratio that counts",
     active["β = N"] == 0 and nats["β = N"] < GONE,
@@ -666,8 +657,7 @@ contest.enter(
 )
 contest.table(["Mult-DAE", "squared error", "Gaussian, confident"])
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = contest.gap("Mult-DAE", "squared error")
 claim(
     "The multinomial finds more than plain squared error",
@@ -748,8 +738,7 @@ ax.axvline(0, color=plots.COLORS["oracle"], linestyle=":")
 ax.set(xlabel="Recall@100 minus that of Mult-VAE with β = .2, 95 % interval")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for name, told in (
     ("β by bag", "A β in proportion to the bag alone finds more than the same β for all"),
     ("composite prior", "The composite prior alone finds more than the standard normal one"),
@@ -860,8 +849,7 @@ for name, listed in found.items():
 if known:
     display(pl.DataFrame(rows))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if known:
     for name, told in (
         (

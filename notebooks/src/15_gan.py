@@ -118,8 +118,7 @@ from course_utils.models.generative.gan import best_discriminator, value
 # By hand, two things: $p = (\tfrac34, \tfrac14)$, and a generator that has it the wrong way round.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 real, wrong = torch.tensor([0.75, 0.25]).double(), torch.tensor([0.25, 0.75]).double()
 answer = best_discriminator(real, wrong)
 answer.tolist(), round(value(real, wrong, answer).item(), 3), round(-math.log(4), 3)
@@ -157,8 +156,7 @@ def write_step(theta: Tensor, phi: Tensor, rate: float) -> None:
 # Two checks first, of a formula each: no news, but they would find a slip of ours.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 p_g = START.softmax(dim=0)
 phi = torch.zeros_like(p).requires_grad_()
 for _ in range(4_000):
@@ -218,8 +216,7 @@ right.set(xlabel="round", ylabel="of chances", yscale="log", xscale="log", ylim=
 right.legend(loc="lower left")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 ends = {
     "p − p_g": (fair["p_g"][-1] - p).abs().max().item(),
     "D − ½": (fair["D"][-1] - 0.5).abs().max().item(),
@@ -288,8 +285,7 @@ left.set_ylim(1e-5, 20)
 right.set(xlabel="step", ylabel="distance μ", ylim=(-0.2, 5.4))
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 far = {name: slopes[flat][-1] for flat, name in ((True, "log(1 − D)"), (False, "−log D"))}
 claim(
     "Far from the data the loss as written has a slope of next to nothing",
@@ -352,8 +348,7 @@ right.set(
 right.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.2), columnspacing=1)
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Against a discriminator that stands still the generator ends with one thing",
     different(alone).item() < 1.05 and int(alone.argmax()) == int(still.argmax()),
@@ -622,8 +617,7 @@ if enough:
     ax.set(xlabel=f"Recall@{PLACES} among {len(top)} tracks, 95 % interval", xlim=(0, None))
     plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     for told, pair, expected in (
         ("IRGAN's game, at the larger rate, makes the generator worse", pairs[0], True),
@@ -691,8 +685,7 @@ display(
     )
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 farther = [row["baseline ½"] / row["baseline mean reward"] for row in rows]
 claim(
     "With a judge that wins, ½ lets a gradient stray further than the mean reward does",
@@ -983,8 +976,7 @@ if enough:
     sure = bootstrap(told_right, torch.arange(int(held.sum())), judged)
     display(pl.DataFrame([{"judge": name, "right [95 %]": str(sure[name])} for name in told_right]))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     for told, gap, holds in (
         ("A fresh judge tells ZP's profiles from real ones more surely than the judge of the game, at the best epoch", sure[judged[0]], True),
@@ -1012,8 +1004,7 @@ steps += [
 if enough:
     gone = bootstrap(lost, torch.arange(int(held.sum())), steps)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     sentences = [
         "With both tricks, and trained on, the generator comes nearer to a copy",
@@ -1026,8 +1017,7 @@ if enough:
     for told, pair in zip(sentences, steps, strict=True):
         claim(told, gone[pair].positive, f"lost at a track taken out {gone[pair]}")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     for sentence, pair, expected in (
         ("Trained to the end it finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), None),
@@ -1185,8 +1175,7 @@ plots.interval_plot(
 ax.set(xlabel=f"Recall@100 among {N - 1:,} tracks, 95 % interval over listeners", xlim=(0, None))
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for told, pair, expected in (
     (
         "User-based CFGAN with both tricks finds more than the popular list",
@@ -1235,8 +1224,7 @@ pl.DataFrame(
     [{key: one if key == "model" else f"{one:.1%}" for key, one in row.items()} for row in rows]
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 covers = {row["model"]: row["coverage@100"] for row in rows}
 claim(
     "With both tricks CFGAN's lists cover more of the catalogue than with the mask alone",

@@ -186,8 +186,7 @@ print(f"{len(tracks):,} tracks with a vector of {vectors.shape[1]}; training kno
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import nearest, quantise
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 books = torch.tensor([[[0.0], [10.0]], [[-1.0], [1.0]]])
 by_hand, stands_for = quantise(torch.tensor([[9.5], [1.2], [11.0]]), books)
 by_hand.tolist(), stands_for.sum(dim=1)[:, 0].tolist()
@@ -257,8 +256,7 @@ plt.show()
 # learned holds for tracks that k-means never saw.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Each further code leaves less of the vectors, of tracks that k-means never saw, too",
     all(a > b for shares in left.values() for a, b in itertools.pairwise(shares)),
@@ -317,8 +315,7 @@ reached = {
     "codes": small.books.grad is not None and bool(small.books.grad.any()),
 }
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "The error of the reconstruction moves decoder and encoder, and no code",
     reached == {"encoder": True, "decoder": True, "codes": False},
@@ -425,8 +422,7 @@ plt.show()
 # uses fewer and leaves 29 %. These are short runs: do not rank the cures by small differences.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 mean_use = {name: sum(row[:DEPTH]) / DEPTH for name, row in used.items()}
 told = {
     name: f"{share:.0%} of the codes, {used[name][-1]:,} tuples" for name, share in mean_use.items()
@@ -514,8 +510,7 @@ pl.DataFrame(
 # names, and some are so much alike that they get the same one.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for name in BETAS:
     claim(
         f"An {name}, rebuilds the vectors of training better than residual k-means with as many codes",
@@ -558,8 +553,7 @@ claim(
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import as_tokens, numbered
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 numbered(torch.tensor([[3, 1], [2, 2], [3, 1]])).tolist()
 
 # %% slideshow={"slide_type": "fragment"}
@@ -569,8 +563,7 @@ print(
     f"{V} tokens name {len(tokens):,} tracks; the extra code needs {int(numbered(codes)[:, -1].max()) + 1} of them"
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With the extra code no two tracks share a tuple",
     collisions(tokens)[:2] == (len(tokens), 0),
@@ -666,8 +659,7 @@ if LABELS:
 # to tell them apart; artists need all three codes, and then it is 35 %. The random codes stay flat, as they must.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for label in LABELS:
     shares, by_chance = agree[label, "semantic"], agree[label, "random"]
     claim(
@@ -785,8 +777,7 @@ trie = Trie.of(tokens[KNOWN], torch.arange(1, N), V)
 back = trie.find(tokens[KNOWN])
 nobody = trie.find(torch.tensor([[1, 1 + CODES, 1 + 2 * CODES, V - 1]]).clamp(max=V - 1))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Every track is found by its tuple: from the code back to the track",
     torch.equal(back, torch.arange(1, N)),
@@ -819,8 +810,7 @@ claim(
 # %% slideshow={"slide_type": "fragment"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import best_children
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 prefix = torch.tensor([[0.6, 0.4]]).log()
 logits = torch.tensor([[[0.1, 0.9], [0.9, 0.1]]]).log()  # after A and after B: exists, does not
 exists = torch.tensor([[[True, False], [True, False]]])
@@ -829,8 +819,7 @@ wrong = best_children(logits.masked_fill(~exists, -torch.inf), exists, prefix, 2
 for name, (score, node, _) in {"softmax, then mask": right, "mask, then softmax": wrong}.items():
     print(name, {"AB"[n]: round(s.exp().item(), 2) for s, n in zip(score[0], node[0], strict=True)})
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Masking before the softmax turns the order of two paths round, masking after it does not",
     right[1][0].tolist() == [1, 0] and wrong[1][0].tolist() == [0, 1],
@@ -888,8 +877,7 @@ with torch.no_grad():
     each = torch.stack([tiny.log_probability(state, torch.full((4,), t)) for t in range(1, 21)], 1)
 best_first = each.sort(dim=1, descending=True)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With as many beams as tracks the search finds what scoring all tracks finds",
     torch.equal(spelt, best_first.indices + 1)
@@ -1017,8 +1005,7 @@ plt.show()
 # played.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 WIDELY = f"semantic speller, {WIDE} beams"
 gap = contest.gap(WIDELY, f"random speller, {WIDE} beams")
 claim(
@@ -1099,8 +1086,7 @@ with torch.no_grad():
 real = torch.equal(listed > 0, log_p > -torch.inf) and bool((listed < N).all())
 twice = any(len(set(row)) < len(row) for row in [[t for t in r if t > 0] for r in listed.tolist()])
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Through the trie every tuple that the search lists is a track, and none is listed twice",
     real and not twice,
@@ -1164,8 +1150,7 @@ plt.show()
 # is not among the likeliest, and a beam that ends in tracks already played is lost.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 few, many = (Mean(by_beams[beams][10]) for beams in (BEAMS[0], K))
 pair = ("many", "few")
 gap = bootstrap({"few": few, "many": many}, contest.groups[drawn.numpy()], [pair])[pair]
@@ -1270,8 +1255,7 @@ if COLD:
 # new tracks in both lists. The speller knows the crowd, but it prefers names that it has read.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if COLD:
     for where, wording in (
         ("new tracks", "Among the new tracks alone"),
@@ -1483,8 +1467,7 @@ if RANKS:
 # and one layer of it gains nothing that can be told.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 PLACES = {
     "50 listens and more": "the most heard tracks",
     "1 to 9": "rare tracks",

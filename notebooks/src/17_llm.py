@@ -285,8 +285,7 @@ extended = copy.deepcopy(base)
 FIRST = add_words(extended, tokenizer, WORDS)
 old, grown = base.get_input_embeddings().weight, extended.get_input_embeddings().weight
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "After `add_tokens` each code is one token; the old words keep their numbers and their rows",
     len(split) > 1
@@ -342,8 +341,7 @@ for question, answer in (code_to_text(1, SAID[0]), text_to_code(1, SAID[0])):
 # `Played:`, so a listener without any known track is asked something that the model has learned, too.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 by_hand = joined([([11, 12], [13]), ([14], [15, 16, 17])], pad=0)
 {name: values.tolist() for name, values in by_hand.items()}
 
@@ -433,8 +431,7 @@ with torch.no_grad():
         whole += float(log_probability(tiny, **question, answer=answer).double().exp().sum())
 best = each.sort(dim=1, descending=True)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "With as many beams as tracks the library's search finds what scoring every track finds",
     torch.equal(spelt, best.indices + 1) and torch.allclose(log_p, best.values, atol=1e-4),
@@ -614,8 +611,7 @@ draw(ax, rows, [*colors, "linear"])
 ax.set(xlabel="log P of the next track, minus that from the random start of the same seed (nats)")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "From random rows, spread as the old ones, the next track is likelier than from the library's",
     gap([ALONE], [LIBRARY]).positive,
@@ -775,8 +771,7 @@ axes[0].set(xlabel="log P, minus the random start's (nats)")
 axes[1].set(xlabel=f"Recall@{K}")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 SENTENCES = {
     ALONE: "With descriptions, at equal steps on histories, the next track is likelier than without",
     SHUFFLED: "With the right descriptions it is likelier than with shuffled ones",
@@ -854,8 +849,7 @@ asked = there(contest.models[ALONE], {n: parts["test"][n][:100] for n in ("ids",
 listed = recommend(contest.models[ALONE], **asked, only=only, beams=BEAMS)[0][:, : N - 1]
 print("A list:", *listed[0].tolist())
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 outside = {name: 1 - shares[0] for name, shares in kinds.items()}
 told = ", ".join(f"{share:.1%} {name}" for name, share in outside.items())
 claim("After training little of it is no track", outside[ALONE] < OUTSIDE, told, expected=None)
@@ -994,8 +988,7 @@ if hits:
         ax.set(xlabel=f"share with the right {label}", xlim=(-0.1, 1.05))
     plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for label, found in hits.items():
     for rival, wording in RIVALS.items():
         claim(
@@ -1085,8 +1078,7 @@ except ValueError as error:
     refused = str(error)
 print(refused)
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Saved and loaded together, tokenizer and checkpoint give the same chances",
     same and its_tokenizer.get_vocab() == tokenizer.get_vocab(),

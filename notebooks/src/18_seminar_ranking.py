@@ -193,8 +193,7 @@ plt.show()
 # seen only before that has a number, but no row of its own was trained for it.)
 #
 
-# %% slideshow={"slide_type": "skip"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 {name: tuple(values[:5].shape) for name, values in batches["train"].items()}
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -292,8 +291,7 @@ boosting.trials(contest, ["CatBoost"])
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 tiny = PiecewiseLinearEncoding([torch.tensor([0.0, 1.0, 3.0, 7.0])], bounded=True)
 tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 
@@ -370,8 +368,7 @@ from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 # there with one hash, and how many with two?
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 table = UnifiedEmbedding(n_rows=1_000, dim=4, n_features=1, n_hashes=2)
 looked_up = table.rows(torch.arange(3_000)[:, None])[:, 0]
 for k in [1, 2]:
@@ -410,8 +407,7 @@ for k in [1, 2]:
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossNetwork
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 layer = CrossNetwork(dim=2, n_layers=1)
 layer.weights[0].weight.data, layer.weights[0].bias.data = torch.eye(2), torch.zeros(2)
 layer(torch.tensor([[1.0, 2.0]])).detach()
@@ -590,13 +586,11 @@ plt.show()
 # network's seconds.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = auc["network", "CatBoost"]
 claim("The network ranks better than CatBoost", gap.positive, f"ΔAUC {gap}")
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if "oracle" in scores:
     below = all(auc[name].value < auc["oracle"].value for name in ["network", "CatBoost"])
     told = ", ".join(f"{name} {duel.share(name):.0%}" for name in ["network", "CatBoost"])
@@ -763,8 +757,7 @@ plt.show()
 # numbers; but that slide argued against *raw* numbers, and the logarithm of cut numbers is a stronger rival.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 told = {
     "− cross network": "The cross network contributes, at no more parameters",
     "− ids": "Ids give the network something beside all counters",
@@ -777,8 +770,7 @@ for name, text in told.items():
         expected=True if name == "− ids" else None,
     )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Piecewise linear encoding is better than the logarithm of cut numbers",
     drops["log1p for PLE"].positive,
@@ -1020,8 +1012,7 @@ plt.show()
 # somebody thinks of them. The content vector gives nothing that can be seen here.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 told = {
     "network + history": "The last plays add to ids and counters",
     "network + content": "The content vector adds to ids and counters",

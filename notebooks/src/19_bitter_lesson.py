@@ -132,8 +132,7 @@ REACH = 100  # times the largest log: a crossing beyond that is not worth a numb
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.hstu import visible
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))[0, 0].int()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -190,8 +189,7 @@ def read_by_loops(layer, x, seen, rab):
     return av
 
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 torch.manual_seed(0)
 layer = HSTULayer(dim=8, heads=2, n=128).double()
 x, rab = torch.randn(6, 8).double(), torch.randn(2, 6, 6).double()
@@ -268,8 +266,7 @@ axes[0].set_ylabel("change since n = 1,\nin lengths of that")
 axes[0].legend()
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 most = {key: change.max().item() for key, change in moved.items()}
 SAME = 1e-9  # change, in lengths, below which a count left no trace
 claim(
@@ -367,8 +364,7 @@ with torch.no_grad():
         same.append(torch.equal(after[~later], before[~later]))
         reached.append(not torch.equal(after[later], before[later]))
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "No prediction sees its own action, an action of its moment, or a later track: not one bit changes",
     all(same),
@@ -579,8 +575,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if task.oracle is not None:
     claim(
         "What the sequence model loses falls with data",
@@ -605,8 +600,7 @@ if task.oracle is not None:
         expected=None,
     )
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if task.oracle is not None:
     at = interval(meeting)
     claim(
@@ -731,8 +725,7 @@ axes[0].set_ylabel("validation log loss (nats)")
 axes[1].legend(title="listens", bbox_to_anchor=(1.01, 1), loc="upper left")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for family in ROLES:
     own = [point.valid_loss[passes[family] - 1] for point in points if point.family == family]
     claim(
@@ -813,8 +806,7 @@ if kept:
     ax.legend()
     plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for family, own in sized.items():
     lost = draws(own, rows)
     claim(
@@ -865,8 +857,7 @@ plots.interval_plot(ax, shown, [plots.COLORS["history"]] * 3)
 ax.set(xlabel=f"{ABOVE}, 95 % intervals over listeners")
 plt.show()
 
-# %% slideshow={"slide_type": "fragment"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = interval(taken[:, 1] - taken[:, 0])
 claim(
     "HSTU's pointwise attention loses less than a softmax in the same layers",

@@ -11,6 +11,7 @@ from course_utils.lesson.syllabus import read_syllabus
 from course_utils.settings import NOTEBOOKS
 
 SLIDES = {"slide", "subslide", "fragment", "skip", "notes"}
+CHECKED = "nbval-check-output"
 BUDGET = {lesson.name: lesson.seconds for lesson in read_syllabus().lessons}
 
 built = publish.read_built
@@ -75,16 +76,24 @@ class TestBuilt:
                 assert "image/svg+xml" not in output.get("data", {})
 
     def test_marked_cells_have_outputs_that_any_machine_repeats(self, name):
-        marked = [c for c in code_cells(built(name)) if "NBVAL_CHECK_OUTPUT" in c.source]
+        marked = [c for c in code_cells(built(name)) if CHECKED in c.metadata.get("tags", [])]
         assert marked
-        for cell in marked:
-            assert "# NBVAL_CHECK_OUTPUT" in cell.source.splitlines()
-            assert cell.outputs, cell.source
+        assert all(cell.outputs for cell in marked)
+
+    def test_readers_see_no_comments_to_tools(self, name):
+        for cell in built(name).cells:
+            assert "NBVAL" not in cell.source and "# fmt:" not in cell.source, cell.source
+
+    def test_every_figure_says_in_words_what_it_shows(self, name):
+        for cell in code_cells(built(name)):
+            for output in cell.outputs:
+                for kind in publish.PICTURES & set(output.get("data", {})):
+                    assert len(output.metadata[kind]["alt"]) >= 60, cell.source
 
     def test_every_claim_is_marked_and_every_marked_claim_holds(self, name):
         for cell in code_cells(built(name)):
             if "claim(" in cell.source and "def " not in cell.source:
-                assert "NBVAL_CHECK_OUTPUT" in cell.source, cell.source
+                assert CHECKED in cell.metadata.get("tags", []), cell.source
         assert all(c["measured"] for c in repeats.claims_of(built(name)))
 
     def test_it_can_be_presented(self, name):

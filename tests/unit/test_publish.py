@@ -56,8 +56,7 @@ double(4)
 # %% slideshow={"slide_type": "skip"}
 assert double(4) == 8
 
-# %% slideshow={"slide_type": "skip"}
-# NBVAL_CHECK_OUTPUT
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 claim("Two is more than one", 2 > 1, "2 against 1")
 '''
 
@@ -134,6 +133,20 @@ def test_a_figure_says_in_words_what_it_shows(course, pretend):
     assert publish.publish("90_tiny") == "text"
     text = (course / "90_tiny.ipynb").read_text(encoding="utf-8")
     assert '"alt"' not in text and text.count("image/png") == 1
+
+
+def test_readers_are_spared_comments_to_tools(pretend, course):
+    line = 'claim("Two is more than one", 2 > 1, "2 against 1")'
+    marked = text_of(course).replace(line, f"x = (1,\n     2)  # fmt: skip\n{line}")
+    rewrite(course, line, f"x = (1,\n     2)  # fmt: skip\n{line}")
+    assert publish.state("90_tiny") == "stale", "x is new"
+    built = source.read_source("90_tiny")
+    assert built.cells[-1].source == f"x = (1,\n     2)\n{line}"
+    built.metadata["course"] = {"cells": [publish.cell_hash(cell) for cell in built.cells]}
+    built.cells[0].source += " more"
+    save(built, course)
+    pull.pull("90_tiny")
+    assert text_of(course) == marked.replace("Some text.", "Some text. more")
 
 
 def test_exercises_find_the_pictures_of_the_text(course, pretend):
