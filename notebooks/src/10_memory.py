@@ -155,7 +155,7 @@ def read_at(temperature: float) -> tuple[Tensor, Tensor]:
 
 distance, slope = (torch.stack(x) for x in zip(*(read_at(t) for t in TEMPERATURES), strict=True))
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts over a temperature that falls from 10 to below 0.1, log axes; line: median of 500 queries, band: four fifths. Left: the distance to the nearest value falls from 1 to some billionths of its length. Right: the gradient of the other slots falls from 1.7 at temperature 1 to below a millionth; the band's upper edge stays between 4 and 10."
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2))
 told = ("distance to the nearest value, in its lengths", "gradient of the other slots")
 for ax, curve, name in zip(axes, (distance, slope), told, strict=True):
@@ -202,7 +202,7 @@ claim(
 #
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Six charts of one query, at temperatures 10, 1 and 0.1. Above, bars: the weights of the ten nearest slots are nearly equal at 10, led by 0.42 and 0.33 at 1, and 0.92 for the nearest one at 0.1. Below, points: the eight numbers that are read lie near zero at 10, closer to those that were meant at 1, and on them at 0.1."
 def draw_read(temperature: float, axes: Any) -> None:
     """Weights of the ten best slots for one query, and what is read against what was meant."""
     read, weights = soft_read(queries[0], keys, values, temperature)
@@ -471,7 +471,7 @@ fair = "GRU 16 + play"
 longer = [trained(rivals[fair][0], chosen[fair], SEED + s, steps=900) for s in (0, 1, 2)]
 recall["… 3 × the steps"] = torch.tensor([kept(model) for model in longer])
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts: share in which the favourite comes first, against 0 to 32 visits to others between; chance: 0.125. Left: attention stays at 1, the memory of 8 × 8 falls to 0.84, the GRU of 16 from 0.90 to 0.16, shown the play again to 0.30, trained three times as long to 0.53. Right: a GRU of 64 falls to 0.77, a memory of 8 × 2 from 0.86 to 0.78."
 PANELS = {
     "no fewer parameters than the memory": [
         "attention",
@@ -505,10 +505,6 @@ plt.show()
 # Grey: longer than anything in training. Thin line: chance. Bands: three seeds. At a gap of eight the memory has 94
 # to 100, the GRU with 16 numbers 22 to 29, and shown the play again 51 or 52. "GRUs forget" is the natural reading,
 # but the GRU with 64 numbers has 88 to 92. Attention has all, even at 32.
-#
-
-# %% [markdown] slideshow={"slide_type": "skip"}
-# Grey: longer than anything in training. The thin line: chance. The bands: three seeds.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -775,7 +771,7 @@ def race(n: int, batch: int = 16) -> dict[str, float]:
 ROOTS = [64, 128, 256, 512, 1024]
 times = pl.DataFrame([{"slots": n * n, **race(n)} for n in ROOTS])
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Line chart, both axes logarithmic: milliseconds for 16 queries against slots, from 4,096 to a million. The search through all products and the one through all sums rise together, from 0.1 or 0.2 to above 100; product keys stay between 0.05 and 0.25."
 figure, ax = plt.subplots(figsize=(8.5, 4.4))
 COLORS = {"all products": "linear", "all sums": "knn", "product keys": "neural"}
 for (name, color), above in zip(COLORS.items(), (4, -14, -4), strict=True):
@@ -938,7 +934,7 @@ claim(
 # ### Are the slots used?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Line chart: how many times its fair share each slot is read, the most read slots first. With one rate the curve begins above 5 and is at zero from a share of 0.38 of the slots on; before training it ends near 0.73; with rows 30 times faster it begins near 4 and ends at 0.91. A dotted line marks the fair share."
 figure, ax = plt.subplots(figsize=(8.5, 4.2))
 torch.manual_seed(SEED)
 uses["before training"] = use(ProductKeyMemory(WIDTH, LABELS))

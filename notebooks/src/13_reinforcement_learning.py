@@ -221,7 +221,7 @@ regrets = {
     "Thompson": regret(Thompson(RUNS, 5, rng)),
 }
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts of the same regret, in full plays lost, over 16,384 plays; on the right the plays have a log axis. ε-greedy is a straight line that ends near 400. UCB1 lies above it for some 7,000 plays and ends near 235, Thompson sampling below 50. On the log axis ε-greedy bends steeply upwards, the other two end nearly straight."
 COLORS = dict(zip(regrets, ("linear", "crosses", "neural"), strict=True))
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.4), sharey=True)
 for ax, scale in zip(axes, ("linear", "log"), strict=True):
@@ -319,7 +319,7 @@ lost = lost.reshape(END // BIN, BIN, len(EPSILONS), SHELVES).mean(axis=(1, 3))  
 seen = seen.reshape(END // BIN, len(EPSILONS), SHELVES).mean(axis=2)
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts over 6,000 plays, a line for each of eleven shares of random plays; new tracks come at play 2,000. Left, regret in full plays lost: with one play in ten at random it ends near 260, among the lowest; without exploration near 790. Right, coverage: with one in ten it goes from a third to 1, without exploration it stays at 0.03."
 def turn(epsilon: float) -> None:
     """Regret and coverage of one ε, the others behind it."""
     _, axes = plt.subplots(1, 2, figsize=(12.5, 4.2))
@@ -476,7 +476,7 @@ for name, make in makers.items():
 met["no context"] = np.stack([meet(NoContext(1, K, rng), s) for s in range(SEED + 1, SEED + 4)])
 pl.DataFrame(trials)
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Line chart: chance of a full play over 10,000 plays. Dotted lines mark the best track for all, 0.566, and the best for each, 0.752. Without context the policy stays just below the lower mark. LinUCB passes it after about 2,000 plays and ends near 0.61. Neural-linear dips at 3,000 plays, passes it near 4,000 and ends near 0.64."
 SHOWN = {"no context": "linear", "LinUCB": "crosses", "neural-linear": "neural"}
 figure, ax = plt.subplots(figsize=(9, 4.4))
 levels = {"the best for each": best, "the best one for all": single}
@@ -650,7 +650,7 @@ for kappa in KAPPAS:
 error = {key: np.array(values) for key, values in errors.items()}
 rmse = {key: np.sqrt((values**2).mean()) for key, values in error.items()}
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Four line charts, one for each reward model: error of five estimators, log axis, as the logging policy goes from κ = 1 to −1. Nearly all rise, from about 0.01 to between 0.07 and 0.4. SNIPS and DR are lowest or close to it, but with the true model DM lies flat below 0.01, under all others; with a constant DM is among the highest."
 ESTIMATORS = {"DM": "crosses", "IPS": "linear", "clipped": "fm", "SNIPS": "knn", "DR": "neural"}
 figure, axes = plt.subplots(1, 4, figsize=(14.5, 4.4), sharey=True)
 for ax, model in zip(axes, MODELS, strict=True):
@@ -754,7 +754,7 @@ claim(
 #   answer on the right.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Two charts of stacked bars: mean squared error of five estimators, as squared bias and variance, with a mean for each track as model. At κ = 0 DM has 0.0039, nearly all bias, IPS and clipping 0.0017, nearly all variance. At κ = −1 clipping has 0.16 and DM 0.046, nearly all bias, IPS 0.02, all variance; SNIPS and DR have no more than 0.01."
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.2))
 for ax, kappa in zip(axes, (0.0, -1.0), strict=True):
     bias = np.array([error[kappa, "mean of each track", name].mean() ** 2 for name in ESTIMATORS])
@@ -886,7 +886,7 @@ except LogError as error:
     shop_log = None
     print(f"This part is left out: {error}")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} alt="Points with 95 % intervals: clicks a view. The policy got 0.0042. The naive average says 0.0038, DM 0.0044, IPS and clipped 0.0050, DR 0.0052, SNIPS 0.0053. All intervals hold 0.0042 and are wide: that of SNIPS goes from 0.0028 to 0.0084."
 if shop_log is not None:
 
     def shop_estimates(rows: Tensor) -> dict[str, float]:
@@ -1014,7 +1014,7 @@ runs = {
     "top-2 correction, the same": climb(two_good, even, k=2),
 }
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Four bar charts: chance of each of ten items after training. As if the log were its own: a low hill, at most 0.14 on items 5 and 6. Corrected: all on item 10. Two good items, corrected: all on item 1. The same with the top-2 correction: 0.53 on item 1 and 0.47 on item 2."
 figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.6), sharey=True)
 for ax, (name, pi) in zip(axes, runs.items(), strict=True):
     ax.bar(range(1, 11), pi, color=plots.COLORS["neural"])
@@ -1455,7 +1455,7 @@ rows = [
 ]
 pl.DataFrame(rows)
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Left, line chart: share finished over 400 plays of a listener. The myopic policy is slightly ahead for 60 plays, then the long-term one, up to 0.59 at play 160; they end at 0.50 and 0.53. Dotted, by first choice: the same order. Right, points: the long-term policy weighs the profile more, 0.83 to 0.74, and what was finished less, 0.36 to 0.50."
 SIDES = {"myopic": "linear", "long-term": "neural"}
 SEEN = [*(f"heard {count}" for count in COUNTS), "fits the profile", "just played", "finished", "famous"]  # fmt: skip
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.8), width_ratios=(3, 2))

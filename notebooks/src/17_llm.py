@@ -22,6 +22,15 @@
 # names the track, or reads a code and says what it sounds like.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the postal codes of notebook 16 become words. One model then reads histories, descriptions and codes, all
+#   in one form.
+# - Ask: what does a language model know of your listeners? And what does your log know of a word such as "calm"?
+# - Trap: the room thinks of a chatbot and of all that it has read. This one has 111,616 parameters and has read
+#   the sentences of the catalogue, nothing else.
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What you will be able to do
 #
@@ -35,8 +44,12 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **For the speaker.** The model here is tiny and learns its language from the catalogue alone, so that all of this runs
 # offline. Say so early: what a large model knows from elsewhere is *not* in these numbers. The heart of the hour is the
-# two comparisons: what rows mean against how far they lie apart, right descriptions against shuffled ones. About seventy
-# minutes.
+# two comparisons: what rows mean against how far they lie apart, right descriptions against shuffled ones.
+#
+# Opening and data 6 minutes, tokenizer and new words 10, tasks and loss 8, spelling 8, starts 12, descriptions 9, what it
+# says freely 4, unseen tracks 10, files 3, exercises and recap 5: about 75 minutes in all. If time is short, leave out the
+# two habits of the library's search and the two files. The four starts, the shuffled descriptions and the count over the first
+# code must stay.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -129,6 +142,15 @@ OUTSIDE = 0.1  # chance of no track that we call little
 # it may be told one sentence. (The title is left out. In this world it is drawn by lot, and every token takes time.)
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: a thousand tracks, 65 % of the listens of training, and one sentence for each. Read two of the sentences
+#   aloud.
+# - Ask: why are 600 tracks put aside that nobody had played? Keep the answers for the end of the hour.
+# - Trap: numbers are held against those of notebook 16. A thousand tracks, not sixteen thousand, and lists of
+#   ten: nothing here can be compared with it.
+
 # %% slideshow={"slide_type": "fragment"}
 HAS_CONTENT, HAS_TEXT = log.vectors is not None, log.texts is not None
 listens = listens_of(log)
@@ -199,6 +221,15 @@ else:
 # Sennrich et al. 2016). Only tracks of the training period may teach it, here and below.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: bytes first; then the two pieces that stand side by side most often are joined, again and again. Frequent
+#   words become one piece, rare names stay in parts.
+# - Ask: into which pieces does "Fennes Band" fall? (Fen, ne, s, Band.)
+# - Trap: 0.71 nats a token sounds like nearly perfect. A sentence of twenty tokens then has a chance of one in a
+#   million, or a little less. Nobody can guess the tempo and the name.
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import small_model, train_tokenizer
 
@@ -266,6 +297,15 @@ if OURS and HAS_TEXT:
 # (`resize_token_embeddings`). With the first alone the model is asked for a row that is not there.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: two things grow: the list of words and the table of rows. Read the refusal aloud: 676 tokens, 600 rows.
+# - Ask: what does the old tokenizer make of `<a_3>`? (Five pieces: a bracket, a letter, a dash, a number, a
+#   bracket.)
+# - Trap: only `add_tokens` is called. With our table that is refused at once. A table that has rows to spare
+#   gives no such sign.
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import add_words, code_words
 
@@ -311,6 +351,14 @@ claim(
 # sentence can tell it.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: everything is a question and its answer. Read the three forms aloud, one with a real track.
+# - Ask: why is the extra code left out of both tasks with sentences? (It is a number by the order of the
+#   catalogue. No sentence can tell it.)
+# - Trap: three tasks are taken for three models. It is one model and one loss; only the rows differ.
+
 # %% slideshow={"slide_type": "fragment"}
 SPELT = torch.cat([torch.full((1, DEPTH + 1), FILL), tokens - 1 + FIRST])  # row 0: unknown
 
@@ -340,6 +388,14 @@ for question, answer in (code_to_text(1, SAID[0]), text_to_code(1, SAID[0])):
 # the answers' tokens alone. In a history every track is the answer to the ones before it. The first one is the answer to
 # `Played:`, so a listener without any known track is asked something that the model has learned, too.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: −100 on the board: what is labelled so is not asked.
+# - Ask: 91 % of the answers' tokens are those of sentences. What does such a loss mostly teach? (To write. To
+#   name a code is the small rest.)
+# - Trap: the labels are shifted by one. They stand where their tokens stand, and the loss does the shifting.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 by_hand = joined([([11, 12], [13]), ([14], [15, 16, 17])], pad=0)
@@ -378,6 +434,16 @@ print(f"{len(pairs):,} histories")
 # What is left of one, after all tracks have had their share, is the chance of saying something that is no track.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a product over the codes, each one under the whole vocabulary. What is missing to one is the chance of
+#   saying no track at all.
+# - Ask: why not take the softmax over the tracks alone? (Then nobody would see how often the model talks
+#   nonsense.)
+# - Trap: it is forgotten further down, beside SASRec. Its chances are over tracks alone; it has no nonsense to
+#   spend any on.
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import log_probability, prompts
 
@@ -390,6 +456,16 @@ from course_utils.models.generative.llm import log_probability, prompts
 # as it must (notebook 16 shows why). And it pays to know two of its habits: its scores are divided by the length unless
 # `length_penalty` is 0, and beams for which nothing is left are not empty, they are scored near $-10^9$.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: after each token the library asks a function of ours what may follow, and the trie of notebook 16
+#   answers.
+# - Ask: first the softmax or first the mask? Somebody should remember the toy of notebook 16. (First the
+#   softmax.)
+# - Trap: two habits of the library. It divides scores by the length unless `length_penalty` is 0, and beams with
+#   nothing left are not empty but near $-10^9$.
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import OnlyTracks, recommend
@@ -462,6 +538,15 @@ claim(
 # they lie apart and mean something false.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 5 minutes.
+#
+# - Say: four starts. Compare them in pairs: two differ in how far rows lie apart, two in what they mean.
+# - Ask: what does the wrong deal test that random rows do not? (Rows made of words, on the wrong codes: false
+#   meaning, and not merely none.)
+# - Trap: "the library's start is the safe one." Look at its spread, 0.0000046 against 0.14: all codes begin
+#   alike.
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import vectors_from_texts
 
@@ -516,6 +601,19 @@ for name, model in starts.items():
 # After two passes validation still falls. So all that follows compares **how fast models learn, not where they end**, and it
 # favours the random start, which the trials were of.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: the same steps, the same histories, the same order. Only the start differs, and after two passes nobody
+#   is at the end: this is about speed.
+# - Ask: before the figure: is meaning worth more, or lying apart? Count the votes.
+# - Trap: the last claim is read as "meaning helps". Its rival is the wrong deal, and that is worse than noise.
+#   And the last row of the figure: another seed alone moves the random start by 0.074.
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put four starts in order by the chance of the next track: the library's, random
+# rows, rows made of the right words, and the same rows dealt out wrongly. Where will the largest gap be?
 
 # %% slideshow={"slide_type": "fragment"}
 parts = {"train": next_item}
@@ -599,7 +697,7 @@ def draw(ax: Any, rows: dict[str, Interval], colors: Sequence[str], signed: bool
         ax.axvline(0, color=plots.COLORS["oracle"], linewidth=1, zorder=0)
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: log P of the next track minus that from the random start of the same seed, in nats. The library's start −0.712, the text start dealt out wrongly −0.070, the text start +0.005 with one seed and −0.054 with the second. The last row, random start with the second seed minus the first, is +0.074."
 rows, colors = {LIBRARY: gap([LIBRARY], [ALONE])}, ["muted"]
 if HAS_TEXT:
     rows |= {WRONG: gap([WRONG], [ALONE]), TEXT: gap([TEXT], [ALONE])}
@@ -635,7 +733,7 @@ if HAS_TEXT:
     )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Lying apart is nearly all of it.** Random rows gain 0.71 nats over the library's, and even the wrong deal gains 0.64. **A
+# **Lying apart is nearly all of it.** To bet on meaning was sensible, it is what a text start is for. Random rows gain 0.71 nats over the library's, and even the wrong deal gains 0.64. **A
 # right meaning adds nothing to that**: text-made rows are level with random ones with one seed, and below them with the
 # other. A wrong meaning costs. So the last claim does not say that meaning helps: its rival is worse than noise. (Text-made
 # rows resemble each other where sentences do; on the wrong codes such a likeness has to be unlearned.)
@@ -658,6 +756,20 @@ if HAS_TEXT:
 # sentences are all that differs. **Weight 1**, what one gets without trials, is trained beside them. (All arms begin with the
 # model that has learned to write the sentences. What is measured is what *alignment* adds.)
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 9 minutes.
+#
+# - Say: three controls, and each holds something equal: the steps on histories, the sentences as such, the
+#   tokens.
+# - Ask: which of the controls would you give up? (None: without the shuffled ones any second task could have done
+#   it, without the third pass mere training could.)
+# - Trap: two ways. "Descriptions harm": that was weight 1. "Descriptions do not help": not here, from this model,
+#   with lines that are open (◦).
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, put five in order by the chance of the next track: histories alone, with the
+# right descriptions, with shuffled ones, histories alone for a third pass, and SASRec.
 
 # %% slideshow={"slide_type": "fragment"}
 WITH, SHUFFLED, LONGER = "with descriptions", "with shuffled descriptions", "random start, longer"
@@ -759,7 +871,7 @@ log_p_next["SASRec"] = log_p_among(scores, test["target"])
 log_p_next["popular this week"] = log_p_among((by_week + 1).log(), test["target"])
 contest.table()
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two charts of points with intervals. Left, log P minus the random start's, in nats: with descriptions +0.008, shuffled −0.008, weight 1 −0.110, trained longer +0.147, SASRec +0.444, popular −0.481. Right, Recall@10: random start 0.117, descriptions 0.124, shuffled 0.118, weight 1 0.105, longer 0.143, SASRec 0.181, popular 0.048."
 gaps = {name: gap([name], [ALONE]) for name in [*ARMS, *OTHERS] if name != ALONE}
 recall = contest.intervals([*ARMS, *OTHERS])
 look = {SHUFFLED: "muted", "SASRec": "history", "popular this week": "popular"}
@@ -783,6 +895,8 @@ for rival in [name for name in SENTENCES if WITH in ARMS]:
     claim(SENTENCES[rival], found.positive, told, expected=None)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
+# SASRec first, then the third pass; the other three lie within two hundredths of a nat.
+#
 # **Whether descriptions seem to harm or not is a matter of their weight.** At weight 1 the second task costs a tenth of a nat
 # and more. The less it weighs, the better validation liked it; at 0.05, the least that was tried, the cost is gone, and the
 # model is level with histories alone. Right sentences are then a little above shuffled ones (by 0.02 nats, with one seed; a
@@ -804,6 +918,19 @@ for rival in [name for name in SENTENCES if WITH in ARMS]:
 # library's defaults: some models' settings cut the tail off, `top_k=0` switches that off.) Is it a track? Or two codes that
 # some track begins with, and an extra code that none of them has? Other codes? Or something else?
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: now our function is taken away, and every token is drawn from the whole vocabulary.
+# - Ask: of the three codes of a track, which one will it get wrong most often? (The extra one: an arbitrary
+#   number is learned last.)
+# - Trap: a fifth of nonsense sounds like a broken model. These are draws and not its best answers, and what the
+#   search lists are tracks alone.
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: which share of what the trained model says freely is no
+# track? A tenth was what we called little.
 
 # %% slideshow={"slide_type": "fragment"}
 KINDS = ["a track", "a track's two codes, a wrong extra one", "other codes", "other words"]
@@ -828,7 +955,7 @@ def freely(model: Any, n: int = 500) -> list[float]:
 
 kinds = {name: freely(contest.models[name]) for name in (ALONE, HEAVY, LONGER) if name in ARMS}
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Stacked bars: what three models say freely. A track: 80 % from the random start, 77 % with descriptions at weight 1, 86 % trained longer. A track's two codes with a wrong extra one: 14, 16 and 11 %. Other codes: some 3 to 6 %. Other words: hardly any."
 figure, ax = plt.subplots(figsize=(10.5, 1.6 + 0.8 * len(kinds)))
 left = np.zeros(len(kinds))
 for kind, color in enumerate(("data", "crosses", "muted", "random")):
@@ -878,6 +1005,19 @@ claim(
 #   both, the first one decides): if the model is no better, it has learned what a table of counts knows;
 # - the sentence of the **nearest known track**, by content vector: what is lost by the codes.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 7 minutes.
+#
+# - Say: nobody had played the track, and yet it has codes, in words that the model knows. Let it say what the
+#   track sounds like.
+# - Ask: which of the rivals must be beaten before one may say that the model understands? (The count over the
+#   first code, at least.)
+# - Trap: about four genres in five sound like understanding. A table of 32 rows names nearly nine in ten.
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down two guesses: of a hundred such tracks, of how many does the model name
+# the right genre? And of how many does a count over known tracks with the same first code?
 
 # %% slideshow={"slide_type": "fragment"}
 READS = {"genre": r"([\w-]+) track at", "artist": r"by (.+?): a "}
@@ -977,7 +1117,7 @@ for label in LABELS if NAMES else []:
         hits[label] = bootstrap(right, which[asked].numpy(), pairs, n=1_000)
         sizes[label] = len(asked)
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} alt="Two charts of points with intervals, of tracks nobody had played in training. Right genre: the model with weight 1 has 0.785, with the chosen weight 0.368; counts by the first code and by both codes 0.88, the nearest known track 0.943, the commonest genre 0.092. Right artist: 0.124 and 0.068; counts 0.193 and 0.329, nearest 0.652, commonest 0.012."
 if hits:
     figure, axes = plt.subplots(
         1, len(hits), figsize=(6.2 * len(hits), 4.6), sharey=True, squeeze=False
@@ -1017,8 +1157,17 @@ for label, found in hits.items():
 # drawn most often.
 #
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: open the notebook for this, the sliders are no part of the slides. Let the room call out two codes.
+# - Ask: all twelve known tracks are ambient. How can the likeliest sentence say folk? (It takes the likeliest
+#   word each time, the artist's name first, and the genre comes near the end. It need not be the one that is
+#   drawn most often.)
+# - Trap: one pair of codes is taken for a result. The slide before has six hundred tracks.
 
-# %% slideshow={"slide_type": "skip"}
+
+# %% slideshow={"slide_type": "skip"} alt="Bars: shares of genres in 64 sentences drawn from the model for one pair of codes, against the 12 known tracks with these codes. All twelve are ambient. The model names ambient in 52 %, folk in 30 %, house in 8 %, and a few others. Its likeliest sentence, in the title, says folk."
 def sounds_like(first: int, second: int) -> None:
     """Draw the genres that the model names for two codes, and those of the known tracks."""
     if not NAMES:
@@ -1050,6 +1199,10 @@ common = codes[:, :DEPTH].unique(dim=0, return_counts=True)
 MANY = common[0][common[1].argmax()].tolist()
 sounds_like(*MANY)
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# All twelve known tracks with these two codes are ambient. Of the 64 sentences half say ambient too, three in ten
+# say folk, and a few something else. The likeliest words, in the title, say folk.
+
 # %% slideshow={"slide_type": "skip"}
 interactive(sounds_like, first=(0, CODES - 1), second=(0, CODES - 1))
 
@@ -1060,6 +1213,15 @@ interactive(sounds_like, first=(0, CODES - 1), second=(0, CODES - 1))
 # the model reads other words. So both go into one folder, and the model's configuration remembers a digest of the
 # tokenizer's words. Loaded with another one, it is refused.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the tokenizer says which number a word has, the checkpoint holds the row of each number. Swap one of the
+#   two, and nothing crashes.
+# - Ask: how would you notice? (By strange answers, some day. So a digest of the words is kept with the model.)
+# - Trap: the checkpoint is copied and the tokenizer is loaded from where it always came from. Both go into one
+#   folder.
 
 # %% slideshow={"slide_type": "fragment"}
 saved = contest.models[ALONE].cpu()
@@ -1112,6 +1274,16 @@ display(contest.trials())
 # `ids` (T,) are the tokens of one row: a question, its answer, and what fills the row up. Return the labels (T,): each token
 # of the answer in its place, −100 everywhere else.
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: 1 now, on paper. 2 in pairs: it is the loss of the whole notebook for one row. 3 at home; 4 is an
+#   evening.
+# - Ask: in 2: at which place do the logits of the answer's first token stand? (At the last place of the
+#   question.)
+# - Trap: in 1 what fills the row up is asked as well. In 2 the softmax goes over the answer's tokens alone. In 3
+#   later tracks are counted.
 
 # %% slideshow={"slide_type": "skip"}
 import torch
@@ -1202,6 +1374,15 @@ check_start_vectors(start_vectors)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 2 minutes.
+#
+# - Say: eleven of the 21 lines are open (◦). Read two of them aloud, with their numbers.
+# - Ask: which of the open lines could a large model close, and which could it not? (It knows "calm" and "techno".
+#   It does not know this world's artists.)
+# - Trap: "language models do not help to recommend." This one is small, knows the catalogue's sentences, and was
+#   compared before its training had ended.
 
 # %% slideshow={"slide_type": "fragment"}
 claim.recap()
