@@ -698,26 +698,19 @@ pl.DataFrame(
 # %% slideshow={"slide_type": "fragment"} alt="Line chart with a log axis: KL of a bag in nats over 14 epochs. Mult-VAE rises to about 75 after one epoch, then falls onto the line of β = .2, near 22; β = 1 stays near 7. The mean over tracks and β = N fall from 0.5 to a ten-thousandth within one epoch, and to about a billionth by the sixth."
 COLORS = {"Mult-VAE": "neural", "β = .2": "fm", "β = 1": "crosses"}
 COLORS |= {"mean over tracks": "history", "β = N": "knn"}
-SHIFT = {
-    "Mult-VAE": 6,
-    "β = .2": -8,
-    "β = 1": -13,
-    "mean over tracks": 3,
-    "β = N": -13,
-}  # in points
 
 
-def draw(ax: Any, name: str, values: list[float], start: int) -> None:
-    """One curve of a model, with its name at the end; β = .2 dashed, over Mult-VAE's."""
+def draw(ax: Any, name: str, values: list[float], start: int, shift: int = -4) -> None:
+    """One curve of a model, its name shifted (points) at its end; β = .2 dashed, over Mult-VAE's."""
     color, style = plots.COLORS[COLORS[name]], "o--" if name == "β = .2" else "o-"
     ax.plot(range(start, start + len(values)), values, style, markersize=4, color=color)
-    ax.annotate(name, (start + len(values) - 1, values[-1]), xytext=(10, SHIFT.get(name, -4)),
+    ax.annotate(name, (start + len(values) - 1, values[-1]), xytext=(10, shift),
                 textcoords="offset points", color=color, fontsize=13)  # fmt: skip
 
 
 figure, ax = plt.subplots(figsize=(8.5, 4.6))
-for name in COLORS:
-    draw(ax, name, paid[name], 0)
+for name, shift in zip(COLORS, (6, -8, -13, 3, -13), strict=True):
+    draw(ax, name, paid[name], 0, shift)
 last = max(map(len, paid.values()))
 ax.set(xlabel="epochs", ylabel="KL of a bag (nats)", yscale="log", xlim=(0, 1.25 * last))
 ax.set_xticks(range(0, last + 1, 4))
@@ -729,10 +722,10 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "subslide"} alt="Line chart with a log axis: variance of the posterior mean of the 32 components of the code, sorted. Mult-VAE and β = .2 go from nearly 2 to about 0.1, β = 1 from 0.8 to 0.05: all above the dotted line of active units, 0.01. With the mean over tracks and with β = N all components lie below a millionth."
-figure, ax = plt.subplots(figsize=(8.5, 4.6))
-for name in COLORS:
+figure, ax = plt.subplots(figsize=(8.5, 5.4))
+for name, shift in zip(COLORS, (-1, 8, -9, -4, -4), strict=True):
     variance = codes[name].double().var(dim=0).sort(descending=True).values
-    draw(ax, name, variance.tolist(), 1)
+    draw(ax, name, variance.tolist(), 1, shift)
 ax.axhline(0.01, color=plots.COLORS["muted"], linestyle=":")
 ax.annotate("active above", (1, 0.01), xytext=(0, -15), textcoords="offset points", fontsize=12.5,
             color=plots.COLORS["muted"])  # fmt: skip
