@@ -61,6 +61,7 @@ import polars as pl
 import torch
 from IPython.display import Markdown, display
 from ipywidgets import Text
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from course_utils import train
@@ -69,7 +70,7 @@ from course_utils.data.tasks.retrieval import has_choices, retrieval_task
 from course_utils.evaluation.next_track import NextChoice
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.lesson import plots
-from course_utils.lesson.claims import Claims
+from course_utils.lesson.claims import Claims, cell_of_table
 from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.models.retrieval.classics import ALS, EASE, ItemKNN, Popular
@@ -404,7 +405,6 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"}
 plays = task.plays()
-days = [None, 3, 7, 14, 28, 56, 84]
 near = [(100, None), (100, 50), (100, 20), (100, 10), (400, 20), (400, 10), (400, 5)]
 factors = [
     (64, 30, None),
@@ -416,18 +416,20 @@ factors = [
     (64, 10, 20),
 ]
 ridge = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10), (2_000, 20), (500, 20)]
-contest.choose("popular", lambda days: Popular(task.popularity(days)), [{"days": d} for d in days])
-contest.choose(
-    "item kNN", lambda k: ItemKNN(plays, k), [{"k": k, "last": last} for k, last in near]
-)
-contest.choose(
-    "ALS",
-    lambda d, decay: ALS(plays, d, decay, weight=3, seed=SEED),
-    [{"d": d, "decay": decay, "last": last} for d, decay, last in factors],
-)
-contest.choose(
-    "EASE", lambda decay: EASE(plays, decay), [{"decay": d, "last": last} for d, last in ridge]
-)  # fmt: skip
+rivals: dict[str, tuple[Callable, list[dict]]] = {
+    "popular": (
+        lambda days: Popular(task.popularity(days)),
+        [{"days": days} for days in (None, 3, 7, 14, 28, 56, 84)],
+    ),
+    "item kNN": (lambda k: ItemKNN(plays, k), [{"k": k, "last": last} for k, last in near]),
+    "ALS": (
+        lambda d, decay: ALS(plays, d, decay, weight=3, seed=SEED),
+        [{"d": d, "decay": decay, "last": last} for d, decay, last in factors],
+    ),
+    "EASE": (lambda decay: EASE(plays, decay), [{"decay": d, "last": last} for d, last in ridge]),
+}
+for name, (make, settings) in rivals.items():
+    contest.choose(name, make, settings)
 contest.chosen()
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -910,69 +912,91 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Play with it
+# ## Play with it: rate some tracks yourself
 #
-# Type the ids of some tracks, and see what the network finds for a listener who has just played them.
+# Name tracks that you like, by words of their text. Every model of this notebook answers, side by side. No average
+# over listeners tells so much about a recommender as five lists that one knows how to read.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# For the speaker, 3 minutes.
+# For the speaker, 4 minutes.
 #
 # - Say: let somebody choose three tracks, then replace one of them and run it again.
-# - Ask: which track of the list would be gone if we took away the second one that was played?
+# - Ask: before it runs: which of the five lists will not change at all? (The popular one: it never looks at you.) Which
+#   list would follow a single odd track the furthest?
 # - Trap: a list that looks fine to the eye is taken for a result. The result was two slides of recall.
 #
 
-# %% slideshow={"slide_type": "fragment"}
-titles: dict[int, str] = {}
+# %% slideshow={"slide_type": "skip"}
+titles, words = [""] * N, [""] * N
+public = [0, *task.tracks.tolist()]
+number_of = {item: number for number, item in enumerate(public) if number}
 if log.texts is not None:
-    names = [c for c in ("title", "artist") if c in log.texts.collect_schema().names()]
-    for item, *words in log.texts.select("item_id", *names).collect().iter_rows():
-        titles[item] = " · ".join(map(str, words))
-public = task.tracks.tolist()
-number_of = {item: number + 1 for number, item in enumerate(public)}
+    columns = [c for c in ("title", "artist", "text") if c in log.texts.collect_schema().names()]
+    for item, *told in log.texts.select("item_id", *columns).collect().iter_rows():
+        if number := number_of.get(item):
+            titles[number], words[number] = str(told[0]), " ".join(map(str, told))
+most_played = [number for number in counts.argsort(descending=True).tolist() if number]
 
 
-def called(item: int) -> str:
-    return f"{item} · {titles[item]}" if item in titles else f"track {item}"
+def called(number: int) -> str:
+    """A track in two lines: its title, and what else its text says."""
+    more = cell_of_table(words[number].rpartition(titles[number])[2].strip(" :"))
+    return f"**{titles[number] or 'track'}**<br><small>{more or public[number]}</small>"
 
 
-# %% slideshow={"slide_type": "fragment"}
-def neighbours(typed: str) -> None:
-    """Show the ten tracks that the network lists for a typed history."""
-    words = [word for word in typed.replace(",", " ").split() if word]
-    known = [int(word) for word in words if word.isdigit() and int(word) in number_of]
-    if lost := [word for word in words if not (word.isdigit() and int(word) in number_of)]:
-        print(f"Not among the {len(public):,} tracks of training: {', '.join(lost)}")
-    if not known:
-        print(f"Type ids of tracks, such as {public[0]} or {public[-1]}.")
-        return
-    history = torch.tensor([[number_of[item] for item in known[-LENGTH:]]])
-    with torch.no_grad():
-        scores = (
-            network(history, torch.ones_like(history, dtype=torch.bool)) @ network.tracks().T
-        )[0]
-    scores[history[0]] = scores[0] = -torch.inf
-    found = [
-        public[number - 1] for number in scores.topk(min(10, len(public) - 1)).indices.tolist()
-    ]
-    lines = [f"- {called(item)}" for item in known[-LENGTH:]]
-    display(Markdown("**Played**\n\n" + "\n".join(lines)))
-    display(
-        Markdown(
-            "**Found**\n\n" + "\n".join(f"{i}. {called(item)}" for i, item in enumerate(found, 1))
-        )
-    )
+def track_of(named: str) -> int | None:
+    """The number of the track with this id, or of the most played one with all these words."""
+    if named.isdigit() and int(named) in number_of:
+        return number_of[int(named)]
+    wanted = named.casefold().split()
+    return next((n for n in most_played if all(w in words[n].casefold() for w in wanted)), None)
 
-
-first = [public[number - 1] for number in counts.topk(3).indices.tolist()]
-neighbours(" ".join(map(str, first)))
 
 # %% slideshow={"slide_type": "skip"}
-interactive(
-    neighbours,
-    typed=Text(" ".join(map(str, first)), description="history", continuous_update=False),
-)
+answering = {}
+for name, (make, _) in rivals.items():
+    tried = contest.tuned.others[name]
+    chosen = min(tried, key=lambda one: one["valid_loss"])["setting"]
+    answering[name] = make(**{key: value for key, value in chosen.items() if key != "last"})
+
+
+def lists(played: list[int], k: int) -> dict[str, list[int]]:
+    """The k best tracks of each model for one who has played these, without what was played."""
+    row = csr_matrix((np.ones(len(played), np.float32), ([0] * len(played), played)), (1, N))
+    scores = {name: model(row)[0] for name, model in answering.items()}
+    history = torch.tensor([played[:LENGTH]])
+    with torch.no_grad():
+        listener = network(history, torch.ones_like(history, dtype=torch.bool))
+        scores["YouTube DNN"] = (listener @ network.tracks().T)[0]
+    for score in scores.values():
+        score[[0, *played]] = -torch.inf
+    return {name: score.topk(min(k, N - 1)).indices.tolist() for name, score in scores.items()}
+
+
+# %% slideshow={"slide_type": "subslide"}
+def answers(typed: str) -> None:
+    """Show what each model answers to tracks, named by ids or words and parted by semicolons."""
+    named = [name.strip() for name in typed.split(";") if name.strip()]
+    found = {name: track_of(name) for name in named}
+    if lost := [name for name, number in found.items() if number is None]:
+        print(f"No track of training is called: {'; '.join(lost)}")
+    if not (played := list(dict.fromkeys(number for number in found.values() if number))):
+        print(f"Name tracks by their ids, such as {public[1]}, or by words of their text.")
+        return
+    display(Markdown("You like " + " · ".join(map(called, played)).replace("<br>", " ")))
+    table = lists(played, 5)
+    rows = [" | ".join(map(called, row)) for row in zip(*table.values(), strict=True)]
+    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}\n"
+    display(Markdown(head + "\n".join(f"| {row} |" for row in rows)))
+
+
+somebody = inputs["validation"]["history"][0, :3].tolist()
+first = "; ".join(words[n].partition(":")[0] or str(public[n]) for n in somebody if n)
+answers(first)
+
+# %% slideshow={"slide_type": "skip"}
+interactive(answers, typed=Text(first, description="you like", continuous_update=False))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
