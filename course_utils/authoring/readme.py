@@ -10,9 +10,12 @@ from course_utils.authoring.source import PublishError
 from course_utils.lesson import ladder
 from course_utils.lesson.claims import cell_of_table, mark
 from course_utils.lesson.syllabus import read_syllabus
-from course_utils.settings import ROOT
+from course_utils.settings import NOTEBOOKS, ROOT
 
 README = ROOT / "README.md"
+RESULTS = NOTEBOOKS / "RESULTS.md"
+REAL = "movielens"
+"""The log that stands beside the simulated one."""
 
 
 def written() -> list[str]:
@@ -20,22 +23,33 @@ def written() -> list[str]:
     return [lesson.name for lesson in read_syllabus().lessons if lesson.state == "written"]
 
 
-def results_table(folder: str = "notebooks/") -> str:
-    """Markdown table of all claims: what was measured, and how it went with other seeds.
+def results_table(folder: str, headlines: bool = False) -> str:
+    """Markdown table of claims: what was measured, and how it went with other seeds.
 
     Args:
-        folder: of the notebooks, as the table's links name it.
+        folder: of the notebooks, as the table's links name it. headlines: only those that the
+            sources mark, and how they come out on the real log `REAL`.
     """
-    rows = ["| notebook | claim | | measured | other seeds |", "|---|---|---|---|---|"]
+    columns = ["notebook", "claim", "", "measured", "other seeds"]
+    columns += [f"`{REAL}`"] if headlines else []
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name in written():
-        built = publish.read_built(name)
-        kept = seeds.KEPT.of(name, measured_by(source.read_source(name)))
-        for c in claims_of(built):
+        notebook = source.read_source(name)
+        marked = [claim for cell in notebook.cells for claim in cell.metadata.get("headlines", [])]
+        kept, twin = (
+            repeats.of(name, measured_by(notebook)) for repeats in (seeds.KEPT, twins.KEPT)
+        )
+        for c in claims_of(publish.read_built(name)):
+            if headlines and c["claim"] not in marked:
+                continue
             sign = mark(c["holds"], c.get("open", False))
             link = f"[{name.split('_')[0]}]({folder}{name}.ipynb)"
-            claim, measured = cell_of_table(c["claim"]), cell_of_table(c["measured"])
-            others = cell_of_table(seeds.told(c, kept.get(c["claim"], {})))
-            rows.append(f"| {link} | {claim} | {sign} | {measured} | {others} |")
+            cells = [link, c["claim"], sign, c["measured"]]
+            cells.append(seeds.told(c, kept.get(c["claim"], {})))
+            if headlines:
+                real = twin.get(c["claim"], {}).get(REAL)
+                cells.append(f"{mark(real['holds'], False)} {real['measured']}" if real else "–")
+            rows.append(f"| {' | '.join(map(cell_of_table, cells))} |")
     return "\n".join(rows)
 
 
@@ -69,10 +83,16 @@ def fill(text: str, marker: str, content: str) -> str:
 def readme_text() -> str:
     """The README as it should be, with its generated parts filled in."""
     text = README.read_text(encoding="utf-8")
-    parts = {"map": map_table(), "results": results_table(), "ladder": ladder.table()}
+    headlines = results_table("notebooks/", headlines=True)
+    parts = {"map": map_table(), "headlines": headlines, "ladder": ladder.table()}
     for marker, content in parts.items():
         text = fill(text, marker, content)
     return text
+
+
+def results_text() -> str:
+    """The page of all claims as it should be."""
+    return fill(RESULTS.read_text(encoding="utf-8"), "results", results_table(""))
 
 
 def datasheet_text() -> str:
@@ -81,6 +101,10 @@ def datasheet_text() -> str:
 
 
 def write_readme() -> None:
-    """Bring the generated parts of README and datasheet up to date."""
-    texts = {README: readme_text(), twins.README: datasheet_text()}
+    """Bring the generated parts of README, results and datasheet up to date."""
+    texts = {
+        README: readme_text(),
+        RESULTS: results_text(),
+        twins.README: datasheet_text(),
+    }
     publish.write_whole({path: text.encode() for path, text in texts.items()})

@@ -99,6 +99,5 @@ def first_page() -> str:
 
 def results_page() -> str:
     """What was measured: every claim of every notebook."""
-    text = readme.README.read_text(encoding="utf-8")
-    told = text.partition("## What was measured\n")[2].partition("<!-- results -->")[0]
-    return f"# What was measured\n{told}{readme.results_table(folder='')}\n"
+    text = readme.RESULTS.read_text(encoding="utf-8")
+    return re.sub(r"\[(\w+)\]\(\.\./\S+\)", r"\1", text)  # the datasheet is no page of the site

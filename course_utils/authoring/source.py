@@ -38,9 +38,9 @@ MARKS = re.compile(r"(?m)  # (?:fmt: skip|noqa|type: ignore)\b.*$")
 """Comments to tools, which readers are spared."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 """As ipykernel calls itself, so that opening a notebook does not change it."""
-KEPT_METADATA = ("slideshow", "tags", "nbgrader", "alt")
+KEPT_METADATA = ("slideshow", "tags", "nbgrader", "alt", "headlines")
 """Metadata of cells that belong to the source; JupyterLab adds others of its own. `alt` says in
-words what a cell's figure shows."""
+words what a cell's figure shows, `headlines` are those of its claims that the README tells."""
 
 
 class PublishError(RuntimeError):

@@ -353,7 +353,7 @@ contest.scores["CatBoost, all counters"] = boosted.predict(task.batches["test"])
 on_counters = [f"{kind}, all counters" for kind in ("linear", "MLP", "linear on bins", "CatBoost")]
 contest.table(on_counters)
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["An MLP beats a linear model on the same columns"]
 line, mlp, on_bins, trees = on_counters
 gaps = contest.intervals(on_counters, [(mlp, rival) for rival in (line, on_bins, trees)])
 gap = gaps[mlp, line]
@@ -939,7 +939,7 @@ plt.show()
 # kind adds depends on what is there before it.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["Sixteen raw plays recover more than half of what all counters bring"]
 base, read, counted = (by_step[name].value for name in steps)
 claim(
     "Sixteen raw plays recover more than half of what all counters bring",

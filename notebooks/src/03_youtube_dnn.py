@@ -477,7 +477,7 @@ plt.show()
 # tuned as carefully as the network. All of them are far from the oracle, which knows the true interests.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["The network finds more than item-to-item neighbours", "The network finds more than matrix factorisation"]
 gap = contest.gap("YouTube DNN", "popular")
 claim("The network finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("YouTube DNN", "item kNN")

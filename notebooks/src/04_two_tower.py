@@ -348,7 +348,7 @@ contest.table()
 # what uncorrected towers learn: how much likelier a track is than its popularity says.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["The correction improves NDCG@10 at equal budget"]
 gain = contest.gap("log nQ from negatives", "uncorrected", k=10, ndcg=True)
 claim("The correction improves NDCG@10 at equal budget", gain.positive, f"ΔNDCG@10 {gain}")
 found, other = (contest.places[name] for name in ("log nQ from negatives", "uncorrected"))

@@ -387,7 +387,7 @@ plt.show()
 # of its own. The figure cannot tell: few listens are left there, and the intervals are wide.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["On pairs never seen FM beats logistic regression"]
 new = known & (met == 0)
 if new.sum() < 1_000 or not contest.can_judge(new):  # nearly all test listeners are new
     new = met == 0
@@ -547,7 +547,7 @@ contest.table([*mixed])
 # please nobody else.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["FM beats the linear model on ids and counters too"]
 gap = contest.gap("FM, 8 counters", "linear, 8 counters")
 claim("FM beats the linear model on ids and counters too", gap.low > MARGIN, f"ΔAUC {gap}")
 

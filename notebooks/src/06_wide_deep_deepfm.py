@@ -474,7 +474,7 @@ contest.table(WHOLE)
 # The judge is AUC; log loss stands beside it.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["With counters Wide & Deep beats its wide half", "With counters Wide & Deep beats its deep half"]
 wide_alone = "… with crosses"
 gap = contest.gap("MLP", wide_alone)
 claim("With counters deep beats wide", gap.low > MARGIN, f"ΔAUC {gap}")

@@ -930,7 +930,7 @@ contest.table(DUEL)
 # training seed of several left nothing of it: hence the modest word in the claim.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["DCN-v2 beats DeepFM at equal parameters"]
 to_mlp, to_deepfm = (contest.gap("DCN-v2", rival) for rival in ("MLP", "DeepFM"))
 claim(
     "DCN-v2 loses less than the margin to an MLP of equal parameters",

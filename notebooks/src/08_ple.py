@@ -483,7 +483,7 @@ Markdown(
 # one-hot bins, some .005 behind, without trials of their own.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["An MLP on PLE beats the same MLP on standardised inputs", "An MLP on PLE beats the same MLP on log1p inputs"]
 for name in RIVALS:
     gap = contest.gap("PLE", name)
     text = f"An MLP on PLE beats the same MLP on {name} inputs"

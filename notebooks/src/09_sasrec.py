@@ -368,7 +368,7 @@ contest.table()
 # or behind it, and the model that knows no order has the largest number.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["With six passes SASRec finds more than an average of the last ten plays"]
 gap = contest.gap("SASRec", "average of ten")
 claim(
     "With six passes SASRec finds more than an average of the last ten plays",
@@ -483,7 +483,7 @@ plt.show()
 # reach .331, the number that EASE has too.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["The order matters: attention that knows places finds more than attention that reads a set"]
 gap = contest.gap("SASRec", "a set")
 claim(
     "The order matters: attention that knows places finds more than attention that reads a set",

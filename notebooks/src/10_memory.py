@@ -632,7 +632,7 @@ if log.artists is not None:
     rows = same.any(dim=1) & ~same[:, -LATE:].any(dim=1)
 print(f"{int(rows.sum()):,} of {len(rows):,} test rows")
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["On the log a memory finds more than a GRU of equal parameters"]
 gap = contest.gap("memory", "GRU")
 claim(
     "On the log a memory finds more than a GRU of equal parameters",

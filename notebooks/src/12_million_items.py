@@ -379,7 +379,7 @@ plt.show()
 # thousand already.)
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["With sampling, sparse gradients and SparseAdam the step hardly depends on the catalogue"]
 whole = {way: [one["gradient"] + one["update"] for one in found] for way, found in steps.items()}
 longer = {way: values[-1] / values[0] for way, values in whole.items()}
 gradient = steps["sampled, dense"][-1]["gradient"] / steps["sampled, dense"][0]["gradient"]

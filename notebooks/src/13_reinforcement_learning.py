@@ -362,7 +362,7 @@ pl.DataFrame(
     }
 )[[0, 1, 2, 4, 6, 10]]
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["Without exploration none of the better new tracks is found; with one play in ten most of them are"]
 at = {epsilon: int(np.flatnonzero(epsilon == EPSILONS)[0]) for epsilon in (0.0, 0.1, 0.5)}
 claim(
     "Without exploration none of the better new tracks is found; with one play in ten most of them are",

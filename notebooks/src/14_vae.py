@@ -531,7 +531,7 @@ plt.show()
 # each reaches over the points of all others. To put the newest model first was a sensible bet. But a formula
 # without a single epoch stands beside all that was trained here, and the oracle's .49 stands far above.
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["Mult-VAE finds more than EASE"]
 gap = contest.gap("Mult-VAE", "popular")
 claim("Mult-VAE finds more than the popular list", gap.low > MARGIN, f"ΔRecall@100 {gap}")
 gap = contest.gap("Mult-VAE", "Mult-DAE")

@@ -1363,7 +1363,7 @@ plt.show()
 # squared error without a judge with .55. Most people put the game above the plain loss that it replaces. Here it
 # is .08 behind.
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN finds more than EASE"]
 for told, pair, expected in (
     (
         "User-based CFGAN with both tricks finds more than the popular list",

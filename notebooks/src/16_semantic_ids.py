@@ -1005,7 +1005,7 @@ plt.show()
 # played.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["Spelt in semantic IDs the retriever finds more than spelt in random codes of the same shape", "With as many steps SASRec finds more than the retriever that spells, with three times as many beams as places"]
 WIDELY = f"semantic speller, {WIDE} beams"
 gap = contest.gap(WIDELY, f"random speller, {WIDE} beams")
 claim(

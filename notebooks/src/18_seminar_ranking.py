@@ -586,7 +586,7 @@ plt.show()
 # network's seconds.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["The network ranks better than CatBoost"]
 gap = auc["network", "CatBoost"]
 claim("The network ranks better than CatBoost", gap.positive, f"ΔAUC {gap}")
 
@@ -1012,7 +1012,7 @@ plt.show()
 # somebody thinks of them. The content vector gives nothing that can be seen here.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["The last plays add to ids and counters, more than a seed does"]
 told = {
     "network + history": "The last plays add to ids and counters",
     "network + content": "The content vector adds to ids and counters",

@@ -575,7 +575,7 @@ pl.DataFrame(
     }
 )
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["With more data the counters' lead shrinks"]
 if task.oracle is not None:
     claim(
         "What the sequence model loses falls with data",
@@ -600,7 +600,7 @@ if task.oracle is not None:
         expected=None,
     )
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["Within this log the sequence model catches up"]
 if task.oracle is not None:
     at = interval(meeting)
     claim(

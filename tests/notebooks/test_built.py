@@ -96,6 +96,11 @@ class TestBuilt:
                 assert CHECKED in cell.metadata.get("tags", []), cell.source
         assert all(c["measured"] for c in repeats.claims_of(built(name)))
 
+    def test_the_readmes_claims_are_claims_of_their_cell(self, name):
+        for cell in code_cells(built(name)):
+            told = {o.get("metadata", {}).get("course", {}).get("claim") for o in cell.outputs}
+            assert set(cell.metadata.get("headlines", [])) <= told
+
     def test_it_can_be_presented(self, name):
         assert built(name).metadata["rise"] == source.RISE
         assert source.read_source(name).metadata["rise"] == source.RISE

@@ -19,7 +19,7 @@ def test_make_help_lists_the_targets_that_the_readme_names():
         ["make", "help"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )
     targets = {line.split()[0] for line in listed.stdout.splitlines()}
-    text = readme.fill(readme.README.read_text(encoding="utf-8"), "results", "")  # claims are prose
+    text = readme.fill(readme.README.read_text(encoding="utf-8"), "headlines", "")  # they are prose
     named = set(re.findall(r"\bmake ([a-z]+)", text))
     assert named and named <= targets, named - targets
 
@@ -27,6 +27,7 @@ def test_make_help_lists_the_targets_that_the_readme_names():
 def test_the_readme_is_what_it_should_be():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.readme_text() == text, "run `make notebooks`"
+    assert readme.results_text() == readme.RESULTS.read_text(encoding="utf-8"), "make notebooks"
     assert readme.datasheet_text() == twins.README.read_text(encoding="utf-8"), "make notebooks"
 
 
