@@ -164,6 +164,13 @@ visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))[0, 0].in
 # - Trap: N is a constant. Who divides by the length of the padded batch gets another model in every batch.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![One layer of HSTU: a norm and one matrix make U, V, Q and K of each token; SiLU of the products of Q and K plus a bias, divided by N, weighs V; what was read is normalised, multiplied by the gate U, and added to x](assets/drawings/hstu_layer.svg)
+#
+# Four parts leave the first matrix. Q and K say who is read, V what is read, and U, on the longest way, how much
+# of it gets through.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.hstu import HSTULayer
 

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
@@ -91,7 +92,7 @@ def corners(start: Point, end: Point, via: float | None = None) -> list[tuple[fl
     (x0, y0, out), (x1, y1, into) = start, end
     if out != into:
         return [(x0, y0), (x1, y0) if out else (x0, y1), (x1, y1)]
-    if via is None and (y0 == y1 if out else x0 == x1):
+    if y0 == y1 if out else x0 == x1:
         return [(x0, y0), (x1, y1)]
     if out:
         middle = (x0 + x1) / 2 if via is None else via
@@ -105,7 +106,8 @@ def rounded(way: Sequence[tuple[float, float]], radius: float = 8) -> Path:
 
     def towards(corner: tuple[float, float], other: tuple[float, float], far: float) -> list[float]:
         away = other[0] - corner[0], other[1] - corner[1]
-        part = far * min(1, radius / max(map(abs, away)))
+        room = 1 if other in (way[0], way[-1]) else 0.5  # a piece between two corners is shared
+        part = far * min(room, radius / max(map(abs, away)))
         return [corner[0] + part * away[0], corner[1] + part * away[1]]
 
     points, codes = [[*way[0]]], [Path.MOVETO]
@@ -240,6 +242,11 @@ class Canvas:
             ha = {"left": "right", "right": "left"}.get(side, "center")
             x, y = (x0 + x1) / 2 + right, (y0 + y1) / 2 + down
             self.text(label, x, y, ha=ha, color=SOFT)
+
+    def chain(self, *boxes: Box) -> None:
+        """Arrows from each box to the next one on its right."""
+        for one, other in pairwise(boxes):
+            self.arrow(one.right(), other.left())
 
     def finish(self) -> None:
         """Say at the foot what the letters mean, and at the top what the borders mean."""

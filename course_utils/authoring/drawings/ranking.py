@@ -1,10 +1,80 @@
-"""Drawings of part 3: models that order candidates."""
+"""Drawings of models that order candidates."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
-from course_utils.authoring.drawings.canvas import INK, SOFT, Box, Canvas, drawing
+from course_utils.authoring.drawings.canvas import INK, SOFT, WATER, Box, Canvas, Point, drawing
+
+
+@drawing(
+    "Factorization machine", 450,
+    "w one weight and v a vector of d numbers for every value · b one number for all",
+)  # fmt: skip
+def factorization_machine(c: Canvas) -> None:
+    """Four fields, their weights and vectors, and the products of all pairs."""
+    names = ["listener", "track", "artist", "a counter"]
+    top, step = 134, 58
+    for row, name in enumerate(names):
+        y = top + step * row
+        one = c.box("data", name, (86, y), (116, 42))
+        weight = c.cells("learned", (213, y), 1, 1)
+        c.cells("learned", (310, y), 1, 6)
+        c.arrow(one.right(), weight.left())
+        c.text(f"{row + 1}", 394, y, weight="bold")
+    c.text("$w_i$", 213, 92, 17)
+    c.text("$v_i$", 310, 92, 17)
+    y, last = top + 1.5 * step, top + 3 * step
+    pairs = c.cells("step", (560, y), 4, 4, (44, 44), lambda i, j: WATER if i < j else "white")
+    for i, j in combinations(range(4), 2):
+        c.text(f"{i + 1}·{j + 1}", pairs.x + 44 * (j - 1.5), pairs.y + 44 * (i - 1.5))
+    c.text("products $\\langle v_i, v_j \\rangle$, each pair once", pairs.x, 92, color=SOFT)
+    total, plus = c.box("step", "sum", (716, y), (72, 44)), c.sign("+", (808, y))
+    logit = c.box("data", "logit", (894, y), (76, 58), "[B]")
+    c.arrow(Point(408, y), pairs.left())
+    c.chain(pairs, total, plus, logit)
+    c.arrow(Point(213, last + 12, False), plus.bottom(), "sum of the weights, and $b$", 364, 1)
+
+
+@drawing("Wide & Deep", 430, "B listens · n fields · d numbers of a vector · one loss for both")
+def wide_and_deep(c: Canvas) -> None:
+    """Weights and hand-made crosses beside an MLP over field vectors; one sum, one loss."""
+    c.frame(Box(373, 158, 350, 172), "wide: facts")
+    c.frame(Box(373, 318, 350, 112), "deep: rules")
+    fields = c.box("data", "fields", (86, 202), (116, 58), "[B, n]")
+    weights = c.box("learned", "weights", (390, 118), (170, 50), "one for each value")
+    crosses = c.box("learned", "crosses", (390, 202), (170, 50), "one for each pair seen")
+    vectors = c.box("learned", "vectors", (290, 328), (112, 58), "[B, n, d]")
+    mlp = c.box("learned", "MLP", (456, 328), (112, 58), "192, 96, 1")
+    plus = c.sign("+", (656, 202))
+    loss = c.box("loss", "log loss", (862, 202), (140, 58), "played to the end?")
+    for part in (weights, crosses, vectors):
+        c.arrow(fields.right(), part.left(), via=172)
+    c.arrow(weights.right(), plus.top())
+    c.chain(crosses, plus)
+    c.chain(vectors, mlp)
+    c.arrow(mlp.right(), plus.bottom())
+    c.arrow(plus.right(), loss.left(), "logit [B]")
+
+
+@drawing("DeepFM", 430, "B listens · n fields · d numbers of a vector · no cross is made by hand")
+def deepfm(c: Canvas) -> None:
+    """An FM and an MLP that read the same vectors."""
+    fields = c.box("data", "fields", (86, 230), (116, 58), "[B, n]")
+    weights = c.box("learned", "weights", (290, 118), (170, 58), "one for each value")
+    vectors = c.box("learned", "vectors", (290, 286), (170, 58), "[B, n, d], shared")
+    pairs = c.box("step", "products", (520, 230), (140, 58), "of all pairs")
+    mlp = c.box("learned", "MLP", (520, 342), (140, 58), "192, 96, 1")
+    plus = c.sign("+", (680, 230))
+    loss = c.box("loss", "log loss", (862, 230), (140, 58), "played to the end?")
+    for part in (weights, vectors):
+        c.arrow(fields.right(), part.left(), via=172)
+    for part in (pairs, mlp):
+        c.arrow(vectors.right(), part.left(), via=412)
+    c.arrow(weights.right(), plus.top())
+    c.chain(pairs, plus)
+    c.arrow(mlp.right(), plus.bottom())
+    c.arrow(plus.right(), loss.left(), "logit [B]")
 
 
 @drawing(
@@ -18,10 +88,7 @@ def cross_layers(c: Canvas) -> None:
     for n, (before, after) in enumerate(pairwise(states)):
         linear = c.box("learned", f"$W_{n}\\,x_{n} + b_{n}$", (before.x + 146, y), (124, 58))
         times, plus = c.sign("⊙", (before.x + 262, y)), c.sign("+", (before.x + 326, y))
-        for one, other in zip(
-            [before, linear, times, plus], [linear, times, plus, after], strict=True
-        ):
-            c.arrow(one.right(), other.left())
+        c.chain(before, linear, times, plus, after)
         c.arrow(states[0].top(), times.top(), "times the input $x_0$" if n == 0 else "", 112, 1)
         c.arrow(before.bottom(), plus.bottom(), f"plus what came in, $x_{n}$", 296, 1, "below")
     for state, example, degree in zip(states, ["(1, 2)", "(2, 6)", "(4, 18)"], "123", strict=True):
@@ -58,3 +125,35 @@ def glasses(c: Canvas) -> None:
         for t, full in enumerate(fill):
             c.glass(Box(750 + 38 * t, y, 28, 46), full)
         c.text(f"({', '.join('½' if full == 0.5 else str(full) for full in fill)})", 892, y, 15)
+
+
+@drawing(
+    "One table for all features", 490,
+    "B listens · 3 features · every value reads two rows of 8 numbers: vectors [B, 3, 16]",
+)  # fmt: skip
+def unified_table(c: Canvas) -> None:
+    """Three values, two hashed rows each, one row shared by chance."""
+    size, top = 26, 108
+    told = {
+        0: "h₁ of listener",
+        3: "h₂ of listener",
+        5: "h₁ of track",
+        8: "shared",
+        11: "h₂ of artist",
+    }
+    c.text("one table [2,048, 8]", 440, 86, color=SOFT)
+    table = c.cells(
+        "learned", (440, top + 6 * size), 12, 1, (150, size),
+        lambda i, j: WATER if i in told else "white",
+    )  # fmt: skip
+    for row, words in told.items():
+        c.text(words, table.x, top + size * (row + 0.5))
+    values = {"listener": (148, (0, 3)), "track": (278, (5, 8)), "artist": (382, (8, 11))}
+    for name, (y, pair) in values.items():
+        value = c.box("data", name, (92, y), (128, 58), "one value")
+        vector = c.cells("data", (800, y), 1, 2, (128, 34), lambda i, j: WATER)
+        for half, row in enumerate(pair):
+            meet = top + size * (row + 0.5) - table.y + (row == 8) * (6 if name == "artist" else -6)
+            c.arrow(value.right(28 * half - 14), table.left(meet), via=260)
+            c.arrow(table.right(meet), vector.left(14 * half - 7), via=595)
+            c.text(f"row h{'₁₂'[half]}", 736 + 128 * half, y)
