@@ -434,6 +434,13 @@ layer(torch.tensor([[1.0, 2.0]])).detach()
 #   which is which before somebody asks.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![The seminar's network: ids through one table and numbers through piecewise linear encoding and a linear layer make x₀; two cross layers and an MLP read it side by side, and a linear layer over both gives the logit](assets/drawings/seminar_network.svg)
+#
+# Three parts on the way from the left to the right: the bins of part 1, the table of part 2, the cross layers of
+# part 3. The MLP stands beside them.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import DCNv2
 

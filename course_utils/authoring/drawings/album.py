@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from course_utils.authoring.drawings import policies, ranking, retrieval, sequence
+from course_utils.authoring.drawings import generative, policies, ranking, retrieval, sequence
 from course_utils.authoring.drawings.canvas import Drawing
 from course_utils.settings import ASSETS
 
 FOLDER = ASSETS / "drawings"
 DRAWINGS: dict[str, Drawing] = {
     name: made
-    for part in (retrieval, ranking, sequence, policies)
+    for part in (retrieval, ranking, sequence, policies, generative)
     for name, made in vars(part).items()
     if isinstance(made, Drawing)
 }

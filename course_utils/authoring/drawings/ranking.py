@@ -24,16 +24,18 @@ def factorization_machine(c: Canvas) -> None:
         c.text(f"{row + 1}", 394, y, weight="bold")
     c.text("$w_i$", 213, 92, 17)
     c.text("$v_i$", 310, 92, 17)
-    y, last = top + 1.5 * step, top + 3 * step
-    pairs = c.cells("step", (560, y), 4, 4, (44, 44), lambda i, j: WATER if i < j else "white")
+    middle = top + 1.5 * step
+    pairs = c.cells("step", (560, middle), 4, 4, (44, 44), lambda i, j: WATER if i < j else "white")
     for i, j in combinations(range(4), 2):
         c.text(f"{i + 1}·{j + 1}", pairs.x + 44 * (j - 1.5), pairs.y + 44 * (i - 1.5))
     c.text("products $\\langle v_i, v_j \\rangle$, each pair once", pairs.x, 92, color=SOFT)
-    total, plus = c.box("step", "sum", (716, y), (72, 44)), c.sign("+", (808, y))
-    logit = c.box("data", "logit", (894, y), (76, 58), "[B]")
-    c.arrow(Point(408, y), pairs.left())
+    total, plus = c.box("step", "sum", (716, middle), (72, 44)), c.sign("+", (808, middle))
+    logit = c.box("data", "logit", (894, middle), (76, 58), "[B]")
+    c.arrow(Point(408, middle), pairs.left())
     c.chain(pairs, total, plus, logit)
-    c.arrow(Point(213, last + 12, False), plus.bottom(), "sum of the weights, and $b$", 364, 1)
+    c.arrow(
+        Point(213, top + 3 * step + 11, False), plus.bottom(), "sum of the weights, and $b$", 364, 1
+    )
 
 
 @drawing("Wide & Deep", 430, "B listens · n fields · d numbers of a vector · one loss for both")
@@ -102,8 +104,8 @@ def cross_layers(c: Canvas) -> None:
 )  # fmt: skip
 def glasses(c: Canvas) -> None:
     """The number 5 poured into glasses between the edges 0, 1, 3 and 7; two more numbers."""
-    edges, left, unit, floor = [0, 1, 3, 7], 60, 76, 274
-    for t, full in enumerate([1, 1, 0.5], start=1):
+    edges, left, unit, floor = (0.0, 1.0, 3.0, 7.0), 60, 76, 274
+    for t, full in enumerate([1.0, 1.0, 0.5], start=1):
         low, high = left + unit * edges[t - 1], left + unit * edges[t]
         glass = Box((low + high) / 2, floor - 70, high - low - 12, 140)
         c.glass(glass, full)
@@ -112,7 +114,7 @@ def glasses(c: Canvas) -> None:
     for edge in edges:
         x = left + unit * edge
         c.ax.plot([x, x], [floor + 17, floor + 27], color=INK, linewidth=1.3)
-        c.text(f"{edge}", x, floor + 46, 15)
+        c.text(f"{edge:g}", x, floor + 46, 15)
     x = left + 5 * unit
     c.ax.plot([x], [floor + 22], "o", color=INK, markersize=8)
     c.text("x = 5", x, floor + 46, 17, weight="bold")
@@ -157,3 +159,31 @@ def unified_table(c: Canvas) -> None:
             c.arrow(value.right(28 * half - 14), table.left(meet), via=260)
             c.arrow(table.right(meet), vector.left(14 * half - 7), via=595)
             c.text(f"row h{'₁₂'[half]}", 736 + 128 * half, y)
+
+
+@drawing(
+    "The seminar's network", 420,
+    "B listens · 3 ids: listener, track, artist · 33 counters · PLE cuts each into at most 16 bins",
+)  # fmt: skip
+def seminar_network(c: Canvas) -> None:
+    """Ids through one table, numbers through bins, and two readers side by side."""
+    up, middle, down = 132, 210, 288
+    ids = c.box("data", "ids", (78, up), (100, 58), "[B, 3]")
+    table = c.box("learned", "one table", (232, up), (128, 58), "two rows each")
+    numbers = c.box("data", "numbers", (78, down), (100, 58), "[B, 33]")
+    bins = c.box("step", "PLE", (208, down), (80, 44))
+    linear = c.box("learned", "linear", (330, down), (92, 58), "→ 96")
+    x0 = c.box("data", "$x_0$", (466, middle), (92, 58), "[B, 144]")
+    cross = c.box("learned", "2 cross layers", (622, up), (132, 58), "144 → 144")
+    mlp = c.box("learned", "MLP", (622, down), (132, 58), "144 → 192 → 96")
+    head = c.box("learned", "linear", (764, middle), (92, 58), "240 → 1")
+    loss = c.box("loss", "log loss", (885, middle), (94, 58), "finished?")
+    c.chain(ids, table)
+    c.chain(numbers, bins, linear)
+    c.arrow(table.right(), x0.top(), "[B, 48]")
+    c.arrow(linear.right(), x0.bottom())
+    for part in (cross, mlp):
+        c.arrow(x0.right(), part.left())
+    c.arrow(cross.right(), head.top())
+    c.arrow(mlp.right(), head.bottom())
+    c.chain(head, loss)

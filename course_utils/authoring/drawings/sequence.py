@@ -100,7 +100,7 @@ def product_keys(c: Canvas) -> None:
 
 @drawing(
     "One layer of HSTU", 500,
-    "B listeners · T = 2L tokens: track, action, track, action, … · d numbers a token · N a constant",
+    "B listeners · T = 2L tokens: track, action, track, action, … · d numbers each · N a constant",
 )  # fmt: skip
 def hstu_layer(c: Canvas) -> None:
     """Four parts of a token, weights without a softmax, and a gate."""
