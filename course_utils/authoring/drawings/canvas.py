@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, PathPatch, Rectangle
+from matplotlib.patches import PathPatch, Polygon, Rectangle
 from matplotlib.path import Path
 from matplotlib.text import Text
 
@@ -43,6 +43,8 @@ STYLES: dict[Kind, dict] = {
     "step": {"facecolor": "white", "edgecolor": INK, "linewidth": 1.2},
     "loss": {"facecolor": "#fdeee3", "edgecolor": LOSS, "linewidth": 2.0, "linestyle": (0, (4, 2))},
 }
+HEAD = 11
+"""Length of an arrow's head, in pixels."""
 QUARTER = 0.5523
 """How far from its ends, in radii, the handles of a quarter of a circle stand."""
 LEGEND: dict[Kind, str] = {
@@ -228,12 +230,15 @@ class Canvas:
         """A line between two borders, its label beside the piece number `at`."""
         way = corners(start, end, via)
         self.ways.append(way)
-        line = FancyArrowPatch(
-            path=rounded(way), arrowstyle="-|>,head_length=7,head_width=3.6", mutation_scale=1,
-            linewidth=1.5, color=INK, capstyle="butt", joinstyle="miter", zorder=3,
-            linestyle=(0, (3, 2)) if dashed else "-",
-        )  # fmt: skip
-        self.ax.add_patch(line)
+        (x0, y0), (x1, y1) = way[-2:]
+        far = max(abs(x1 - x0), abs(y1 - y0))
+        right, down = HEAD * (x1 - x0) / far, HEAD * (y1 - y0) / far
+        back = x1 - right, y1 - down
+        dashes = (0, (3, 2)) if dashed else "-"
+        line = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.5, "linestyle": dashes}
+        self.ax.add_patch(PathPatch(rounded([*way[:-1], back]), capstyle="butt", zorder=3, **line))
+        sides = [(back[0] - s * down / 2, back[1] + s * right / 2) for s in (1, -1)]
+        self.ax.add_patch(Polygon([(x1, y1), *sides], color=INK, linewidth=0, zorder=3))
         if label:
             (x0, y0), (x1, y1) = way[at : at + 2]
             right, down = {"above": (0, -13), "below": (0, 14), "left": (-8, 0), "right": (8, 0)}[

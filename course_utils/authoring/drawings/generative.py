@@ -93,7 +93,7 @@ def rq_vae(c: Canvas) -> None:
         before = rest
     c.chain(*left)
     pull = c.box(
-        "loss", "pull code and encoder", (794, 228), (236, 58), "‖sg r − e‖² + ¼ ‖r − sg e‖²"
+        "loss", "pull both, at each depth", (794, 228), (236, 58), "‖sg r − e‖² + ¼ ‖r − sg e‖²"
     )
     c.arrow(book.right(), pull.left())
     decoder = c.box("learned", "decoder", (862, 412), (108, 58), "d → 128 → 64")

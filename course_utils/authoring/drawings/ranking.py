@@ -44,12 +44,12 @@ def wide_and_deep(c: Canvas) -> None:
     c.frame(Box(373, 158, 350, 172), "wide: facts")
     c.frame(Box(373, 318, 350, 112), "deep: rules")
     fields = c.box("data", "fields", (86, 202), (116, 58), "[B, n]")
-    weights = c.box("learned", "weights", (390, 118), (170, 50), "one for each value")
-    crosses = c.box("learned", "crosses", (390, 202), (170, 50), "one for each pair seen")
+    weights = c.box("learned", "weights", (430, 122), (190, 50), "one for each value")
+    crosses = c.box("learned", "crosses", (430, 202), (190, 50), "one for each pair seen")
     vectors = c.box("learned", "vectors", (290, 328), (112, 58), "[B, n, d]")
     mlp = c.box("learned", "MLP", (456, 328), (112, 58), "192, 96, 1")
     plus = c.sign("+", (656, 202))
-    loss = c.box("loss", "log loss", (862, 202), (140, 58), "played to the end?")
+    loss = c.box("loss", "log loss", (862, 202), (140, 58), "finished?")
     for part in (weights, crosses, vectors):
         c.arrow(fields.right(), part.left(), via=172)
     c.arrow(weights.right(), plus.top())
@@ -68,7 +68,7 @@ def deepfm(c: Canvas) -> None:
     pairs = c.box("step", "products", (520, 230), (140, 58), "of all pairs")
     mlp = c.box("learned", "MLP", (520, 342), (140, 58), "192, 96, 1")
     plus = c.sign("+", (680, 230))
-    loss = c.box("loss", "log loss", (862, 230), (140, 58), "played to the end?")
+    loss = c.box("loss", "log loss", (862, 230), (140, 58), "finished?")
     for part in (weights, vectors):
         c.arrow(fields.right(), part.left(), via=172)
     for part in (pairs, mlp):

@@ -29,27 +29,27 @@ def funnel(c: Canvas) -> None:
 
 
 @drawing(
-    "YouTube DNN", 430,
+    "YouTube DNN", 390,
     "u, v vectors · B listeners · L = 10 plays · d = 32 · N tracks, 1,024 drawn in training",
 )  # fmt: skip
 def youtube_dnn(c: Canvas) -> None:
     """A mean of vectors, an MLP, and a softmax over a second table."""
-    y = 168
+    y = 140
     history = c.box("data", "last plays", (86, y), (116, 58), "[B, L]")
     played = c.box("learned", "vectors", (242, y), (116, 58), "[N, d]")
     mean = c.box("step", "mean", (380, y), (80, 44))
     mlp = c.box("learned", "MLP", (514, y), (116, 58), "d → 64 → d")
     products = c.box("step", "products", (706, y), (108, 58), "[B, N]")
     loss = c.box("loss", "softmax", (872, y), (120, 58), "next track")
-    tracks = c.box("learned", "vectors", (706, 310), (116, 58), "[N, d]")
-    age = c.box("data", "example age", (514, 310), (116, 58), "[B, 2]")
+    tracks = c.box("learned", "vectors", (706, 276), (116, 58), "[N, d]")
+    age = c.box("data", "example age", (514, 276), (116, 58), "[B, 2]")
     c.chain(history, played, mean, mlp)
     c.arrow(mlp.right(), products.left(), "$u$ [B, d]")
     c.arrow(tracks.top(), products.bottom(), "$v$", side="right")
     c.arrow(age.top(), mlp.bottom(), "if told", side="right", dashed=True)
     c.chain(products, loss)
     c.text("for having been played", played.x, y + 46, color=SOFT)
-    c.text("for being found", tracks.x, 310 + 46, color=SOFT)
+    c.text("for being found", tracks.x, 276 + 46, color=SOFT)
 
 
 @drawing(

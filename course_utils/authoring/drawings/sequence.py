@@ -36,8 +36,8 @@ def inside(c: Canvas, y: float) -> None:
     for half, (name, note) in enumerate(names.items()):
         left = 60 + 310 * half
         norm = c.box("learned", "norm", (left + 84, y), (68, 58))
-        work = c.box("learned", name, (left + 202, y), (130, 58), note)
-        plus = c.sign("+", (left + 292, y))
+        work = c.box("learned", name, (left + 196, y), (122, 58), note)
+        plus = c.sign("+", (left + 296, y))
         c.arrow(start, norm.left())
         c.chain(norm, work, plus)
         c.arrow(Point(left + 22, y, False), plus.top(), "plus x", 276, 1)
@@ -55,9 +55,9 @@ def user_memory(c: Canvas) -> None:
     play = c.box("data", "play $x_t$", (86, y), (116, 58), "[B, d]")
     address = c.box("learned", "address w", (254, 126), (132, 58), "keys of all")
     change = c.box("learned", "erase, add", (254, 326), (132, 58), "what to write")
-    memory = c.cells(
-        "data", (456, y), 6, 4, (28, 22), lambda i, j: WATER if i in (1, 4) else "white"
-    )
+    meant = (1, 4)
+    memory = c.cells("data", (456, y), 6, 4, filled=lambda i, j: WATER if i in meant else "white")
+    c.text("contents M\n[B, N, v]", 352, y, color=SOFT)
     read = c.box("step", "read", (622, y), (92, 58), "Σ w M")
     layer = c.box("learned", "layer", (754, y), (92, 58), "→ d")
     state = c.box("data", "state", (886, y), (92, 58), "[B, d]")
@@ -71,16 +71,16 @@ def user_memory(c: Canvas) -> None:
 
 
 @drawing(
-    "A memory with product keys", 480,
+    "A memory with product keys", 430,
     "B inputs · h = 16 · n = 64 sub-keys a side, n² slots · the k = 8 best are read",
 )  # fmt: skip
 def product_keys(c: Canvas) -> None:
     """Two halves of a query, the best sub-keys of each side, the best of their sums, k rows."""
-    y = 232
+    y = 216
     x = c.box("data", "input", (74, y), (92, 58), "[B, d]")
     query = c.box("learned", "query", (204, y), (104, 58), "2 × [B, h]")
     sides = []
-    for name, at in (("left", 136), ("right", 328)):
+    for name, at in (("left", 120), ("right", 312)):
         keys = c.box("learned", f"{name} keys", (354, at), (116, 58), "[n, h]")
         best = c.box("step", "best k", (488, at), (88, 44))
         c.arrow(query.right(), keys.left())
@@ -91,11 +91,11 @@ def product_keys(c: Canvas) -> None:
     c.arrow(sides[1].right(), sums.bottom())
     weights = c.box("step", "softmax", (746, y), (92, 58), "of the k")
     slots = c.box("learned", "slots", (880, y), (104, 58), "[n², out]")
-    out = c.box("data", "output", (880, 356), (104, 58), "[B, out]")
+    out = c.box("data", "output", (880, 336), (104, 58), "[B, out]")
     c.chain(x, query)
     c.chain(sums, weights, slots)
     c.arrow(slots.bottom(), out.top(), "k rows", side="left")
-    c.text("all k² sums; the k best", 700, 136, color=SOFT)
+    c.text("all k² sums; the k best", 700, 120, color=SOFT)
 
 
 @drawing(
