@@ -926,6 +926,12 @@ plt.show()
 #   be seen here.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Target attention: candidate and last plays share one table of vectors; to each play is added whether it was finished, its place and its age; the candidate's vector is the query of an attention over them and over a learned nothing; candidate, what was read and the product of both go to the seminar's network](assets/drawings/target_attention.svg)
+#
+# The question comes first: the candidate's vector reaches the attention before anything is summed up.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.target_attention import TargetAttention, age_step
 

@@ -129,6 +129,13 @@ REACH = 100  # times the largest log: a crossing beyond that is not worth a numb
 #   service.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Three plays as six tokens, track and action in turn: the state at a track predicts its action, the state at an action the next track; a table shows who sees whom: each token sees all tokens of strictly earlier plays, an action the track of its own play, and the two plays at 5 seconds do not see each other](assets/drawings/interleaved.svg)
+#
+# Read a row on the right: the second track, at 5 s as the first, sees itself alone. The third one, at 20 s, sees
+# all four tokens before it.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.hstu import visible
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations, pairwise
 
+import matplotlib
 import pytest
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -55,6 +56,11 @@ def test_the_file_is_what_the_code_draws(drawn):
     name, canvas = drawn
     text = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert canvas.svg() == text, "run `make drawings`"
+
+
+def test_a_readers_style_does_not_reach_the_drawings():
+    with matplotlib.rc_context({"font.family": "serif", "lines.solid_capstyle": "round"}):
+        assert DRAWINGS["glasses"]().svg() == FOLDER.joinpath("glasses.svg").read_text("utf-8")
 
 
 def test_no_file_is_left_over():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-import matplotlib
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Polygon, Rectangle
@@ -28,13 +28,16 @@ LEARNED, LOSS, EDGE = COLORS["neural"], PALETTE[3], COLORS["muted"]
 WATER = "#9fd0ee"
 NAME, NOTE, TITLE = 15.0, 13.5, 20.0
 """Sizes of letters in pixels."""
-DRAWN: Any = {
-    "font.family": "DejaVu Sans",
-    "mathtext.fontset": "dejavusans",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "neural-recsys-course",
-    "path.simplify": False,
-}
+STYLE: Any = [
+    "default",  # whatever a reader has set
+    {
+        "font.family": "DejaVu Sans",
+        "mathtext.fontset": "dejavusans",
+        "svg.fonttype": "path",
+        "svg.hashsalt": "neural-recsys-course",
+        "path.simplify": False,
+    },
+]
 
 Kind = Literal["data", "learned", "step", "loss"]
 STYLES: dict[Kind, dict] = {
@@ -155,18 +158,18 @@ class Canvas:
         self._round(Box(WIDTH / 2, self.height / 2, WIDTH - 4, self.height - 4), 16, card)
         self.text(self.title, MARGIN, 36, TITLE, weight="bold", ha="left")
 
-    def _round(self, box: Box, radius: float, style: dict) -> None:
+    def _round(self, box: Box, radius: float, look: dict) -> None:
         line = outline(box, min(radius, box.height / 2))
-        self.ax.add_patch(PathPatch(line, **style))
+        self.ax.add_patch(PathPatch(line, **look))
 
     def _placed(self, kind: Kind, box: Box) -> Box:
         self.kinds.add(kind)
         self.boxes.append(box)
         return box
 
-    def text(self, text: str, x: float, y: float, size: float = NOTE, **style: str) -> Text:
+    def text(self, text: str, x: float, y: float, size: float = NOTE, **look: str) -> Text:
         """Words around a place; their size in pixels."""
-        told = {"color": INK, "ha": "center", "va": "center_baseline", **style}
+        told = {"color": INK, "ha": "center", "va": "center_baseline", **look}
         size *= 0.72  # points
         return self.ax.text(x, y - 1.5, text, size=size, zorder=4, linespacing=1.35, **told)
 
@@ -195,15 +198,15 @@ class Canvas:
     ) -> Box:  # fmt: skip
         """A table of empty cells; `filled` gives the colour of a row and a column."""
         box = self._placed(kind, Box(*at, columns * size[0], rows * size[1]))
-        style = {**STYLES[kind], "zorder": 2}
+        look = {**STYLES[kind], "zorder": 2}
         left, top = box.x - box.width / 2, box.y - box.height / 2
         for row in range(rows):
             for column in range(columns):
-                face = filled(row, column) if filled else style["facecolor"]
+                face = filled(row, column) if filled else look["facecolor"]
                 place = left + column * size[0], top + row * size[1]
-                thin = {**style, "linewidth": 0.8, "facecolor": face}
+                thin = {**look, "linewidth": 0.8, "facecolor": face}
                 self.ax.add_patch(Rectangle(place, *size, **thin))
-        around = {**style, "facecolor": "none", "zorder": 3}
+        around = {**look, "facecolor": "none", "zorder": 3}
         self.ax.add_patch(Rectangle((left, top), box.width, box.height, **around))
         return box
 
@@ -218,8 +221,8 @@ class Canvas:
 
     def frame(self, box: Box, name: str) -> None:
         """A dotted frame around what belongs together, its name in the upper left corner."""
-        style = {"facecolor": "none", "edgecolor": EDGE, "linewidth": 1.2, "linestyle": (0, (1, 2))}
-        self._round(box, 10, {**style, "zorder": 1})
+        look = {"facecolor": "none", "edgecolor": EDGE, "linewidth": 1.2, "linestyle": (0, (1, 2))}
+        self._round(box, 10, {**look, "zorder": 1})
         left, top = box.x - box.width / 2, box.y - box.height / 2
         self.text(name, left + 12, top + 16, ha="left", weight="bold", color=SOFT)
 
@@ -260,15 +263,15 @@ class Canvas:
         for kind in reversed([kind for kind in LEGEND if kind in self.kinds]):
             word = self.text(LEGEND[kind], x, y, ha="right", color=SOFT)
             x -= round(word.get_window_extent().width) + 22
-            style = {**STYLES[kind], "zorder": 2}
-            self._round(Box(x, y, 26, 16), 8 if kind == "step" else 3, style)
+            look = {**STYLES[kind], "zorder": 2}
+            self._round(Box(x, y, 26, 16), 8 if kind == "step" else 3, look)
             x -= 30
 
     def svg(self) -> str:
         """The drawing as text, the same on every machine."""
         target = io.StringIO()
         metadata = {"Title": self.title, "Date": None, "Creator": None}
-        with matplotlib.rc_context(DRAWN):
+        with style.context(STYLE):
             self.figure.savefig(target, format="svg", facecolor="none", metadata=metadata)
         return re.sub(r"[ \t]+\n", "\n", target.getvalue())
 
@@ -283,7 +286,7 @@ class Drawing:
     letters: str
 
     def __call__(self) -> Canvas:
-        with matplotlib.rc_context(DRAWN):
+        with style.context(STYLE):
             canvas = Canvas(self.title, self.height, self.letters)
             self.draw(canvas)
             canvas.finish()

@@ -49,7 +49,7 @@ def vae(c: Canvas) -> None:
 def cfgan(c: Canvas) -> None:
     """A written profile and the real one before the same judge; two losses, one for each side."""
     condition = c.box("data", "condition", (86, 222), (116, 58), "[B, N]")
-    generator = c.box("learned", "generator", (250, 128), (116, 58), "Mult-DAE")
+    generator = c.box("learned", "generator", (250, 128), (116, 58), "N → N")
     written = c.box("data", "written", (406, 128), (92, 58), "[B, N]")
     real = c.box("data", "real", (406, 222), (92, 58), "[B, N]")
     masks = [c.box("step", "mask", (528, y), (80, 44)) for y in (128, 222)]

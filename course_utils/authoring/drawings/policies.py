@@ -7,7 +7,7 @@ from course_utils.authoring.drawings.canvas import Canvas, drawing
 
 @drawing(
     "The loop of a contextual bandit", 430,
-    "B listeners at a time · K = 20 tracks · d numbers of a state · A, b sums over what was played",
+    "B = 50 listeners at a time · K = 20 tracks · d numbers of a state · A, b sums over plays",
 )  # fmt: skip
 def bandit_loop(c: Canvas) -> None:
     """A listener comes, a track is chosen and played, and its own regression learns."""

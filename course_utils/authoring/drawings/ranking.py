@@ -131,7 +131,7 @@ def glasses(c: Canvas) -> None:
 
 @drawing(
     "One table for all features", 490,
-    "B listens · 3 features · every value reads two rows of 8 numbers: vectors [B, 3, 16]",
+    "B listens · 3 features · two rows of 8 numbers a value: vectors [B, 3, 16], as in the seminar",
 )  # fmt: skip
 def unified_table(c: Canvas) -> None:
     """Three values, two hashed rows each, one row shared by chance."""
@@ -187,3 +187,30 @@ def seminar_network(c: Canvas) -> None:
     c.arrow(cross.right(), head.top())
     c.arrow(mlp.right(), head.bottom())
     c.chain(head, loss)
+
+
+@drawing(
+    "Target attention: the candidate asks the last plays", 430,
+    "B listens · L = 20 plays · d = 32 · product: of the candidate's vector and what was read",
+)  # fmt: skip
+def target_attention(c: Canvas) -> None:
+    """The candidate's vector is the query, the plays with what came of them keys and values."""
+    up, down = 132, 254
+    candidate = c.box("data", "candidate", (86, up), (116, 58), "[B]")
+    plays = c.box("data", "last plays", (86, down), (116, 58), "[B, L]")
+    tracks = c.box("learned", "vectors\nof tracks", (242, (up + down) / 2), (112, down - up + 58))
+    told = c.box("learned", "plus", (412, down), (156, 58), "finished, place, age")
+    nothing = c.box("learned", "nothing", (412, 340), (156, 50), "for an empty past")
+    read = c.box("learned", "attention", (588, down), (112, 58), "4 heads")
+    beside = c.box("data", "candidate\nread\nproduct", (746, tracks.y), (112, tracks.height))
+    network = c.box("learned", "network", (880, tracks.y), (104, 58), "the seminar's")
+    shift = down - tracks.y
+    c.arrow(candidate.right(), tracks.left(-shift))
+    c.arrow(plays.right(), tracks.left(shift))
+    c.arrow(tracks.right(-shift), beside.left(-shift), "[B, d]")
+    c.arrow(tracks.right(-shift), read.top(), "query", at=1, side="right")
+    c.arrow(tracks.right(shift), told.left())
+    c.chain(told, read)
+    c.arrow(nothing.right(), read.bottom())
+    c.arrow(read.right(), beside.left(shift))
+    c.chain(beside, network)

@@ -14,7 +14,7 @@ def funnel(c: Canvas) -> None:
     """Ten thousand tracks, three hundred, twenty; and what is computed before anybody asks."""
     y = 192
     catalogue = c.box("data", "10,000", (86, y), (116, 230), "the catalogue")
-    first = c.box("learned", "first stage", (235, y), (124, 58), "24 numbers")
+    first = c.box("step", "first stage", (235, y), (124, 58), "24 numbers")
     candidates = c.box("data", "300", (377, y), (104, 158), "candidates")
     signals = c.box("step", "signals", (504, y), (94, 58), "[300, 10]")
     ranker = c.box("learned", "ranker", (635, y), (112, 58), "MLP, a score")

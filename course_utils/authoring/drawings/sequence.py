@@ -121,3 +121,31 @@ def hstu_layer(c: Canvas) -> None:
     c.arrow(bias.top(), weights.bottom())
     c.arrow(x.bottom(), plus.bottom(), "plus x", 424, 1)
     c.arrow(plus.right(), Point(926, y))
+
+
+@drawing(
+    "A past of tracks and actions", 450,
+    "a = action, t = track · blue: is seen · the two plays at 5 s do not see each other",
+)  # fmt: skip
+def interleaved(c: Canvas) -> None:
+    """Six tokens of three plays, what the state at each predicts, and who sees whom."""
+    seconds, size = (5, 5, 20), 40
+    tokens = [(seconds[n // 2], ("track", "action")[n % 2]) for n in range(6)]
+    layers = c.box("learned", "layers of HSTU", (268, 226), (472, 58))
+    for n, (moment, kind) in enumerate(tokens):
+        at = 80 * n - 200
+        token = c.box("data", kind, (268 + at, 333), (70, 58), f"{moment} s")
+        answer = c.box("loss", ("action?", "track?")[n % 2], (268 + at, 126), (70, 44))
+        c.arrow(token.top(), layers.bottom(at))
+        c.arrow(layers.top(at), answer.bottom())
+
+    def seen(i: int, j: int) -> bool:
+        return tokens[j][0] < tokens[i][0] or (i // 2 == j // 2 and j <= i)
+
+    grid = c.cells(
+        "step", (784, 242), 6, 6, (size, size), lambda i, j: WATER if seen(i, j) else "white"
+    )
+    for n, (_, kind) in enumerate(tokens):
+        c.text(kind, grid.left().x - 10, grid.y + size * (n - 2.5), ha="right")
+        c.text(kind[0], grid.x + size * (n - 2.5), grid.top().y - 14)
+    c.text("a token sees …", grid.x, 84, color=SOFT, weight="bold")
