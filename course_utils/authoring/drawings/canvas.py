@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Literal, NamedTuple
 
 from matplotlib import style
@@ -194,20 +194,23 @@ class Canvas:
 
     def cells(
         self, kind: Kind, at: tuple[float, float], rows: int, columns: int,
-        size: tuple[float, float] = (22, 22), filled: Callable[[int, int], str] | None = None,
+        size: tuple[float, float] = (24, 24), words: Callable[[int, int], str] | None = None,
+        plain: tuple[str, ...] = (),
     ) -> Box:  # fmt: skip
-        """A table of empty cells; `filled` gives the colour of a row and a column."""
+        """A table; `words` of a row and a column stand in a cell and, if not `plain`, fill it."""
         box = self._placed(kind, Box(*at, columns * size[0], rows * size[1]))
         look = {**STYLES[kind], "zorder": 2}
-        left, top = box.x - box.width / 2, box.y - box.height / 2
-        for row in range(rows):
-            for column in range(columns):
-                face = filled(row, column) if filled else look["facecolor"]
-                place = left + column * size[0], top + row * size[1]
-                thin = {**look, "linewidth": 0.8, "facecolor": face}
-                self.ax.add_patch(Rectangle(place, *size, **thin))
+        for row, column in product(range(rows), range(columns)):
+            x, y = box.left().x + column * size[0], box.top().y + row * size[1]
+            word = words(row, column) if words else ""
+            empty = "white" if words else look["facecolor"]
+            face = WATER if word not in ("", *plain) else empty
+            thin = {**look, "linewidth": 0.8, "facecolor": face}
+            self.ax.add_patch(Rectangle((x, y), *size, **thin))
+            if word:
+                self.text(word, x + size[0] / 2, y + size[1] / 2)
         around = {**look, "facecolor": "none", "zorder": 3}
-        self.ax.add_patch(Rectangle((left, top), box.width, box.height, **around))
+        self.ax.add_patch(Rectangle((box.left().x, box.top().y), box.width, box.height, **around))
         return box
 
     def glass(self, box: Box, full: float) -> None:

@@ -6,7 +6,6 @@ from course_utils.authoring.drawings.canvas import (
     EDGE,
     LEARNED,
     SOFT,
-    WATER,
     Box,
     Canvas,
     Point,
@@ -149,14 +148,13 @@ def trie(c: Canvas, x: float, y: float) -> None:
 def token_table(c: Canvas) -> None:
     """Each code is a token and a row; the table is read at both ends."""
     size, top = 28, 112
-    rows = ["Played", ":", "…", "", "", "<a_3>", "…", "<b_17>", "…", "<c_0>", "…"]
+    rows = ["Played", ":", "", "…", "", "<a_3>", "⋮", "<b_17>", "⋮", "<c_0>", "⋮"]
     table = c.cells(
         "learned", (304, top + 5.5 * size), 11, 1, (128, size),
-        lambda i, j: WATER if i > 4 else "white",
+        lambda i, j: rows[i], plain=tuple(rows[:5]),
     )  # fmt: skip
     for row, name in enumerate(rows):
-        c.text(name, table.x, top + size * (row + 0.5))
-        if name not in ("", "…"):
+        if name not in ("", "…", "⋮"):
             y = top + size * (row + 0.5)
             token = c.box("data", name, (80, y), (104, 24))
             c.arrow(token.right(), table.left(y - table.y))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 
-from course_utils.authoring.drawings.canvas import INK, SOFT, WATER, Box, Canvas, Point, drawing
+from course_utils.authoring.drawings.canvas import INK, SOFT, Box, Canvas, Point, drawing
 
 
 @drawing(
@@ -25,9 +25,9 @@ def factorization_machine(c: Canvas) -> None:
     c.text("$w_i$", 213, 92, 17)
     c.text("$v_i$", 310, 92, 17)
     middle = top + 1.5 * step
-    pairs = c.cells("step", (560, middle), 4, 4, (44, 44), lambda i, j: WATER if i < j else "white")
-    for i, j in combinations(range(4), 2):
-        c.text(f"{i + 1}·{j + 1}", pairs.x + 44 * (j - 1.5), pairs.y + 44 * (i - 1.5))
+    pairs = c.cells(
+        "step", (560, middle), 4, 4, (44, 44), lambda i, j: f"{i + 1}·{j + 1}" if i < j else ""
+    )
     c.text("products $\\langle v_i, v_j \\rangle$, each pair once", pairs.x, 92, color=SOFT)
     total, plus = c.box("step", "sum", (716, middle), (72, 44)), c.sign("+", (808, middle))
     logit = c.box("data", "logit", (894, middle), (76, 58), "[B]")
@@ -146,19 +146,16 @@ def unified_table(c: Canvas) -> None:
     c.text("one table [2,048, 8]", 440, 86, color=SOFT)
     table = c.cells(
         "learned", (440, top + 6 * size), 12, 1, (150, size),
-        lambda i, j: WATER if i in told else "white",
+        lambda i, j: told.get(i, ""),
     )  # fmt: skip
-    for row, words in told.items():
-        c.text(words, table.x, top + size * (row + 0.5))
     values = {"listener": (148, (0, 3)), "track": (278, (5, 8)), "artist": (382, (8, 11))}
     for name, (y, pair) in values.items():
         value = c.box("data", name, (92, y), (128, 58), "one value")
-        vector = c.cells("data", (800, y), 1, 2, (128, 34), lambda i, j: WATER)
+        vector = c.cells("data", (800, y), 1, 2, (128, 34), lambda i, j: f"row h{'₁₂'[j]}")
         for half, row in enumerate(pair):
             meet = top + size * (row + 0.5) - table.y + (row == 8) * (6 if name == "artist" else -6)
             c.arrow(value.right(28 * half - 14), table.left(meet), via=260)
             c.arrow(table.right(meet), vector.left(14 * half - 7), via=595)
-            c.text(f"row h{'₁₂'[half]}", 736 + 128 * half, y)
 
 
 @drawing(

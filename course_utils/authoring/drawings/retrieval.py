@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course_utils.authoring.drawings.canvas import SOFT, WATER, Box, Canvas, drawing
+from course_utils.authoring.drawings.canvas import SOFT, Box, Canvas, drawing
 
 
 @drawing(
@@ -83,13 +83,9 @@ def two_towers(c: Canvas) -> None:
 def in_batch(c: Canvas, at: tuple[float, float]) -> Box:
     """Products of five listeners and their five tracks, of which two are the same."""
     same = {(1, 3), (3, 1)}
-    signs = [
-        ["=" if (i, j) in same else "+" if i == j else "−" for j in range(5)] for i in range(5)
-    ]
-    colors = {"+": WATER, "−": "#f4f4f4", "=": "white"}
-    table = c.cells("data", at, 5, 5, (24, 24), lambda i, j: colors[signs[i][j]])
-    for i, line in enumerate(signs):
-        for j, sign in enumerate(line):
-            c.text(sign, table.x + 24 * (j - 2), table.y + 24 * (i - 2), weight="bold")
+    table = c.cells(
+        "data", at, 5, 5, words=lambda i, j: "=" if (i, j) in same else "+" if i == j else "−",
+        plain=("=", "−"),
+    )  # fmt: skip
     c.text("logits [B, B]", table.x, table.y - 76, color=SOFT)
     return table

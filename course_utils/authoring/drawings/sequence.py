@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course_utils.authoring.drawings.canvas import SOFT, WATER, Box, Canvas, Point, drawing
+from course_utils.authoring.drawings.canvas import SOFT, Box, Canvas, Point, drawing
 
 
 @drawing(
@@ -22,7 +22,7 @@ def sasrec(c: Canvas) -> None:
     c.arrow(vectors.top(), products.top(), "the same vectors of tracks", 92, 1)
     c.frame(Box(363, 320, 670, 176), "a block")
     inside(c, 338)
-    grid = c.cells("step", (822, 338), 5, 5, (24, 24), lambda i, j: WATER if j <= i else "white")
+    grid = c.cells("step", (822, 338), 5, 5, words=lambda i, j: "•" if j <= i else "")
     c.text("place t sees 1 … t", grid.x, 262, color=SOFT)
     for n in range(5):
         c.text(f"{n + 1}", grid.left().x - 12, grid.y + 24 * (n - 2))
@@ -56,7 +56,7 @@ def user_memory(c: Canvas) -> None:
     address = c.box("learned", "address w", (254, 126), (132, 58), "keys of all")
     change = c.box("learned", "erase, add", (254, 326), (132, 58), "what to write")
     meant = (1, 4)
-    memory = c.cells("data", (456, y), 6, 4, filled=lambda i, j: WATER if i in meant else "white")
+    memory = c.cells("data", (456, y), 6, 4, words=lambda i, j: "•" if i in meant else "")
     c.text("contents M\n[B, N, v]", 352, y, color=SOFT)
     read = c.box("step", "read", (622, y), (92, 58), "Σ w M")
     layer = c.box("learned", "layer", (754, y), (92, 58), "→ d")
@@ -86,7 +86,7 @@ def product_keys(c: Canvas) -> None:
         c.arrow(query.right(), keys.left())
         c.chain(keys, best)
         sides.append(best)
-    sums = c.cells("step", (616, y), 5, 5, (24, 24), lambda i, j: WATER if i + j < 2 else "white")
+    sums = c.cells("step", (616, y), 5, 5, words=lambda i, j: "•" if i + j < 2 else "")
     c.arrow(sides[0].right(), sums.top())
     c.arrow(sides[1].right(), sums.bottom())
     weights = c.box("step", "softmax", (746, y), (92, 58), "of the k")
@@ -125,7 +125,7 @@ def hstu_layer(c: Canvas) -> None:
 
 @drawing(
     "A past of tracks and actions", 450,
-    "a = action, t = track · blue: is seen · the two plays at 5 s do not see each other",
+    "a = action, t = track · • is seen · the two plays at 5 s do not see each other",
 )  # fmt: skip
 def interleaved(c: Canvas) -> None:
     """Six tokens of three plays, what the state at each predicts, and who sees whom."""
@@ -142,9 +142,7 @@ def interleaved(c: Canvas) -> None:
     def seen(i: int, j: int) -> bool:
         return tokens[j][0] < tokens[i][0] or (i // 2 == j // 2 and j <= i)
 
-    grid = c.cells(
-        "step", (784, 242), 6, 6, (size, size), lambda i, j: WATER if seen(i, j) else "white"
-    )
+    grid = c.cells("step", (784, 242), 6, 6, (size, size), lambda i, j: "•" if seen(i, j) else "")
     for n, (_, kind) in enumerate(tokens):
         c.text(kind, grid.left().x - 10, grid.y + size * (n - 2.5), ha="right")
         c.text(kind[0], grid.x + size * (n - 2.5), grid.top().y - 14)
