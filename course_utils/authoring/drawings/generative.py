@@ -21,7 +21,7 @@ def vae(c: Canvas) -> None:
     """A bag with holes, a distribution of codes, one draw from it, and the whole bag again."""
     y = 200
     bag = c.box("data", "bag x", (74, y), (92, 58), "[B, N]")
-    noise = c.box("step", "drop half", (202, y), (108, 44))
+    noise = c.box("step", "to length 1", (202, y), (108, 58), "drop half")
     encoder = c.box("learned", "encoder", (338, y), (108, 58), "N → 32 → 2d")
     c.frame(Box(478, 200, 104, 182), "q(z | x)")
     mean = c.box("data", "μ", (478, 166), (76, 54), "[B, d]")
@@ -76,24 +76,18 @@ def rq_vae(c: Canvas) -> None:
     x = c.box("data", "vector x", (78, 124), (100, 58), "[B, 64]")
     encoder = c.box("learned", "encoder", (206, 124), (108, 58), "64 → 128 → d")
     total = c.box("step", "sum", (692, 412), (144, 58), "straight-through")
-    left, before = [x, encoder], None
-    for n in (1, 2, 3):
-        at = 190 + 134 * n
-        rest = c.box("data", f"$r_{n}$", (at, 124), (76, 58), "[B, d]")
-        book = c.box("learned", f"book {n}", (at, 228), (92, 58), "[K, d]")
-        code = c.box("data", f"code $c_{n}$", (at, 332), (92, 58), f"vector e{'₁₂₃'[n - 1]}")
+    rests = [c.box("data", f"$r_{n}$", (190 + 134 * n, 124), (76, 58), "[B, d]") for n in (1, 2, 3)]
+    c.chain(x, encoder, rests[0])
+    for one, other, sign in zip(rests, rests[1:], "₁₂", strict=False):
+        c.arrow(one.right(), other.left(), f"− e{sign}")
+    for n, rest in enumerate(rests, start=1):
+        book = c.box("learned", f"book {n}", (rest.x, 228), (92, 58), "[K, d]")
+        code = c.box("data", f"code $c_{n}$", (rest.x, 332), (92, 58), f"vector e{'₁₂₃'[n - 1]}")
         c.arrow(rest.bottom(), book.top(), "nearest", side="left")
         c.arrow(book.bottom(), code.top())
         c.arrow(code.bottom(), total.left())
-        if before:
-            c.arrow(before.right(), rest.left(), f"− e{'₁₂'[n - 2]}")
-        else:
-            left.append(rest)
-        before = rest
-    c.chain(*left)
-    pull = c.box(
-        "loss", "pull both, at each depth", (794, 228), (236, 58), "‖sg r − e‖² + ¼ ‖r − sg e‖²"
-    )
+    told = "‖sg r − e‖² + ¼ ‖r − sg e‖²"
+    pull = c.box("loss", "pull both, at each depth", (794, 228), (236, 58), told)
     c.arrow(book.right(), pull.left())
     decoder = c.box("learned", "decoder", (862, 412), (108, 58), "d → 128 → 64")
     rebuilt = c.box("loss", "rebuild", (862, 322), (108, 58), "‖x − x̂‖²")
