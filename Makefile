@@ -12,7 +12,7 @@ LOG ?=
 export NB LOG DIR SEEDS # the shell reads them, so that names with spaces stay whole
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site slides tune claims twins ladder scaling bench doctor clean
+.PHONY: help lab test test-browser lint format typecheck notebooks preview pull new run leaderboard site slides drawings tune claims twins ladder scaling bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ run: $(VENV)/.equipped ## execute one notebook headless: make run NB=18_seminar_
 
 leaderboard: $(VENV)/.installed ## rank a folder of submissions on a hidden world: make leaderboard DIR=submissions
 	$(RUN) leaderboard "$$DIR"
+
+drawings: $(VENV)/.equipped ## draw the models
+	$(RUN) drawings
 
 tune: $(VENV)/.equipped ## run the trials of a notebook's models: make tune NB=07_dcn_v2
 	$(RUN) tune "$$NB" $(if $(LOG),--log "$$LOG")

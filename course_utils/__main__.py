@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     slides = command("slides", _slides, "a built notebook as a deck of slides")
     slides.add_argument("name")
     slides.add_argument("--to", type=Path, help="default: build/slides/NAME")
+    command("drawings", _drawings, "draw the models, for the notebooks")
     command("ladder", _ladder, "train every ranker of the track and keep what was measured")
     command("scaling", _scaling, "train the larger points of notebook 19's curves and keep them")
     tune = command("tune", _tune, "run the trials of a notebook's models and keep them")
@@ -326,6 +327,13 @@ def _slides(args: argparse.Namespace) -> None:
     from course_utils.authoring import slides
 
     print(slides.build(args.name, args.to or Path("build") / "slides" / args.name))
+
+
+def _drawings(args: argparse.Namespace) -> None:
+    from course_utils.authoring.drawings import album
+
+    for path in album.write():
+        print(f"written: {path}")
 
 
 def _ladder(args: argparse.Namespace) -> None:

@@ -778,6 +778,12 @@ if enough:
 #   failure.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![The funnel: a first stage with 24 numbers of each track takes 300 of 10,000 tracks, ten signals are computed for these, an MLP gives each a score, a re-ranking looks at the list as a whole, 20 are shown; vectors of all tracks and counts were computed overnight](assets/drawings/funnel.svg)
+#
+# From left to right ever fewer tracks, and ever more work for each of them.
+#
+
 # %% slideshow={"slide_type": "fragment"}
 artist = artist_numbers(log, catalogue)[1:]  # 0: none is known
 

@@ -207,6 +207,13 @@ claim(
 # - Trap: people divide by the length of the padded row, and short histories shrink towards zero.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![YouTube DNN: the vectors of the last plays are averaged, an MLP makes the listener's vector u of the mean, its products with a second table of vectors are the logits of a softmax over all tracks; the age of the example can be put beside the mean](assets/drawings/youtube_dnn.svg)
+#
+# Every track has two vectors: one for having been played, on the left, and one for being found, below. The dashed
+# input comes into play further down.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.retrieval.youtube_dnn import YouTubeDNN, pooled
 

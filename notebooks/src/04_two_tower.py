@@ -172,6 +172,13 @@ dict(zip((1, 2, 3), left_out, strict=True))
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Two towers: the mean of the last plays' vectors goes through an MLP and becomes u, the next track's vector is v; their products are a table of batch by batch logits, whose diagonal was played and whose other cells are negatives](assets/drawings/two_towers.svg)
+#
+# Two towers that meet in nothing but products. A row of the table is a listener, a column a track that somebody
+# in the batch has played: the diagonal is right, and all that stands beside it is free.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three forms of one correction
 #
 # Subtract from the logits:

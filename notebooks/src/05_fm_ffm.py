@@ -179,6 +179,13 @@ pl.DataFrame(
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Factorization machine: every field has a weight and a vector; the products of all pairs of vectors are summed, the weights and b are added, and that is the logit](assets/drawings/factorization_machine.svg)
+#
+# Four fields make six products. No pair has a number of its own: each blue cell is made of two vectors on the
+# left.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### All pairs in linear time
 #
 # The double sum has $n(n-1)/2$ terms of $d$ products. But

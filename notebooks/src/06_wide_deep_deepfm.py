@@ -205,6 +205,12 @@ deep_alone(torch.ones(1, len(task.fields), dtype=torch.int64), torch.empty(1, 0)
 #   not come out here. With counters, later in the hour, deep does beat wide.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Wide & Deep: the fields go to a weight for each value and one for each pair seen, the wide half, and through vectors and an MLP, the deep half; the sum is one logit with one loss](assets/drawings/wide_and_deep.svg)
+#
+# Above facts, each with a weight of its own; below rules, made of vectors. They meet in one sum.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.wide_deep_deepfm import WideAndDeep
 
@@ -321,6 +327,13 @@ else:
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Before you run the next cells, write down a guess: on ids alone, how many thousandths of AUC is DeepFM ahead of, or
 # behind, the FM that it contains?
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![DeepFM: one set of vectors is read twice, by the products of all pairs and by an MLP; both and the weights of the values are added to one logit](assets/drawings/deepfm.svg)
+#
+# Look at the fork in the middle: the products and the MLP read the same vectors, and both send gradients back
+# into them.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]

@@ -155,6 +155,13 @@ first_version(torch.tensor([[1.0, 2.0]])).detach()
 #   why the degree grows by one a layer, and is not doubled.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Two cross layers: each multiplies the weighted sums of its input by x₀, the input of the whole network, and adds what came in; by hand (1, 2) becomes (2, 6) and then (4, 18)](assets/drawings/cross_layers.svg)
+#
+# The upper line brings $x_0$ to every layer: one more product each time. The lower one keeps what was there
+# before.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import CrossNetwork
 

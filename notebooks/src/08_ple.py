@@ -177,6 +177,13 @@ Markdown(
 # small difference decides a comparison below.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Three glasses as wide as the bins between the edges 0, 1, 3 and 7: the number 5 fills the first two and half of the third, so its code is 1, 1, ½; 0.5 has the code ½, 0, 0 and 100 the code 1, 1, 1](assets/drawings/glasses.svg)
+#
+# A glass is as wide as its bin and filled only when those before it are full. What does not fit runs over: 100
+# has the code of 7.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.ple import PiecewiseLinearEncoding
 

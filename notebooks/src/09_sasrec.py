@@ -234,6 +234,13 @@ plt.show()
 # looks right. The twin without a mask shows that the test can fail.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![SASRec: vectors of tracks and places go through two blocks and a norm, and are multiplied with the same vectors of tracks for a softmax at every place; a block is attention behind a causal mask and a small network, each after a norm and each added to what it reads](assets/drawings/sasrec.svg)
+#
+# Above the whole model, below one of its blocks. Follow the two upper lines of the block: $x$ itself runs
+# through, and all else is added to it.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.sasrec import Block
 

@@ -289,6 +289,13 @@ print("by half:        ", write(memory, half, erase, add).tolist())
 # Rooms mix the two halves up and expect the keys to change with each play. Keys change in training only.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![A memory for each listener: the play addresses slots by keys that all listeners share, erases and adds there, reads with the same address, and a layer makes the state of what was read and the play itself](assets/drawings/user_memory.svg)
+#
+# The blue boxes are learned once and for all listeners. The table in the middle belongs to one listener and is
+# rewritten with each play.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.memory import UserMemory
 
@@ -821,6 +828,13 @@ claim(
 # get a gradient in a step?* (Those that were read; so a dead slot stays dead until a query or a sub-key moves.) Rooms
 # see 1.0 against .211 and forget the second line of the table: a dense network of equal parameters knows .997, at
 # forty times the multiplications. End with batch norm: in a sequence "the others of the batch" are the future.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Product keys: a query is cut into two halves, each finds its k best sub-keys, of all k² sums the k best are kept, and a softmax over these k weighs the k slots that are read](assets/drawings/product_keys.svg)
+#
+# Nowhere in the drawing is anything compared with all $n^2$ slots: two short lists of keys, and then a small
+# square of sums.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]

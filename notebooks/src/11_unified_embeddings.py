@@ -165,6 +165,12 @@ pl.DataFrame(
 # will be in use?
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![One table: a listener, a track and an artist each read two rows of the same table, found by two hashes; one row is shared by the track and the artist; the two rows side by side are the value's vector](assets/drawings/unified_table.svg)
+#
+# Track and artist have met in one row, by chance. Their other rows are different, and so are their vectors.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.unified_embeddings import UnifiedEmbedding
 

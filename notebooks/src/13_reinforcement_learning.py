@@ -402,6 +402,13 @@ claim(
 # - Trap: people read α as a rate of random plays. Nothing is random here; α is how much being unsure is worth.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![The loop of a contextual bandit: a listener's state goes to one regression for each track, the track with the largest mean plus bonus is played, the world says whether it was finished, and only the regression of that track learns](assets/drawings/bandit_loop.svg)
+#
+# Once round for every play. The arrow back goes to one regression alone: of the tracks that were not played
+# nothing is learned.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.policies.bandits import LinUCB
 

@@ -329,6 +329,13 @@ contest.chosen()
 # - Trap: the two KLs are taken for one. The first is to the prior and can be computed. The second is to the true
 #   posterior, and nobody has it.
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![A variational autoencoder of bags: half of a bag is dropped, an encoder makes μ and log σ², a code z is drawn with noise ε, a decoder gives chances of all tracks; one loss asks for the whole bag, the other holds the distribution near N(0, I)](assets/drawings/vae.svg)
+#
+# Two losses pull: on the right the bag is to come back, in the middle the distribution of codes is to stay near
+# $N(0, I)$. When the model serves nothing is dropped and nothing drawn: $z = \mu$.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.vae import MultVAE, NegativeELBO, drawn, kl_to_standard
 

@@ -847,6 +847,12 @@ claim(
 #   played.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# ![CFGAN: a generator writes a profile from the condition, the real profile is the condition itself, a judge sees both through a mask, together with the condition, and gives a logit; the generator's loss is minus log D of what it wrote, the judge's loss is the log loss of real or written](assets/drawings/cfgan.svg)
+#
+# Follow the middle line: what the judge takes for real is what the generator was given.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The identity test
 #
 # How alike are what is written and what was given? Take the correlation of the two over all tracks, of listeners

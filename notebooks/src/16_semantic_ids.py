@@ -296,6 +296,12 @@ claim(
 # the codes, in gradient it is $z$, as if nothing had been rounded (*straight-through*, van den Oord et al. 2017).
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![RQ-VAE: an encoder makes r₁ of the vector; at each of three depths the nearest vector of a codebook is taken and its code noted, and the next depth gets what is left; the sum of the three vectors goes to a decoder that rebuilds x, while a second loss pulls codes and encoder together](assets/drawings/rq_vae.svg)
+#
+# Three columns, three codes: each depth says the nearest of 64, and hands on what that left unsaid.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.semantic_ids import RQVAE
 
@@ -847,6 +853,13 @@ claim(
 #   with a table.
 # - Ask: where has the table of tracks gone? (Two hundred words instead, and sums of them.)
 # - Trap: beams are taken for a detail of the code. They decide what can be found at all; there is a slide on it.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![A retriever that spells: plays are read as sums of their codes' vectors, two blocks of SASRec make a state, a further block says the four codes of the next track one after the other, each from those before it, and a trie holds the tuples that exist](assets/drawings/speller.svg)
+#
+# What is said above is read below at the next step. The trie on the right lets through only what leads to a
+# track.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]

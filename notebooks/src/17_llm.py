@@ -306,6 +306,13 @@ if OURS and HAS_TEXT:
 # - Trap: only `add_tokens` is called. With our table that is refused at once. A table that has rows to spare
 #   gives no such sign.
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![The table of a language model: old words and, below them, new rows for the codes a, b and c; tokens read their rows, two blocks follow, and the same table gives the logits of all 676 words; the loss counts answers only; a new row may start near the mean of the old ones, at random, or where the words of its tracks' descriptions lie](assets/drawings/token_table.svg)
+#
+# One new row a code, and it works at both ends: it is read, and it is said. Where it should start is a question
+# of its own, further down.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.generative.llm import add_words, code_words
 

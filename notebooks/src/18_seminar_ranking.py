@@ -430,6 +430,13 @@ layer(torch.tensor([[1.0, 2.0]])).detach()
 #   which is which before somebody asks.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![The seminar's network: ids through one table and numbers through piecewise linear encoding and a linear layer make x₀; two cross layers and an MLP read it side by side, and a linear layer over both gives the logit](assets/drawings/seminar_network.svg)
+#
+# Three parts on the way from the left to the right: the bins of part 1, the table of part 2, the cross layers of
+# part 3. The MLP stands beside them.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.ranking.dcn_v2 import DCNv2
 
@@ -909,6 +916,12 @@ plt.show()
 #   look at?
 # - Trap: the room expects the content vector to help, for it is rich. Beside ids and counters it adds nothing that can
 #   be seen here.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Target attention: candidate and last plays share one table of vectors; to each play is added whether it was finished, its place and its age; the candidate's vector is the query of an attention over them and over a learned nothing; candidate, what was read and the product of both go to the seminar's network](assets/drawings/target_attention.svg)
+#
+# The question comes first: the candidate's vector reaches the attention before anything is summed up.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]

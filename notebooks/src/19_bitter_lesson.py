@@ -129,6 +129,13 @@ REACH = 100  # times the largest log: a crossing beyond that is not worth a numb
 #   service.
 #
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![Three plays as six tokens, track and action in turn: the state at a track predicts its action, the state at an action the next track; a table shows who sees whom: each token sees all tokens of strictly earlier plays, an action the track of its own play, and the two plays at 5 seconds do not see each other](assets/drawings/interleaved.svg)
+#
+# Read a row on the right: the second track, at 5 s as the first, sees itself alone. The third one, at 20 s, sees
+# all four tokens before it.
+#
+
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
 from course_utils.models.sequence.hstu import visible
 
@@ -161,6 +168,13 @@ visible(torch.tensor([[5, 5, 20]]), torch.ones(1, 3, dtype=torch.bool))[0, 0].in
 # - Say: four parts of each token, a weight without a softmax, a gate. That is all.
 # - Ask: what is missing if you know transformers? (The feed-forward network.)
 # - Trap: N is a constant. Who divides by the length of the padded batch gets another model in every batch.
+#
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ![One layer of HSTU: a norm and one matrix make U, V, Q and K of each token; SiLU of the products of Q and K plus a bias, divided by N, weighs V; what was read is normalised, multiplied by the gate U, and added to x](assets/drawings/hstu_layer.svg)
+#
+# Four parts leave the first matrix. Q and K say who is read, V what is read, and U, on the longest way, how much
+# of it gets through.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]

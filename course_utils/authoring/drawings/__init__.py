@@ -1,0 +1,1 @@
+"""Drawings of the models, made by code in one style."""
