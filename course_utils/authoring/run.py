@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
+from importlib import resources
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -13,10 +16,23 @@ from course_utils.settings import NOTEBOOKS, TUNE, absolute_log, chosen_log, log
 
 TINY = "sim:n_listeners=150,listens_per_listener=120,n_tracks=1500,days=84"
 """A world that takes seconds: 18 thousand listens. Its claims are reported, not enforced."""
+PACKAGE, FILE = "sphinx-mathjax-offline", "static/mathjax/tex-svg-full.js"
+"""Where MathJax lies, for a page that is read without a network."""
+UNTOLD = re.compile('alt="No description has been provided for this image"')
+"""How nbconvert's page tells of the figures of cells, whatever is known of them."""
+LOADER = re.compile(r'<script src="[^"]*require[^"]*"></script>')
+THEIRS = re.compile(r"(?s)<!-- Load mathjax -->.*<!-- End of mathjax configuration -->")
+MATHJAX = """\
+<script>
+MathJax = {{tex: {{inlineMath: [['$', '$'], ['\\\\(', '\\\\)']], tags: 'ams'}}}}
+</script>
+<script src="{address}" defer></script>"""
 
 
 def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
     """Execute one notebook on a log; the copy and its page go into `folder`.
+
+    The page needs no network where the extra `site` is installed.
 
     Args:
         name: of the notebook. log: as for `COURSE_LOG`, which counts if none is given; a
@@ -37,18 +53,46 @@ def run(name: str, log: str | None, folder: Path) -> tuple[Path, Path]:
     except PublishError as failed:
         error = failed
     copy, page = folder / f"{stem}.ipynb", folder / f"{stem}.html"
-    publish.write_whole({copy: publish.as_text(notebook), page: as_page(notebook).encode()})
+    files = {copy: publish.as_text(notebook)}
+    if mathematics := mathjax():
+        files[folder / "mathjax.js"] = mathematics
+    html = as_page(notebook, "mathjax.js" if mathematics else "")
+    publish.write_whole({**files, page: html.encode()})
     if error:
         raise PublishError(f"{error}\n\nThe notebook as far as it came: {copy}")
     return copy, page
 
 
-def as_page(notebook: NotebookNode) -> str:
-    """A notebook as HTML."""
+def as_page(notebook: NotebookNode, mathematics: str = "") -> str:
+    """A notebook as HTML, its pictures inside.
+
+    Args:
+        notebook: executed. mathematics: address of MathJax 3 as the page shall name it; if it is
+            empty, the page loads nbconvert's own from the network.
+    """
     from nbconvert import HTMLExporter
 
-    html, _ = HTMLExporter().from_notebook_node(notebook)
+    place = {"metadata": {"path": str(NOTEBOOKS)}}  # of the pictures that texts link
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, place)
+    told = (
+        escape(cell.metadata.get("alt", ""))
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if publish.PICTURES & set(output.get("data", {}))
+    )
+    html = UNTOLD.sub(lambda _: f'alt="{next(told, "")}"', html)
+    if mathematics:
+        ours = MATHJAX.format(address=mathematics)
+        html = THEIRS.sub(lambda _: ours, LOADER.sub("", html))
     return html
+
+
+def mathjax() -> bytes | None:
+    """MathJax as an installed package brings it; None, if none is installed."""
+    try:
+        return resources.files(PACKAGE).joinpath(FILE).read_bytes()
+    except ModuleNotFoundError:
+        return None
 
 
 def tune(name: str, log: str | None, models: list[str]) -> None:

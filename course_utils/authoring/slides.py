@@ -20,7 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from course_utils.authoring import publish, source
+from course_utils.authoring import publish, run, source
 from course_utils.authoring.site import STATIC
 from course_utils.settings import NOTEBOOKS, written_whole
 
@@ -32,7 +32,7 @@ LIBRARIES = {
         "_static/revealjs/plugin/notes/notes.js",
         "_static/revealjs/LICENSE",
     ],
-    "sphinx-mathjax-offline": ["static/mathjax/tex-svg-full.js"],
+    run.PACKAGE: [run.FILE],
 }
 """Files that a deck takes from packages."""
 OURS = ["slides.css", "slides.js"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from course_utils.authoring import readme, site
+from course_utils.authoring import publish, readme, run, site
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API")  # myst-parser's
 
@@ -71,4 +71,21 @@ def test_the_search_finds_a_word(browser, folder):
     page = browser.new_page()
     page.goto((folder / "search.html").as_uri() + "?q=satiation")
     page.wait_for_selector("ul.search li a")
+    page.close()
+
+
+def test_the_page_of_a_run_needs_no_network(browser, tmp_path):
+    asked: list[str] = []
+    (tmp_path / "mathjax.js").write_bytes(run.mathjax() or b"")
+    html = run.as_page(publish.read_built("07_dcn_v2"), "mathjax.js")
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator("mjx-container").nth(20).wait_for()
+    assert page.locator("mjx-merror").count() == 0
+    whole = "() => [...document.images].every(image => image.complete && image.naturalWidth > 0)"
+    assert page.locator("img").count() > 5 and page.evaluate(whole)
+    assert all(address.startswith(("file:", "data:")) for address in asked), asked
+    assert page.evaluate("() => [...document.images].every(image => image.alt.length > 60)")
     page.close()

@@ -135,6 +135,16 @@ def test_a_figure_says_in_words_what_it_shows(course, pretend):
     assert '"alt"' not in text and text.count("image/png") == 1
 
 
+def test_a_page_tells_its_figures_and_can_do_without_a_network(pretend):
+    cell = next(c for c in pretend.cells if "inline" in c.metadata.get("tags", []))
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "QQ=="})] * 2
+    cell.metadata["alt"] = 'A "line" that rises'
+    page = run.as_page(pretend, "mathjax.js")
+    assert page.count('alt="A &quot;line&quot; that rises"') == 2
+    assert "//cdnjs" not in page and '<script src="mathjax.js" defer></script>' in page
+    assert "//cdnjs" in run.as_page(pretend)
+
+
 def test_readers_are_spared_comments_to_tools(pretend, course):
     line = 'claim("Two is more than one", 2 > 1, "2 against 1")'
     marked = text_of(course).replace(line, f"x = (1,\n     2)  # fmt: skip\n{line}")
