@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from functools import partial
+from queue import Empty
 
 import polars as pl
 import pytest
@@ -39,15 +41,35 @@ def has_widget(code: str) -> bool:
     return re.search(r"^ *interactive\(", code, re.MULTILINE) is not None
 
 
-OUTPUT_SECONDS = 120
-"""How long a test of a notebook waits for the last output of a cell that has ended."""
+OUTPUT_SECONDS, POKES = 60, 4
+"""How long a test of a notebook waits for the next output of a cell that has ended, and how often
+in a notebook the kernel is asked for a sign of life then."""
 
 
 def pytest_collection_modifyitems(items):
-    """Give nbval's cells more than its five seconds, for which it has no option: machines stall."""
+    """Make nbval patient, for which it has no options.
+
+    It waits five seconds for an output, and machines stall. And the message that a cell has ended
+    was seen to stay away for two minutes on a busy machine: another question brings it.
+    """
     for item in items:
         if hasattr(item, "output_timeout"):
             item.output_timeout = OUTPUT_SECONDS
+            if not hasattr(item.parent, "pokes"):
+                item.parent.pokes = 0
+                item.parent.get_kernel_message = partial(patiently, item.parent)
+
+
+def patiently(notebook, timeout=None, stream="iopub"):
+    """The next message of a notebook's kernel; where none comes, the kernel is asked for one."""
+    while True:
+        try:
+            return notebook.kernel.get_message(stream, timeout=timeout)
+        except Empty:
+            if stream != "iopub" or notebook.pokes == POKES:
+                raise
+            notebook.pokes += 1
+            notebook.kernel.kc.kernel_info()
 
 
 def legal(name: str) -> bool:
