@@ -1,4 +1,4 @@
-"""Tests of notebooks wait for a kernel's message, and ask for a sign of life before they give up."""
+"""Tests of notebooks wait for a kernel, and ask for a sign of life before they give up."""
 
 from __future__ import annotations
 
