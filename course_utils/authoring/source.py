@@ -163,7 +163,8 @@ def exercises(notebook: NotebookNode) -> NotebookNode:
     """The notebook for students: exercises are blank, and their solutions folded.
 
     "Run all cells" goes past an exercise that is not solved yet. The solution stands behind a fold
-    at the end of the text before the exercise.
+    at the end of the text before the exercise. What is said to a speaker, answers included, is not
+    there.
     """
     blank, text = without_solutions(notebook), None
     for cell, solved in zip(blank.cells, notebook.cells, strict=True):
@@ -175,6 +176,7 @@ def exercises(notebook: NotebookNode) -> NotebookNode:
             text.source += FOLD.format(code=solution(solved.source))
         if is_graded(cell):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
+    blank.cells = [cell for cell in blank.cells if slide_type(cell) != "notes"]
     return blank
 
 

@@ -314,8 +314,10 @@ tiny(torch.tensor([[5.0], [0.5], [100.0]]))
 #
 
 # %% slideshow={"slide_type": "fragment"} alt="Eight curves, one above the other: the components of the code against earlier plays by the same listener, 0 to 13. Each is 0 before its bin, rises in a straight line inside it and then stays at 1: the first from 0 to 1 play, the fifth from 4 to 6, the sixth from 6 to 10. The seventh has only begun to rise, the eighth is still 0."
-column = parts["train"]["user_item_hist_plays_before"].to_torch().float()[:, None]
-edges = quantile_bins(column, 16)
+name, label = "user_item_hist_plays_before", "earlier plays by the same listener"
+if parts["train"][name].max() == 0:  # ratings: nobody rates a film twice
+    name, label = "item_hist_track_finished_before", "earlier full plays by anyone"
+edges = quantile_bins(parts["train"][name].to_torch().float()[:, None], 16)
 x = torch.linspace(0, 1.3 * float(edges[0][-3]), 400)[:, None]
 codes = PiecewiseLinearEncoding(edges, bounded=True)(x)
 figure, ax = plt.subplots(figsize=(9, 0.6 * codes.shape[1] + 1.2))
@@ -324,7 +326,7 @@ for t, color in enumerate(palette):
     ax.fill_between(x[:, 0], 1.5 * t, codes[:, t] + 1.5 * t, color=color, alpha=0.35)
     ax.plot(x, codes[:, t] + 1.5 * t, color=color, linewidth=2.5)
 ax.set_yticks([1.5 * t for t in range(codes.shape[1])], range(1, codes.shape[1] + 1))
-ax.set(xlabel="earlier plays by the same listener", ylabel="component, each 0 to 1")
+ax.set(xlabel=label, ylabel="component, each 0 to 1")
 ax.set(xlim=(0, float(x[-1])), title="each component rises in its own bin")
 plt.show()
 

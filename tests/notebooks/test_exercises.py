@@ -37,7 +37,8 @@ class Exercise:
     """An exercise of a notebook: the solved cell, the blank one, and the cell that checks them."""
 
     def __init__(self, name: str, number: int) -> None:
-        self.notebook, self.number = name, number
+        ids = [cell.id for cell in blank(name).cells]
+        self.notebook, self.number = name, ids.index(solved(name).cells[number].id)
         self.solved = solved(name).cells[number].source
         self.check = solved(name).cells[number + 1].source
         self.function = functions(self.solved)[-1]

@@ -159,6 +159,16 @@ def test_readers_are_spared_comments_to_tools(pretend, course):
     assert text_of(course) == marked.replace("Some text.", "Some text. more")
 
 
+def test_exercises_hold_nothing_that_is_said_to_the_speaker(pretend, course):
+    note = '# %% [markdown] slideshow={"slide_type": "notes"}\n# The answer is 42.\n\n'
+    line = '# %% slideshow={"slide_type": "skip"}\nfrom torch'
+    rewrite(course, line, note + line)
+    assert publish.publish("90_tiny") == "text"
+    blank = nbformat.read(course / "exercises" / "90_tiny.ipynb", as_version=4)
+    assert len(blank.cells) == len(source.read_source("90_tiny").cells) - 1
+    assert not any("42" in cell.source for cell in blank.cells)
+
+
 def test_exercises_find_the_pictures_of_the_text(course, pretend):
     rewrite(course, "# Some text.", "# ![a drawing](assets/drawings/two.svg)")
     assert publish.publish("90_tiny") == "text"
