@@ -986,16 +986,17 @@ def answers(typed: str) -> None:
     """Show what each model answers to tracks, named by ids or words and parted by semicolons."""
     named = [name.strip() for name in typed.split(";") if name.strip()]
     found = {name: track_of(name) for name in named}
-    if lost := [name for name, number in found.items() if number is None]:
-        print(f"No track of training is called: {'; '.join(lost)}")
-    if not (played := list(dict.fromkeys(number for number in found.values() if number))):
-        print(f"Name tracks by their ids, such as {public[1]}, or by words of their text.")
-        return
-    display(Markdown("You like " + " · ".join(map(called, played)).replace("<br>", " ")))
-    table = lists(played, 5)
-    rows = [" | ".join(map(called, row)) for row in zip(*table.values(), strict=True)]
-    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}\n"
-    display(Markdown(head + "\n".join(f"| {row} |" for row in rows)))
+    lost = [name for name, number in found.items() if number is None]
+    said = f"No track of training is called: {'; '.join(lost)}\n\n" if lost else ""
+    if played := list(dict.fromkeys(number for number in found.values() if number)):
+        table = lists(played, 5)
+        rows = [" | ".join(map(called, row)) for row in zip(*table.values(), strict=True)]
+        said += "You like " + " · ".join(map(called, played)).replace("<br>", " ")
+        said += f"\n\n| {' | '.join(table)} |\n|{'---|' * len(table)}\n"
+        said += "\n".join(f"| {row} |" for row in rows)
+    else:
+        said += f"Name tracks by their ids, such as {public[1]}, or by words of their text."
+    display(Markdown(said))
 
 
 somebody = inputs["validation"]["history"][0, :3].tolist()
