@@ -72,7 +72,7 @@ def write_counters(
     if events > MOST_EVENTS:
         raise LogError(
             f"{log.name}: {events:,} events, and this Polars numbers {MOST_EVENTS:,} rows at most; "
-            "install its 64-bit runtime: pip install 'polars[rt64]', in the version that is pinned"
+            "install its 64-bit runtime: pip install 'polars[rt64]' -c constraints.txt"
         )
     if n_partitions is None:
         n_partitions = 1 + events // EVENTS_A_PARTITION
