@@ -421,7 +421,7 @@ claim(
 # And in a small catalogue more of the draws fall together.
 #
 # The two dense updates, of full softmax and of sampled, are the same work, and yet do not take the same time. At a
-# hundred thousand tracks it takes two or three times as long after sampling, again and again; why, we did not find out. At a million the difference comes and goes.
+# hundred thousand tracks it takes about twice as long after sampling, again and again; why, we did not find out. At a million the difference comes and goes.
 #
 # The full softmax also holds the logits: 32 listeners × a million tracks are 128 MB more, and their gradient as much.
 #
@@ -1024,15 +1024,14 @@ def then_int8(query: Tensor) -> Tensor:
 
 
 def measure(name: str, search: Callable[[Tensor], Tensor], bytes_: float, setting: int = 0) -> None:
-    """Recall, milliseconds a query and bytes a track go into `timed`."""
+    """Recall, milliseconds a query (the best so far) and bytes a track go into `timed`."""
     ask = queries[:, None]  # one after the other
     answers: list[Tensor] = []
-    seconds = seconds_of(
-        lambda: answers.extend(search(query) for query in ask), 5 if setting else 3
-    )
+    seconds = seconds_of(lambda: answers.extend(search(query) for query in ask), 1)
     found = torch.cat(answers[: len(ask)])
-    row = {"index": name, "setting": setting, "found": recall_of(found, right)}
-    timed[name, setting] = row | {"ms": 1e3 * seconds / len(ask), "bytes": bytes_}
+    row = {"index": name, "setting": setting, "found": recall_of(found, right), "bytes": bytes_}
+    before = timed.get((name, setting), {"ms": math.inf})
+    timed[name, setting] = row | {"ms": min(before["ms"], 1e3 * seconds / len(ask))}
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1043,19 +1042,20 @@ waited["IVF-PQ, then int8"] = waited["IVF-PQ"] + rounding
 threads = faiss.omp_get_max_threads(), torch.get_num_threads()
 faiss.omp_set_num_threads(1)
 torch.set_num_threads(1)
-measure("exact", lambda query: flat.search(query, K), sizes["exact"])
-measure("PQ", lambda query: plain.search(query, K), sizes["PQ"])
-for cells in (1, 4, 16, 64):
-    ivf.probe(cells)
-    ivf_8.index.nprobe = cells
-    ivf_pq.probe(cells)
-    measure("IVF", lambda query: ivf.search(query, K), sizes["IVF"], cells)
-    measure("IVF, 8 bits", lambda query: ivf_8.search(query, K), sizes["IVF, 8 bits"], cells)
-    measure("IVF-PQ", lambda query: ivf_pq.search(query, K), sizes["IVF-PQ"], cells)
-    measure("IVF-PQ, then int8", then_int8, sizes["IVF-PQ, then int8"], cells)
-for candidates in (100, 200, 400, 800):
-    graph.probe(candidates)
-    measure("HNSW", lambda query: graph.search(query, K), sizes["HNSW"], candidates)
+for _ in range(4):  # rounds, so that a disturbance meets none of them every time
+    measure("exact", lambda query: flat.search(query, K), sizes["exact"])
+    measure("PQ", lambda query: plain.search(query, K), sizes["PQ"])
+    for cells in (1, 4, 16, 64):
+        ivf.probe(cells)
+        ivf_8.index.nprobe = cells
+        ivf_pq.probe(cells)
+        measure("IVF", lambda query: ivf.search(query, K), sizes["IVF"], cells)
+        measure("IVF, 8 bits", lambda query: ivf_8.search(query, K), sizes["IVF, 8 bits"], cells)
+        measure("IVF-PQ", lambda query: ivf_pq.search(query, K), sizes["IVF-PQ"], cells)
+        measure("IVF-PQ, then int8", then_int8, sizes["IVF-PQ, then int8"], cells)
+    for candidates in (100, 200, 400, 800):
+        graph.probe(candidates)
+        measure("HNSW", lambda query: graph.search(query, K), sizes["HNSW"], candidates)
 faiss.omp_set_num_threads(threads[0])
 torch.set_num_threads(threads[1])
 
@@ -1067,9 +1067,9 @@ LABELS = {  # which point, and where beside it
     "exact": (0, (0, -28), "center"),
     "PQ": (0, (10, -20), "right"),
     "IVF": (2, (-14, 10), "right"),
-    "IVF, 8 bits": (1, (-10, 2), "right"),
+    "IVF, 8 bits": (2, (-80, -34), "right"),
     "IVF-PQ": (3, (10, -4), "left"),
-    "HNSW": (3, (0, 16), "center"),
+    "HNSW": (3, (-10, 16), "left"),
     "IVF-PQ, then int8": (0, (12, -4), "left"),
 }
 figure, ax = plt.subplots(figsize=(10, 5.4))
@@ -1079,7 +1079,8 @@ for name, (number, shift, side) in LABELS.items():
     ax.plot(x, y, "-", color=HUES[name], linewidth=1.5)
     ax.scatter(x, y, s=2.5 * rows[0]["bytes"], color=HUES[name], alpha=0.75)
     ax.annotate(f"{name}, {rows[0]['bytes']:.0f} bytes", (x[number], y[number]), xytext=shift,
-                textcoords="offset points", ha=side, color=HUES[name], fontsize=13)  # fmt: skip
+                textcoords="offset points", ha=side, color=HUES[name], fontsize=13,
+                arrowprops={"arrowstyle": "-", "color": HUES[name]} if shift[0] < -50 else None)  # fmt: skip
 ax.text(0.98, 0.15, "along a line: 1, 4, 16, 64 cells,\nor 100, 200, 400, 800 candidates",
         transform=ax.transAxes, ha="right", color=plots.COLORS["muted"])  # fmt: skip
 ax.set(xscale="log", xlabel="milliseconds a query, one thread", ylabel="found of the exact hundred",
