@@ -221,8 +221,8 @@ print(f"{len(vectors):,} tracks in {time.perf_counter() - start:.1f} s, {vectors
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 minutes.** Draw the interval from 0 to 1, cut it for the three tracks, and throw a pencil at it. Ask: *how many
-# comparisons for sixteen million tracks?* (24.) Drawing looks free. On a million `torch.multinomial` takes MULTI ms,
-# the binary search BINARY; the quickest whole step of this notebook, with row-wise state, takes some QUICKEST.
+# comparisons for sixteen million tracks?* (24.) Drawing looks free. On a million `torch.multinomial` takes 1.0 ms,
+# the binary search 0.2; the quickest whole step of this notebook, with row-wise state, takes 2.0.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -267,7 +267,7 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The comparisons alone, 20 against 14, would make it one and a half times longer. It is DRAWGROWN times: the running sum
+# The comparisons alone, 20 against 14, would make it one and a half times longer. It is 2.2 times: the running sum
 # of a million tracks is 8 MB, and the search waits for memory. At ten thousand `torch.multinomial` is the quicker of
 # the two.
 #
@@ -366,7 +366,7 @@ def one_step(way: str, n: int) -> dict[str, float]:
 
 steps = {way: [one_step(way, n) for n in SIZES] for way in WAYS}
 
-# %% slideshow={"slide_type": "subslide"} alt="Two line charts with logarithmic axes: milliseconds for the gradient (left) and the update (right) of a step, at ten thousand, a hundred thousand and a million tracks. Full softmax rises from 8 to 2,100 and from 1 to 670; sampled with a dense gradient from 2 to 610 and from 1 to 750; sampled and sparse stays at 2 to 3 and rises from 2 to 8."
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts with logarithmic axes: milliseconds for the gradient (left) and the update (right) of a step, at ten thousand, a hundred thousand and a million tracks. All begin near 1. Full softmax rises to a thousand and to four hundred, sampled with a dense gradient to four hundred and to five hundred; sampled and sparse ends at 2 in both."
 COLORS = dict(zip(WAYS, (plots.PALETTE[i] for i in (7, 3, 0)), strict=True))
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 for ax, part in zip(axes, ("gradient", "update"), strict=True):
@@ -379,11 +379,10 @@ axes[1].legend(loc="upper left")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# FULLX, DENSEX and SPARSEX times. A thousand tracks are compared, whatever the catalogue, so "sampled" should be flat.
-# Only the third line nearly is: a dense gradient has a million rows of zeros to fill, and Adam then reads and writes
-# all of them. (The full softmax costs most at any size. It grows less than sampled only because it is dear at ten
-# thousand already.) And look at the left end: at ten thousand the sparse step is no quicker than the dense one.
-# Sparse gradients pay for large tables only.
+# 679, 430 and 2.0 times. A thousand tracks are compared, whatever the catalogue, so "sampled" should be flat. Only the
+# third line nearly is: a dense gradient has a million rows of zeros to fill, and Adam then reads and writes all of
+# them. And look at the left end: at ten thousand the sparse step is hardly quicker than the dense one. Sparse gradients
+# pay for large tables only.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["With sampling, sparse gradients and SparseAdam a hundred times the tracks make the step a few times longer at most"]
@@ -416,12 +415,13 @@ claim(
 # Sampling makes the *comparison* cheap. But a dense gradient is a table of $N$ rows that must be filled with zeros.
 # (Three, in fact: one for each look-up, and they are added. And each is new memory, which the system hands out slowly;
 # the small table fits into the cache. That is why a hundred times the tracks cost more than a hundred times the time.)
-# A dense optimiser then reads and writes all rows of three tables. Only when both are gone does the step forget how
-# large the catalogue is. Not quite: rows of a large table lie far apart in memory, and the processor waits for them.
+# A dense optimiser then reads and writes all rows of three tables. Only when both are gone does the step nearly forget
+# how large the catalogue is. Nearly: rows of a large table lie far apart in memory, and the processor waits for them.
 # And in a small catalogue more of the draws fall together.
 #
 # The two dense updates, of full softmax and of sampled, are the same work, and yet do not take the same time. At a
-# hundred thousand tracks it takes about twice as long after sampling, again and again; why, we did not find out. At a million the difference comes and goes.
+# hundred thousand tracks it takes about twice as long after sampling, again and again; why, we did not find out. At a
+# million the difference comes and goes.
 #
 # The full softmax also holds the logits: 32 listeners × a million tracks are 128 MB more, and their gradient as much.
 #
@@ -806,7 +806,7 @@ claim(
 )
 
 
-# %% slideshow={"slide_type": "subslide"} alt="ALTBITS"
+# %% slideshow={"slide_type": "subslide"} alt="Four scatter plots of the error of products of queries and tracks after rounding, log axis from 0.00001 to 1, against the exact product. The clouds lie higher from panel to panel: half of the errors are below 0.0009 with 8 bits a number, 0.004 with 6, 0.02 with 4 and 0.1 with 2. Of the hundred largest products 98 %, 95 %, 77 % and 15 % are found."
 def show_bits(bits: int, ax: plt.Axes | None = None) -> None:
     """Errors of ten queries' products after rounding to some bits a number."""
     table, ax = rebuilt(part, bits), ax or plt.subplots(figsize=(5.4, 4.4))[1]
@@ -915,8 +915,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **10 minutes.** Read the figure with the room, one colour at a time: time to the right, found upwards, memory as the
-# size. Ask: *sixteen lookups or thirty-two multiplications: which is quicker?* Here the multiplications: EXACTMS ms
-# against PQMS. Asked for the best index, answer with three questions: how many requests a second, how many bytes,
+# size. Ask: *sixteen lookups or thirty-two multiplications: which is quicker?* Here the multiplications: 11.6 ms
+# against 15.7. Asked for the best index, answer with three questions: how many requests a second, how many bytes,
 # and which tenth of the answer may be missing?
 #
 
@@ -1059,7 +1059,7 @@ for _ in range(4):  # rounds, so that a disturbance meets none of them every tim
 faiss.omp_set_num_threads(threads[0])
 torch.set_num_threads(threads[1])
 
-# %% slideshow={"slide_type": "subslide"} alt="ALTSEARCH"
+# %% slideshow={"slide_type": "subslide"} alt="Points and lines: share found of the exact hundred against milliseconds a query, log axis; a larger mark needs more memory. IVF rises from 0.44 below 0.1 ms to 0.999 at 1.2 ms, IVF with 8 bits beside it to 0.98 at 0.8 ms with a small mark, HNSW from 0.84 to 0.98 at 2.3 ms with the largest marks, IVF-PQ ends at 0.83, ordered anew by int8 at 0.98. Exact search takes 12 ms; PQ alone finds 0.60 in 16 ms."
 HUES = dict(zip(("exact", "IVF", "IVF-PQ", "HNSW", "IVF-PQ, then int8"),
                 (plots.PALETTE[i] for i in (7, 2, 4, 0, 3)), strict=True))  # fmt: skip
 HUES |= {"PQ": plots.COLORS["separate"], "IVF, 8 bits": plots.COLORS["knn"]}
@@ -1089,9 +1089,9 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # To the left is quick, a large mark is much memory; along a line more cells are looked at, or more candidates kept.
-# IVF finds .999 in 1.5 ms; with eight bits in its cells SQFOUND in SQMS ms, with 40 bytes a track. HNSW finds .981 in
-# 3.0 and needs the most memory. Small codes alone stop at .825. Ordered anew by the int8 table they find .980 in
-# 2.7 ms, with 60 bytes.
+# IVF finds .999 in 1.2 ms; with eight bits in its cells .976 in 0.8 ms, with 40 bytes a track. HNSW finds .981 in 2.3
+# and needs the most memory. Small codes alone stop at .825. Ordered anew by the int8 table they find .980 in 2.4 ms,
+# with 60 bytes.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1249,7 +1249,7 @@ for kind, table in kinds.items():
             hit = (answer[:, :, None] == walk.search(queries, K)[:, None]).any(dim=2)
             lost[kind] = (~hit, ~ways_in[kind, way, links][answer])
 
-# %% slideshow={"slide_type": "subslide"} alt="ALTLONG"
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts: found of the exact hundred against the share of tracks looked at, by inner product and with one more number, with 16 links and with 32. Lengths as they come: 16 links by inner product rise from 0.86 to 0.93 and stay there, the three others from 0.94 or more to 1. Longer if more popular: 16 links reach 0.86 by inner product and 0.93 with one more number; both graphs of 32 links rise from 0.94 or more to 1."
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True, sharex=True)
 for ax, kind in zip(axes, (come, skewed), strict=True):
     for way, color in ((RAW, "knn"), (MORE, "neural")):
@@ -1280,7 +1280,7 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# UNREACH1 and UNREACH2 of the tracks cannot be reached in the raw graph of 16 links, however long the walk.
+# 17 % and 54 % of the tracks cannot be reached in the raw graph of 16 links, however long the walk.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -1323,8 +1323,8 @@ claim(
 # With 32 links a track has 64 places in the lowest layer. 40 candidates fit in, so hardly any is dropped, and nearly
 # all tracks can be reached. It is the room that matters: with 200 candidates, as our `HNSW` keeps by default, 32 links
 # are too few again, and the raw graph finds .990 and .969, with one more number 1.000 and .978 (tried once, outside this
-# notebook). Room costs: 32 links take 128 bytes a track more than 16, and the longest walk looks at SHARE32 of the
-# tracks in place of SHARE16 (left).
+# notebook). Room costs: 32 links take 128 bytes a track more than 16, and the longest walk looks at 22 % of the tracks
+# in place of 13 % (left).
 #
 # So it is a matter of light graphs. Morozov and Babenko (2018) find that graphs by the product need no such change of
 # the vectors, and do better without. And ask first whether the lengths are needed: a cosine with a temperature
@@ -1425,10 +1425,9 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Three are ended; only the two that count streaming get through, with COUNT2 and COUNT4 MB. (Of each some 50 MB are
-# Python and Polars. What the ended ones would have taken is not seen.) Two columns out of six seem
-# small enough, and a scan reads nothing in advance, so both guesses were fair. It is the counting at once that needs
-# the room.
+# Three are ended; only the two that count streaming get through, with 330 and 192 MB. (Of each some 50 MB are
+# Python and Polars. What the ended ones would have taken is not seen.) Two columns out of six seem small enough, and a
+# scan reads nothing in advance, so both guesses were fair. It is the counting at once that needs the room.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -1476,8 +1475,8 @@ claim(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 minutes.** One idea: the mean of equal shares' gradients is the batch's gradient. Ask: *16 examples here and 48
 # there; what goes wrong with the mean of the two?* (Each of the sixteen counts three times as much as each of the
-# others.) `all_reduce` does not notice. It adds up what it is given. End with what is *not* shown:
-# tables that are cut by rows.
+# others.) `all_reduce` does not notice. It adds up what it is given. End with what is *not* shown: tables that are cut
+# by rows.
 #
 
 # %% slideshow={"slide_type": "fragment"}
