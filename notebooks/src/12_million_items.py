@@ -123,8 +123,8 @@ LIMIT = 400  # MB of memory that a process may use
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **5 minutes.** Everybody computes with a pencil. Ask: *ten million rows of 64, dense gradient, Adam: how many GiB?*
-# (9.54, four tables.) The usual answer is the table alone, without what training adds. And the arithmetic is a lower bound:
-# during a step two more tables are held, and 9.5 become some 14. Spend one minute on GB and GiB.
+# (9.54, four tables.) The usual answer is the table alone, without what training adds. And the arithmetic is a lower
+# bound: during a step two more tables are held, and 9.5 become some 14. Spend one minute on GB and GiB.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -169,8 +169,8 @@ pl.DataFrame(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 minutes.** Say openly that this million is made, and how. Ask: *which results below may depend on that?* (The
 # search: the tracks lie around those of a catalogue, so cells fit them well.) It is tempting to take the order of the
-# indexes home as a law. The times of a step depend on it hardly at all: they ask how many rows there are, not what stands in
-# them.
+# indexes home as a law. The times of a step depend on it hardly at all: they ask how many rows there are, not what
+# stands in them.
 #
 
 
@@ -212,8 +212,8 @@ print(f"{len(vectors):,} tracks in {time.perf_counter() - start:.1f} s, {vectors
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Drawing negatives
 #
-# Sampled softmax (Bengio & Senécal 2008) needs a thousand negatives a step, drawn by popularity. `torch.multinomial` reads all $N$
-# probabilities in each call, and refuses more than $2^{24}$ of them (17 million).
+# Sampled softmax (Bengio & Senécal 2008) needs a thousand negatives a step, drawn by popularity. `torch.multinomial`
+# reads all $N$ probabilities in each call, and refuses more than $2^{24}$ of them (17 million).
 #
 # Better: add the probabilities up once. The running sum cuts the interval from 0 to 1 into a piece for each track.
 # Draw a uniform number, and find its piece by binary search: 20 comparisons for a million tracks.
@@ -909,8 +909,8 @@ claim(
 # - **IVF**: the products inside the cells nearest to the query; **IVF, 8 bits**: inside them, with eight bits a number
 #   in the cells; **IVF-PQ**: inside them, by lookups;
 # - **IVF-PQ, then int8**: the best 500 of IVF-PQ are ordered anew by their products with the int8 table;
-# - **HNSW** (Malkov & Yashunin 2020): a walk in a graph of neighbours. The better the graph, the longer it takes to build. Ours is a light one:
-#   8 links a track, 12 candidates while it is built.
+# - **HNSW** (Malkov & Yashunin 2020): a walk in a graph of neighbours. The better the graph, the longer it takes to
+#   build. Ours is a light one: 8 links a track, 12 candidates while it is built.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1157,11 +1157,13 @@ claim(
 #   that would be harder.
 # - **IVF-PQ** codes what is left after the cell's centre is taken away, so its 16 bytes say more than those of PQ.
 # - **IVF, 8 bits**: at 32 numbers one stage of eight bits is smaller and quicker than two stages.
-# - **HNSW** pays for its light graph: 8 links a track, 16 in the lowest layer, are 64 bytes, and 17 more go to the upper
-#   layers and the bookkeeping. With 128 numbers a track the same graph would add a sixth. Built with 32 candidates, which takes about twice as long (tried once, outside this notebook), it finds
-#   .93 with the shortest walk in place of .84.
+# - **HNSW** pays for its light graph: 8 links a track, 16 in the lowest layer, are 64 bytes, and 17 more go to the
+#   upper layers and the bookkeeping. With 128 numbers a track the same graph would add a sixth. Built with 32
+#   candidates, which takes about twice as long (tried once, outside this notebook), it finds .93 with the shortest
+#   walk in place of .84.
 # - **IVF-PQ, then int8**: a coarse answer from small codes, and a second look at few. Two stages pay where the int8
-#   table is large beside the codes, or lies on a disk; here 36 bytes stand beside 24. With few cells the second look is what takes the time: 500 products in Python.
+#   table is large beside the codes, or lies on a disk; here 36 bytes stand beside 24. With few cells the second look
+#   is what takes the time: 500 products in Python.
 #
 # Another catalogue, another winner: of the order of IVF and HNSW we claim nothing.
 #
@@ -1180,7 +1182,7 @@ claim(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 minutes.** Do the two vectors of lengths 5 and 3 by hand: the larger product gets the smaller distance. Ask:
 # *whom does every link lead to, if long vectors are near to all?* (The popular tracks.) The first remedy that comes to
-# mind is a longer walk. It cannot help: no link leads to what is missing. More links do. The first question is whether
+# mind is a longer walk. It cannot help: no path leads to what is missing. More links do. The first question is whether
 # the lengths are needed.
 #
 
@@ -1274,7 +1276,7 @@ pl.DataFrame(
     {
         "vectors": [kind for kind, _, _ in shown],
         "graph": [f"{way}, {links} links" for _, way, links in shown],
-        "no link leads to": [f"{1 - ways_in[key].float().mean().item():.1%}" for key in shown],
+        "out of reach": [f"{1 - ways_in[key].float().mean().item():.1%}" for key in shown],
         "found by the longest walk": [round(ends[key], 3) for key in shown],
     }
 )
@@ -1285,14 +1287,14 @@ pl.DataFrame(
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
-    "A graph of 16 links by the inner product finds less when the vectors differ in length",
+    "A graph of 16 links, built with 40 candidates, finds less by the inner product when lengths differ",
     max(ends[come, RAW, 16], ends[skewed, RAW, 16]) < ends[one, RAW, 16] - MARGIN,
     ", ".join(f"{kind} {ends[kind, RAW, 16]:.3f}" for kind in kinds),
 )
 missed = {kind: missing.sum().item() for kind, (missing, _) in lost.items()}
 away = {kind: (missing & cut_off).sum().item() for kind, (missing, cut_off) in lost.items()}
 claim(
-    "With all tracks as candidates, nearly all that it still misses are tracks that no link leads to",
+    "With all tracks as candidates, nearly all that it still misses are tracks that no path of links leads to",
     all(away[kind] > KEPT * missed[kind] > 0 for kind in (come, skewed)),
     ", ".join(f"{kind} {away[kind]:,} of {missed[kind]:,}" for kind in (come, skewed)),
 )
@@ -1308,7 +1310,7 @@ claim(
     expected=None,
 )
 claim(
-    "With 32 links the raw graph needs no such help: it finds as much as with one more number",
+    "With 32 links, built alike, the raw graph needs no such help: it finds as much as with one more number",
     all(ends[kind, RAW, 32] > ends[kind, MORE, 32] - MARGIN for kind in (come, skewed)),
     ", ".join(f"{ends[k, RAW, 32]:.3f} against {ends[k, MORE, 32]:.3f}" for k in (come, skewed)),
 )
@@ -1585,8 +1587,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **1 minute.** 1 takes two minutes and belongs right after the arithmetic, if you like. 2 and 3 are for pairs; both
-# were done by hand on the slides. Ask before 3: *which number does the code of piece 2 pick?* A common slip is to index all
-# tables with one code. 4 is open, and a good project for two.
+# were done by hand on the slides. Ask before 3: *which number does the code of piece 2 pick?* A common slip is to
+# index all tables with one code. 4 is open, and a good project for two.
 #
 
 
@@ -1674,9 +1676,9 @@ check_lookup_products(lookup_products)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 minutes.** Go back to the four on the board. Ask: *which of them breaks first in your own system, and which line
-# here would tell you?* The times are what is remembered; say which lines do not depend on the machine: the bytes, the shares
-# looked at, what is found. Of the references read Mudigere et al. (2022) on training at full size, and Jégou et al.
-# (2011) on the search.
+# here would tell you?* The times are what is remembered; say which lines do not depend on the machine: the bytes, the
+# shares looked at, what is found. Of the references read Mudigere et al. (2022) on training at full size, and Jégou et
+# al. (2011) on the search.
 #
 
 # %% slideshow={"slide_type": "fragment"}
