@@ -222,7 +222,7 @@ print(f"{len(vectors):,} tracks in {time.perf_counter() - start:.1f} s, {vectors
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 minutes.** Draw the interval from 0 to 1, cut it for the three tracks, and throw a pencil at it. Ask: *how many
 # comparisons for sixteen million tracks?* (24.) Drawing looks free. On a million `torch.multinomial` takes 1.0 ms,
-# the binary search 0.2; the quickest whole step of this notebook, with row-wise state, takes 2.0.
+# the binary search 0.2; the quickest whole step of this notebook, with row-wise state, takes 2.1.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -267,7 +267,7 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The comparisons alone, 20 against 14, would make it one and a half times longer. It is 2.2 times: the running sum
+# The comparisons alone, 20 against 14, would make it one and a half times longer. It is 2.4 times: the running sum
 # of a million tracks is 8 MB, and the search waits for memory. At ten thousand `torch.multinomial` is the quicker of
 # the two.
 #
@@ -366,7 +366,7 @@ def one_step(way: str, n: int) -> dict[str, float]:
 
 steps = {way: [one_step(way, n) for n in SIZES] for way in WAYS}
 
-# %% slideshow={"slide_type": "subslide"} alt="Two line charts with logarithmic axes: milliseconds for the gradient (left) and the update (right) of a step, at ten thousand, a hundred thousand and a million tracks. All begin near 1. Full softmax rises to a thousand and to four hundred, sampled with a dense gradient to four hundred and to five hundred; sampled and sparse ends at 2 in both."
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts with logarithmic axes: milliseconds for the gradient (left) and the update (right) of a step, at ten thousand, a hundred thousand and a million tracks. All begin near 1. Full softmax rises to 1,600 and 440, sampled with a dense gradient to 430 and 480; sampled and sparse ends below 2 in both."
 COLORS = dict(zip(WAYS, (plots.PALETTE[i] for i in (7, 3, 0)), strict=True))
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), sharey=True)
 for ax, part in zip(axes, ("gradient", "update"), strict=True):
@@ -379,7 +379,7 @@ axes[1].legend(loc="upper left")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# 679, 430 and 2.0 times. A thousand tracks are compared, whatever the catalogue, so "sampled" should be flat. Only the
+# 829, 438 and 1.7 times. A thousand tracks are compared, whatever the catalogue, so "sampled" should be flat. Only the
 # third line nearly is: a dense gradient has a million rows of zeros to fill, and Adam then reads and writes all of
 # them. And look at the left end: at ten thousand the sparse step is hardly quicker than the dense one. Sparse gradients
 # pay for large tables only.
@@ -420,7 +420,7 @@ claim(
 # And in a small catalogue more of the draws fall together.
 #
 # The two dense updates, of full softmax and of sampled, are the same work, and yet do not take the same time. At a
-# hundred thousand tracks it takes about twice as long after sampling, again and again; why, we did not find out. At a
+# hundred thousand tracks it takes two to four times as long after sampling, again and again; why, we did not find out. At a
 # million the difference comes and goes.
 #
 # The full softmax also holds the logits: 32 listeners × a million tracks are 128 MB more, and their gradient as much.
@@ -915,8 +915,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **10 minutes.** Read the figure with the room, one colour at a time: time to the right, found upwards, memory as the
-# size. Ask: *sixteen lookups or thirty-two multiplications: which is quicker?* Here the multiplications: 11.6 ms
-# against 15.7. Asked for the best index, answer with three questions: how many requests a second, how many bytes,
+# size. Ask: *sixteen lookups or thirty-two multiplications: which is quicker?* Here the multiplications: 12.5 ms
+# against 15.6. Asked for the best index, answer with three questions: how many requests a second, how many bytes,
 # and which tenth of the answer may be missing?
 #
 
@@ -1059,7 +1059,7 @@ for _ in range(4):  # rounds, so that a disturbance meets none of them every tim
 faiss.omp_set_num_threads(threads[0])
 torch.set_num_threads(threads[1])
 
-# %% slideshow={"slide_type": "subslide"} alt="Points and lines: share found of the exact hundred against milliseconds a query, log axis; a larger mark needs more memory. IVF rises from 0.44 below 0.1 ms to 0.999 at 1.2 ms, IVF with 8 bits beside it to 0.98 at 0.8 ms with a small mark, HNSW from 0.84 to 0.98 at 2.3 ms with the largest marks, IVF-PQ ends at 0.83, ordered anew by int8 at 0.98. Exact search takes 12 ms; PQ alone finds 0.60 in 16 ms."
+# %% slideshow={"slide_type": "subslide"} alt="Points and lines: share found of the exact hundred against milliseconds a query, log axis; a larger mark needs more memory. IVF rises from 0.44 below 0.1 ms to 0.999 at 1.2 ms, IVF with 8 bits beside it to 0.98 at 0.9 ms with a small mark, HNSW from 0.84 to 0.98 at 2.6 ms with the largest marks, IVF-PQ ends at 0.83, ordered anew by int8 at 0.98. Exact search takes 12 ms; PQ alone finds 0.60 in 16 ms."
 HUES = dict(zip(("exact", "IVF", "IVF-PQ", "HNSW", "IVF-PQ, then int8"),
                 (plots.PALETTE[i] for i in (7, 2, 4, 0, 3)), strict=True))  # fmt: skip
 HUES |= {"PQ": plots.COLORS["separate"], "IVF, 8 bits": plots.COLORS["knn"]}
@@ -1089,8 +1089,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # To the left is quick, a large mark is much memory; along a line more cells are looked at, or more candidates kept.
-# IVF finds .999 in 1.2 ms; with eight bits in its cells .976 in 0.8 ms, with 40 bytes a track. HNSW finds .981 in 2.3
-# and needs the most memory. Small codes alone stop at .825. Ordered anew by the int8 table they find .980 in 2.4 ms,
+# IVF finds .999 in 1.2 ms; with eight bits in its cells .976 in 0.9 ms, with 40 bytes a track. HNSW finds .981 in 2.6
+# and needs the most memory. Small codes alone stop at .825. Ordered anew by the int8 table they find .980 in 2.6 ms,
 # with 60 bytes.
 #
 
@@ -1427,7 +1427,7 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Three are ended; only the two that count streaming get through, with 330 and 192 MB. (Of each some 50 MB are
+# Three are ended; only the two that count streaming get through, with 313 and 204 MB. (Of each some 50 MB are
 # Python and Polars. What the ended ones would have taken is not seen.) Two columns out of six seem small enough, and a
 # scan reads nothing in advance, so both guesses were fair. It is the counting at once that needs the room.
 #
