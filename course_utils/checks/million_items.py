@@ -32,6 +32,8 @@ def check_training_memory(memory: Callable[[int, int], float]) -> None:
             (gib(1), f"that is the table alone: {what}"),
             (lambda n, d: 12 * n * d / 1e9, f"{unit}; and {what}"),
             (gib(8), "float32 takes 4 bytes, not 8"),
+            (gib(6), "what a step holds for a moment, two tables more, is not asked for"),
+            (gib(32), "those are bits: a byte has 8"),
             (gib(1 / 2), "bits are no bytes: float32 takes 4 bytes"),
             (lambda n, d: 16 * n * d / 2**20, "those are MiB"),
             (lambda n, d: 16 * n * d, "those are bytes"),

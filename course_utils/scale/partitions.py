@@ -27,6 +27,8 @@ from course_utils.settings import exists, polars_path, written_whole
 Engine = Literal["polars", "ray"]
 
 EVENTS_A_PARTITION = 500_000
+MOST_EVENTS = 2 ** (32 if pl.get_index_type() == pl.UInt32 else 64) - 2
+"""Rows that the installed Polars can number."""
 NEEDED = (
     "_row",
     "uid",
@@ -61,11 +63,17 @@ def write_counters(
         partition without events has no file.
 
     Raises:
-        LogError: the target is there, or a number of partitions cannot be.
+        LogError: the target is there, a number of partitions cannot be, or the log has more events
+            than the installed Polars can number: 2³² − 2, unless its 64-bit runtime is there.
     """
     if exists(target):
         raise LogError(f"{target}: this is there already; name a folder that is not")
-    events = log.events.select(pl.len()).collect().item()
+    events = n_events(log)
+    if events > MOST_EVENTS:
+        raise LogError(
+            f"{log.name}: {events:,} events, and this Polars numbers {MOST_EVENTS:,} rows at most; "
+            "install its 64-bit runtime: pip install 'polars[rt64]' -c constraints.txt"
+        )
     if n_partitions is None:
         n_partitions = 1 + events // EVENTS_A_PARTITION
     if n_partitions < 1:
@@ -81,6 +89,12 @@ def write_counters(
             _write_counters(rows, folder, n_partitions)
         written = pl.scan_parquet(polars_path(folder / "part-*.parquet"))
         return written.select(pl.len()).collect().item()
+
+
+def n_events(log: Log) -> int:
+    """Events of a log, counted in 64 bits whatever Polars numbers rows with."""
+    one = pl.col("timestamp").is_not_null().cast(pl.Int64)
+    return log.events.select(one.sum()).collect(engine="streaming").item()
 
 
 def _write_counters(rows: pl.LazyFrame, folder: Path, n_partitions: int) -> None:

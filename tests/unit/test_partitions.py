@@ -13,7 +13,7 @@ import ray
 from course_utils import __main__ as command_line
 from course_utils.data.counters import add_counters
 from course_utils.data.log import Log, open_log
-from course_utils.scale.partitions import dealt_out, write_counters
+from course_utils.scale.partitions import MOST_EVENTS, dealt_out, write_counters
 from course_utils.schema import LogError
 
 
@@ -71,6 +71,21 @@ def test_what_cannot_be_is_said(tmp_path, tiny_log):
     with pytest.raises(LogError, match="name a folder that is not"):
         write_counters(tiny_log, tmp_path / "full")
     assert list(tmp_path.iterdir()) == [tmp_path / "full"]
+
+
+def test_more_events_than_polars_numbers_are_refused(tmp_path, tiny_log, monkeypatch):
+    n = tiny_log.events.select(pl.len()).collect().item()
+    monkeypatch.setattr("course_utils.scale.partitions.MOST_EVENTS", n - 1)
+    with pytest.raises(LogError, match=rf"{n:,} events, .* {n - 1:,} rows at most.*polars\[rt64\]"):
+        write_counters(tiny_log, tmp_path / "counters")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("course_utils.scale.partitions.MOST_EVENTS", n)
+    write_counters(tiny_log, tmp_path / "counters", 3)
+
+
+def test_the_limit_is_that_of_the_installed_polars():
+    numbers = pl.DataFrame({"a": [0]}).with_row_index("_row")["_row"].dtype
+    assert {pl.UInt32: 2**32 - 2, pl.UInt64: 2**64 - 2}[numbers] == MOST_EVENTS
 
 
 def test_nothing_appears_before_all_is_written(tmp_path, tiny_log, monkeypatch):

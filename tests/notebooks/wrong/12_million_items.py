@@ -20,6 +20,16 @@ def training_memory(n, d):
     return 4 * (2 * n * d + n) / 2**30
 
 
+# %% hint="holds for a moment"
+def training_memory(n, d):
+    return 6 * 4 * n * d / 2**30
+
+
+# %% hint="a byte has 8"
+def training_memory(n, d):
+    return 4 * 32 * n * d / 2**30
+
+
 # %% hint="d numbers a row"
 def rowwise_step(weight, gradient, state, lr):
     state = state[:, None] + gradient**2
