@@ -40,32 +40,39 @@ def measure(names: list[str], workers: int | None = None) -> None:
 
 
 def table() -> str:
-    """Markdown table: every claim that looks at the log, as it comes out on each of its logs.
+    """Markdown table: the settled claims that come out otherwise on another log, and how.
 
     What comes out as published is a mark alone; of what does not, the table tells the measure.
+    Below it stands how many claims look at the log and come out alike wherever they were tried.
     """
-    head = "| notebook | claim | `sim` | without | " + " | ".join(f"`{log}`" for log in REAL)
-    return "\n".join([f"{head} |", "|---" * (4 + len(REAL)) + "|", *_rows()])
-
-
-def _rows() -> Iterator[str]:
-    for lesson in read_syllabus().lessons:
-        if not logs_of(lesson):
+    found = [claim for lesson in read_syllabus().lessons for claim in _settled(lesson)]
+    real = [log for log in REAL if any(log in by_log for *_, by_log in found)]
+    head = ["notebook", "claim", "`sim`", "without", *(f"`{log}`" for log in real)]
+    rows, alike = [head, ["---"] * len(head)], 0
+    for lesson, claim, by_log in found:
+        if all(other["holds"] == claim["holds"] for other in by_log.values()):
+            alike += 1
             continue
-        kept = KEPT.of(lesson.name, measured_by(source.read_source(lesson.name)))
-        for claim in claims_of(publish.read_built(lesson.name)):
-            found = kept.get(claim["claim"], {})
-            if any(other["measured"] != claim["measured"] for other in found.values()):
-                link = f"[{lesson.number}](../notebooks/{lesson.name}.ipynb)"
-                sign = mark(claim["holds"], claim.get("open", False))
-                told = {log: _told(claim, found.get(log)) for log in logs_of(lesson)}
-                worlds = "; ".join(
-                    f"`{log.removeprefix(WITHOUT)}` {told[log]}"
-                    for log in told
-                    if log.startswith(WITHOUT)
-                )
-                cells = [link, cell_of_table(claim["claim"]), sign, worlds]
-                yield f"| {' | '.join([*cells, *(told[log] for log in REAL)])} |"
+        worlds = {log: by_log[log] for log in logs_of(lesson) if log in by_log and log not in REAL}
+        without = (f"`{log.removeprefix(WITHOUT)}` {_told(claim, worlds[log])}" for log in worlds)
+        link = f"[{lesson.number}](../notebooks/{lesson.name}.ipynb)"
+        cells = [link, cell_of_table(claim["claim"]), mark(claim["holds"], False)]
+        cells += ["; ".join(without) or "–", *(_told(claim, by_log.get(log)) for log in real)]
+        rows.append(cells)
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", f"Alike wherever they were tried: {alike} further claims."])
+
+
+def _settled(lesson: Lesson) -> Iterator[tuple[Lesson, dict, dict[str, dict]]]:
+    """Claims of a notebook that look at the log and are not open, and what other logs said."""
+    if not logs_of(lesson):
+        return
+    kept = KEPT.of(lesson.name, measured_by(source.read_source(lesson.name)))
+    for claim in claims_of(publish.read_built(lesson.name)):
+        by_log = kept.get(claim["claim"], {})
+        looks = any(other["measured"] != claim["measured"] for other in by_log.values())
+        if looks and not claim.get("open"):
+            yield lesson, claim, by_log
 
 
 def _told(claim: dict, found: dict | None) -> str:

@@ -35,21 +35,32 @@ def found(claims, *measured):
 
 def test_the_table(course):
     kept, claims = course
+    assert twins.table().splitlines()[0] == "| notebook | claim | `sim` | without |"
     kept.keep("91_tiny", "sim:without=mood", "code", found(claims, "0.00", "1e-16", "0.01"))
     kept.keep("91_tiny", "sim:without=taste", "code", found(claims, "0.03", "1e-16", "0.00"))
-    kept.keep("91_tiny", "movielens", "code", found(claims, "0.02"))
     kept.keep("91_tiny", "grocery", "code", found(claims, "0.00 | none"))
     link = "[91](../notebooks/91_tiny.ipynb)"
-    assert twins.table().splitlines()[2:] == [
-        f"| {link} | order \\| helps | ✔ | `mood` ✘ 0.00; `taste` ✔ | ✔ | ✘ 0.00 \\| none |",
-        f"| {link} | age helps | ◦ | `mood` ✔ 0.01; `taste` ✘ | – | – |",
+    assert twins.table().splitlines() == [
+        "| notebook | claim | `sim` | without | `grocery` |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {link} | order \\| helps | ✔ | `mood` ✘ 0.00; `taste` ✔ | ✘ 0.00 \\| none |",
+        "",
+        "Alike wherever they were tried: 0 further claims.",
     ]
+
+
+def test_what_comes_out_alike_is_counted(course):
+    kept, claims = course
+    kept.keep("91_tiny", "movielens", "code", found(claims, "0.04", "2e-16", "0.03"))
+    table = twins.table().splitlines()
+    assert table[0].endswith("| without | `movielens` |") and len(table) == 4
+    assert table[-1] == "Alike wherever they were tried: 2 further claims."
 
 
 def test_what_other_code_measured_is_not_shown(course):
     kept, claims = course
     kept.keep("91_tiny", "movielens", "other code", found(claims, "0.00"))
-    assert len(twins.table().splitlines()) == 2
+    assert len(twins.table().splitlines()) == 4
 
 
 def test_the_runs(course, monkeypatch):
