@@ -79,6 +79,8 @@ def as_page(notebook: NotebookNode) -> NotebookNode:
         if told := data.get("text/markdown"):
             data["text/markdown"] = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", told)
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = without_files(cell.source)
         if alt := cell.metadata.get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
     notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "notes"]
@@ -99,5 +101,13 @@ def first_page() -> str:
 
 def results_page() -> str:
     """What was measured: every claim of every notebook."""
-    text = readme.RESULTS.read_text(encoding="utf-8")
-    return re.sub(r"\[(\w+)\]\(\.\./\S+\)", r"\1", text)  # the datasheet is no page of the site
+    return without_files(readme.RESULTS.read_text(encoding="utf-8"))
+
+
+def without_files(text: str) -> str:
+    """Words in the place of links to files of the project, which are no pages of the site.
+
+    >>> without_files("see the [datasheet](../data/README.md)")
+    'see the datasheet'
+    """
+    return re.sub(r"\[([^]]*)\]\(\.\./[^)]*\)", r"\1", text)

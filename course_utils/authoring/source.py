@@ -168,8 +168,8 @@ def exercises(notebook: NotebookNode) -> NotebookNode:
     """
     blank, text = without_solutions(notebook), None
     for cell, solved in zip(blank.cells, notebook.cells, strict=True):
-        if cell.cell_type == "markdown":  # exercises lie a folder deeper than the pictures
-            cell.source = cell.source.replace("](assets/", "](../assets/")
+        if cell.cell_type == "markdown":  # exercises lie a folder deeper
+            cell.source = re.sub(r"\]\((assets|\.\.)/", r"](../\1/", cell.source)
         if is_text(cell):
             text = cell
         elif text and BEGIN in solved.source:

@@ -1096,6 +1096,8 @@ check_best_slots(best_slots)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+#
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 minutes.** Let the room sort the lines in two heaps: shown on a toy, shown on the log. Ask: *which one toy

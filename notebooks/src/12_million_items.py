@@ -1673,6 +1673,8 @@ check_lookup_products(lookup_products)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+#
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 minutes.** Go back to the four on the board. Ask: *which of them breaks first in your own system, and which line

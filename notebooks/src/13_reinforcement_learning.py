@@ -1687,6 +1687,8 @@ check_step(step)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+#
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 2 minutes.

@@ -1381,6 +1381,8 @@ check_start_vectors(start_vectors)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+#
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 2 minutes.

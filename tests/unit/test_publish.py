@@ -170,10 +170,13 @@ def test_exercises_hold_nothing_that_is_said_to_the_speaker(pretend, course):
 
 
 def test_exercises_find_the_pictures_of_the_text(course, pretend):
-    rewrite(course, "# Some text.", "# ![a drawing](assets/drawings/two.svg)")
+    rewrite(
+        course, "# Some text.", "# ![a drawing](assets/drawings/two.svg) [data](../data/README.md)"
+    )
     assert publish.publish("90_tiny") == "text"
     blank = (course / "exercises" / "90_tiny.ipynb").read_text(encoding="utf-8")
     assert "](../assets/drawings/two.svg)" in blank and "](assets/" not in blank
+    assert "](../../data/README.md)" in blank
 
 
 def test_a_built_notebook_shows_real_code_and_is_executed(course):
