@@ -1554,7 +1554,7 @@ claim.recap()
 # [−.04, .02] of the mean wait). In one without `taste` personalised lists are no better than the chart (ΔNDCG@20 .003
 # [−.003, .009]). Both stories rest on the effect that they tell of. All else stays in both worlds, but for what compares
 # personalised lists with the chart.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1374,7 +1374,7 @@ claim.recap()
 # **Run again elsewhere.** On the real ratings of MovieLens counters, history and more data help, too. Ids do not: nine of ten test rows are of
 # people whom training never saw. The linear model on ids and bins is ahead of the network there, by .004 [.002, .006],
 # and the MLP *does* beat CatBoost on the same columns, by .005 [.000, .010].
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

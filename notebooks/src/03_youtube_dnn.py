@@ -1133,7 +1133,7 @@ claim.recap()
 # **Run again elsewhere.** In a world without the effect `mood` all lines come out alike; that is why the text on the last ten listens blames
 # something else. On the real ratings of MovieLens the last ten are not seen to find more (.011 [−.003, .026]), and to
 # weight the draws finds *less* there.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1316,7 +1316,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** On the real ratings of MovieLens nearly all lines come out alike. The pointwise loss loses less there (.133 against
 # .255), and the 300 most popular films hold more of the ranker's favourites than the towers' 300.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

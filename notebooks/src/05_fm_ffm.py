@@ -717,7 +717,7 @@ claim.recap()
 # **Run again elsewhere.** In a world without the effect `taste`, where nothing binds a listener to a kind of track, the FM loses on pairs
 # never seen: −.007 [−.009, −.004]. Without `familiarity` all lines stand. On the real ratings of MovieLens neither FM nor
 # FFM is seen to be ahead: the intervals hold zero.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1032,7 +1032,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** On the real ratings of MovieLens deep beats wide with counters, too, and the medicine against overfitting works.
 # That two decays beat one, or that DeepFM keeps up with Wide & Deep, is not to be seen there.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

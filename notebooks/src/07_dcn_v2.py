@@ -1092,7 +1092,7 @@ claim.recap()
 # **Run again elsewhere.** On the real ratings of MovieLens the cross layers bring .001 [−.001, .004], which may be nothing, and DCN-v2 is
 # *behind* DeepFM, by .013 [.004, .019]. What this notebook says of rankers on the log it says of a large log with many
 # known listeners.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1092,7 +1092,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** On the real ratings of MovieLens PLE is not ahead of standardised inputs (−.002 [−.009, .002]) and is behind
 # quantiles and the logarithm. That it bears broken numbers holds there as well.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

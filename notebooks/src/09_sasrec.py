@@ -992,7 +992,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** In a world without the effect `mood` the order is worth half. On the real ratings of MovieLens it is worth .037
 # [.024, .053], and SASRec is ahead of EASE there, by .018 [.002, .035].
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1005,7 +1005,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** In a world without the effect `individuality`, where ids say less of a listener, and on the real ratings of
 # MovieLens no settled line comes out otherwise: they are about hashing, not about people.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

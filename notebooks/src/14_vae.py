@@ -1265,7 +1265,7 @@ claim.recap()
 # **Run again elsewhere.** On the real ratings of MovieLens EASE stays ahead, but the VAE is far ahead of the DAE there (.086 [.065, .111]),
 # and annealing pays (.027 [.015, .040]). A few hundred listeners need the noise more than fifteen hundred do; or the
 # settings, chosen on the simulated log, fit the one better than the other. We do not know which.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

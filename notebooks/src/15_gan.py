@@ -1595,7 +1595,7 @@ claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** On the real ratings of MovieLens every settled line about the log comes out alike: EASE and Mult-VAE stay ahead.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

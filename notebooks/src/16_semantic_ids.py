@@ -1684,7 +1684,7 @@ claim.recap()
 # cure brings even half of the codes into use, a longer prefix tells hardly more than a short one, and to go by the vectors
 # alone finds more than the retriever does, by .065 [.050, .080]. That semantic IDs beat random codes of the same shape
 # holds there, too.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -1303,7 +1303,7 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** On the real ratings of MovieLens network and CatBoost are level (.001 [−.005, .005]) and ids bring nothing. The
 # last plays bring both of them much, there as here.
-# (`make twins`; the [datasheet](../data/README.md) has every line.)
+# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
