@@ -593,7 +593,9 @@ def on_log_axes(ax, **labels):
     """Logarithms on both axes, with plain numbers on the upright one."""
     ax.set(xscale="log", yscale="log", **labels)
     low, high = ax.get_ylim()
-    few = (0.001, 0.01, 0.02, 0.05, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.15, 0.2, 0.3)
+    few = [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3]
+    if high < 4 * low:
+        few += [0.08, 0.09, 0.11, 0.12, 0.13, 0.15]
     ticks = [x for x in few if low <= x <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
@@ -779,7 +781,8 @@ def with_floors(under, ax):
     told = f"cross at {ahead[0]:.0e}" if len(ahead) else "no crossing here"
     ax.axvspan(n[0], n[-1], color=plots.COLORS["muted"], alpha=0.12, linewidth=0)
     on_log_axes(ax, xlabel="training listens (grey: measured)")
-    ax.set_title(", ".join(f"{family} {c:.3f}" for family, c in under.items()) + f"\n{told}")
+    floors = ", ".join(f"{family} {c:.3f}" if c else f"{family} 0" for family, c in under.items())
+    ax.set_title(f"floors: {floors}\n{told}", fontsize=14)
 
 
 floor = 0.4 * float(without[0].min())
