@@ -500,8 +500,8 @@ pl.DataFrame(
 # ### The floor is known
 #
 # A log loss has a floor that no model can go below: the entropy of the true chances. A power law fitted to a loss with its
-# floor left in has an exponent that is far too small. (Over two decades its line does not even look bent.) The simulated world knows each listen's true chance $p$. A model
-# that says $q$ has an *expected* loss above the floor of
+# floor left in has an exponent that is far too small. (Over two decades its line does not even look bent.) The simulated
+# world knows each listen's true chance $p$. A model that says $q$ has an *expected* loss above the floor of
 #
 # $$\mathrm{KL}(p\,\|\,q) = p \log\frac{p}{q} + (1 - p) \log\frac{1-p}{1-q},$$
 #
@@ -724,22 +724,22 @@ if task.oracle is not None:
 # not turn that: where we measured it, it was worth about .001.
 #
 # Did a hundred times the listens take a third of the lead away? Careful: two *parallel* lines on log axes close in, too,
-# counted in nats. Had the sequence model stayed 1.27 times as far from the oracle, the lead would have fallen to .022; it fell
-# to .018. What Sutton's bet is about is the ratio. It fell from 1.27 to 1.23, by .046 [.012, .079].
+# counted in nats. Had the sequence model stayed 1.27 times as far from the oracle, the lead would have fallen to .022; it
+# fell to .018. What Sutton's bet is about is the ratio. It fell from 1.27 to 1.23, by .046 [.012, .079].
 #
 # And the crossing? If both lines are right, and the trainings are what they are, they meet at $10^{15}$ listens, or anywhere
-# between $10^{10}$ and $10^{38}$ for other listeners. The largest public log that we know (VK-LSVD) has $10^{10.6}$. It is a way
-# to say: we do not know.
+# between $10^{10}$ and $10^{38}$ for other listeners. The largest public log that we know (VK-LSVD) has $10^{10.6}$. It is a
+# way to say: we do not know.
 #
 # It is worse than that interval says, which knows other *listeners* and no other *trainings*. We have three seeds of the
 # smallest points. The exponents differ by .0093 [.0030, .0155] here, by .0115 [.0055, .0180] with another seed, and by
-# .0038 [−.0029, .0106] on the four sizes that `make scaling` measured. There the smallest sequence model loses .1320 in place of
-# .1345; with that one point the difference here goes from .0093 to .0061. There the ratio falls by .012 [−.026, .049]
-# only: nothing. And the windows pull the other way: a gain of .001 at the upper end alone would add some .002 to the exponent
-# of the sequence model. So slope, ratio and crossing are open.
+# .0038 [−.0029, .0106] on the four sizes that `make scaling` measured with a third. The smallest sequence model of that one
+# loses .1320 in place of .1345; put that single point into the curve here, and the .0093 become .0061. The ratio falls by
+# .012 [−.026, .049] there: nothing. And the windows pull the other way: a gain of .001 at the upper end alone would add some
+# .002 to the exponent of the sequence model. So slope, ratio and crossing are open.
 #
 # Claims of other notebooks name an effect of the world without which they fall. This one has none to name. The course's map
-# writes `skip_momentum` beside it (after a skip the next is likelier), which actions in a row tell, and some counters, too. No
+# writes `skip_momentum` beside it (after a skip the next is likelier): actions in a row tell it, and some counters, too. No
 # single effect was shown to carry these curves.
 #
 
@@ -748,7 +748,7 @@ if task.oracle is not None:
 #
 # The interval above knows that other listeners might have been drawn. It does not know whether a line is the right curve.
 # Suppose that a part $c$ of what the sequence model loses can never be learned from any log. Then $\text{loss} - c$ is the
-# power law, and the same five points say something else about the future. Turn $c$ and watch the crossing run away.
+# power law, and the same five points say something else about the future: in the second panel the crossing runs away.
 #
 
 
