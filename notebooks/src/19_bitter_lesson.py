@@ -868,7 +868,7 @@ for family in ROLES:
 # (Trials are not in it: both families had equally many.)
 #
 
-# %% slideshow={"slide_type": "fragment"} alt="Two line charts on log axes: nats above the oracle, five points each, labelled with their listens. Left, against listens processed: counters go from 0.106 at some 30,000 to 0.080 at nearly 10 million; the sequence model, above and to the right, from 0.1345 at 80,000 to 0.098 at 10 million. Right, against seconds of the processor: counters from 4 to about 160 seconds, the sequence model from some 40 to 530, with 25k and 79k at nearly the same seconds."
+# %% slideshow={"slide_type": "fragment"} alt="Two line charts on log axes: nats above the oracle, five points each, labelled with their listens. Left, against listens processed: counters go from 0.106 at some 30,000 to 0.080 at nearly 9 million; the sequence model, above and to the right, from 0.1345 at 80,000 to 0.098 at 10 million. Right, against seconds of the processor: counters from 4 to about 160 seconds, the sequence model from some 40 to 530, with 25k and 79k at nearly the same seconds."
 AXES: dict[str, Callable[[scaling.Point], float]] = {
     "listens processed (listens × passes)": lambda point: point.n * len(point.valid_loss),
     "seconds of the processor": lambda point: point.seconds,
@@ -895,10 +895,10 @@ axes[0].set_ylabel(ABOVE)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Computation is the less kind axis. The counters' network has processed 125,000 listens when it reaches .098 (24,970, five
-# passes), the sequence model ten million: eighty times as many for the same loss. In seconds it is six and a half against
-# nearly nine minutes; but kept points were measured in another hour, in which the counters took nearly twice as long for a
-# step, so read: some fifty to eighty times. (What it costs to count is not in it: 33 numbers for each listen, once.)
+# Computation is the less kind axis. The counters' network has processed 125,000 listens (24,970, five passes) when it loses
+# what the sequence model loses after ten million: eighty times as many. In seconds it is six and a half against nearly nine
+# minutes; but kept points were measured in another hour, in which the smallest counters' network took nearly twice as long
+# for a step. So read: some fifty to eighty times. (What it costs to count is not in it: 33 numbers for each listen, once.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
