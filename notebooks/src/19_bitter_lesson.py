@@ -688,8 +688,7 @@ if task.oracle is not None:
     claim(
         "The ratio of what the two lose shrinks, too",
         interval(ratio[:, 0] - ratio[:, -1]).positive,
-        f"by {interval(ratio[:, 0] - ratio[:, -1])}, from {interval(ratio[:, 0])} "
-        f"to {interval(ratio[:, -1])}",
+        f"by {interval(ratio[:, 0] - ratio[:, -1])}, from {interval(ratio[:, 0])} to {interval(ratio[:, -1])}",
         expected=None,
     )
     claim(
