@@ -734,8 +734,9 @@ if task.oracle is not None:
 # smallest points. The exponents differ by .0093 [.0030, .0155] here, by .0115 [.0055, .0180] with another seed, and by
 # .0038 [−.0029, .0106] on the four sizes that `make scaling` measured with a third. The smallest sequence model of that one
 # loses .1320 in place of .1345; put that single point into the curve here, and the .0093 become .0061. The ratio falls by
-# .012 [−.026, .049] there: nothing. And the windows pull the other way: a gain of .001 at the upper end alone would add some
-# .002 to the exponent of the sequence model. So slope, ratio and crossing are open.
+# .069 [.038, .103] with the second seed and by .012 [−.026, .049] with the third; the second's lines meet at $10^{13.4}$. And
+# the windows pull the other way: a gain of .001 at the upper end alone would add some .002 to the exponent of the sequence
+# model. So slope, ratio and crossing are open.
 #
 # Claims of other notebooks name an effect of the world without which they fall. This one has none to name. The course's map
 # writes `skip_momentum` beside it (after a skip the next is likelier): actions in a row tell it, and some counters, too. No
