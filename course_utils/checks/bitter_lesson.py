@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.checks._answers import drawn, judge
+from course_utils.checks._answers import ask, drawn, judge, require
 
 
 def check_seen(seen: Callable[[Tensor], Tensor]) -> None:
@@ -16,6 +16,13 @@ def check_seen(seen: Callable[[Tensor], Tensor]) -> None:
     strict = "an earlier play is one whose time is strictly smaller: both of its tokens are seen"
     own = "a token sees itself, and what came of a play sees the track of that play"
     hidden = "the track of a play must not see what came of it: that is what it predicts"
+    time = torch.tensor([3, 3, 8])
+    found, wanted = ask(seen, time=time).tensor(), _seen(time)
+    require(
+        found.dtype == torch.bool or not torch.equal(found.double(), wanted.double()),
+        "the places are right; return them as bool: of integers `~` makes −1 and −2, and an index "
+        f"picks rows. This is {found.dtype}",
+    )
     judge(
         seen,
         _seen,
@@ -198,6 +205,14 @@ def check_power_law(power_law: Callable[[Tensor, Tensor, float], tuple[float, fl
                 "with logarithms to the base 10 it is 10 to the intercept, not e to it",
             ),
             (
+                lambda n, x, f: _changed(n, x, f, lambda a, b: (b, a)),
+                "first a, then b: they are swapped",
+            ),
+            (
+                _exponential,
+                "a law of powers is a line between two logarithms: log of the sizes, too",
+            ),
+            (
                 lambda n, x, f: _changed(n, x, f, lambda a, b: (a + f, b)),
                 "a belongs to the loss above the floor: the floor is not added to it",
             ),
@@ -227,6 +242,13 @@ def _changed(
     change: Callable[[float, float], tuple[float, float]],
 ) -> tuple[float, float]:
     return change(*_power_law(sizes, losses, floor))
+
+
+def _exponential(sizes: Tensor, losses: Tensor, floor: float) -> tuple[float, float]:
+    """The line of log(loss − floor) against the sizes themselves."""
+    x, y = sizes.double(), (losses.double() - floor).log()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
+    return float((y.mean() - slope * x.mean()).exp()), -float(slope)
 
 
 def _ends(sizes: Tensor, losses: Tensor, floor: float) -> tuple[float, float]:

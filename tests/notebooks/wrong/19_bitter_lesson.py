@@ -32,6 +32,13 @@ def seen(time):
     return (each[None] < each[:, None]) | (play[None] == play[:, None])
 
 
+# %% hint="return them as bool"
+def seen(time):
+    each, token = time.repeat_interleave(2), torch.arange(2 * len(time))
+    own = (token[:, None] // 2 == token // 2) & (token <= token[:, None])
+    return ((each < each[:, None]) | own).int()
+
+
 # %% hint="a constant of the model"
 def pointwise(q, k, v, seen, n):
     return silu(q @ k.T / math.sqrt(q.shape[1])) * seen / k.shape[0] @ v
@@ -80,3 +87,17 @@ def power_law(sizes, losses, floor):
     x, y = sizes.double().log(), (losses.double() - floor).log()
     slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
     return y.mean() - slope * x.mean(), -slope
+
+
+# %% hint="first a, then b"
+def power_law(sizes, losses, floor):
+    x, y = sizes.double().log(), (losses.double() - floor).log()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    return -slope, (y.mean() - slope * x.mean()).exp()
+
+
+# %% hint="log of the sizes, too"
+def power_law(sizes, losses, floor):
+    x, y = sizes.double(), (losses.double() - floor).log()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    return (y.mean() - slope * x.mean()).exp(), -slope
