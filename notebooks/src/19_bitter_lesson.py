@@ -1139,6 +1139,8 @@ check_power_law(power_law)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+#
 
 # %% slideshow={"slide_type": "fragment"}
 claim.recap()
