@@ -1090,7 +1090,8 @@ check_broken_line(broken_line)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** On the real ratings of MovieLens PLE is not ahead of standardised inputs (−.002 [−.009, .002]) and is behind
+# **Run again elsewhere.** Without the effect `familiarity`, whose inverted U began this notebook, all lines come out
+# alike: it is not the U that PLE lives on. On the real ratings of MovieLens PLE is not ahead of standardised inputs (−.002 [−.009, .002]) and is behind
 # quantiles and the logarithm. That it bears broken numbers holds there as well.
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
