@@ -949,8 +949,9 @@ most_played = [number for number in counts.argsort(descending=True).tolist() if 
 
 def called(number: int) -> str:
     """A track in two lines: its title, and what else its text says."""
-    more = cell_of_table(words[number].rpartition(titles[number])[2].strip(" :"))
-    return f"**{titles[number] or 'track'}**<br><small>{more or public[number]}</small>"
+    title = titles[number]
+    more = cell_of_table(words[number].rpartition(title)[2].strip(" :")) if title else ""
+    return f"**{title or 'track'}**<br><small>{more or public[number]}</small>"
 
 
 def track_of(named: str) -> int | None:
