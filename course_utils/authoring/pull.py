@@ -18,8 +18,9 @@ from course_utils.authoring.source import KEPT_METADATA, PublishError
 from course_utils.settings import ASSETS
 
 HEADER = re.compile(r"\A# ---\n.*?\n# ---\n\n?", re.DOTALL)
-CELL = re.compile(r"(?m)^# %%.*$")
 """The jupytext header of a source, which stays as it is."""
+CELL = re.compile(r"(?m)^# %%.*$")
+"""The header of a cell."""
 
 
 def pull(name: str) -> list[Path]:

@@ -1,8 +1,9 @@
-"""The README's generated parts: the map, the ladder, and the table of claims."""
+"""What is generated of README, results and datasheet: the map, the ladder, tables of claims."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from course_utils.authoring import publish, seeds, source, twins
 from course_utils.authoring.repeats import claims_of, measured_by
@@ -14,7 +15,7 @@ from course_utils.settings import NOTEBOOKS, ROOT
 
 README = ROOT / "README.md"
 RESULTS = NOTEBOOKS / "RESULTS.md"
-REAL = "movielens"
+REAL = twins.REAL[0]
 """The log that stands beside the simulated one."""
 
 
@@ -23,23 +24,22 @@ def written() -> list[str]:
     return [lesson.name for lesson in read_syllabus().lessons if lesson.state == "written"]
 
 
-def results_table(folder: str, headlines: bool = False) -> str:
+def results_table(folder: str, codes: dict[str, str], headlines: bool = False) -> str:
     """Markdown table of claims: what was measured, and how it went with other seeds.
 
     Args:
-        folder: of the notebooks, as the table's links name it. headlines: only those that the
-            sources mark, and how they come out on the real log `REAL`.
+        folder: of the notebooks, as the table's links name it. codes: by notebook, the hash of what
+            it measures. headlines: only those that the notebooks mark, and how they come out on the
+            real log `REAL`.
     """
     columns = ["notebook", "claim", "", "measured", "other seeds"]
     columns += [f"`{REAL}`"] if headlines else []
     rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for name in written():
-        notebook = source.read_source(name)
-        marked = [claim for cell in notebook.cells for claim in cell.metadata.get("headlines", [])]
-        kept, twin = (
-            repeats.of(name, measured_by(notebook)) for repeats in (seeds.KEPT, twins.KEPT)
-        )
-        for c in claims_of(publish.read_built(name)):
+    for name, code in codes.items():
+        built = publish.read_built(name)
+        marked = [claim for cell in built.cells for claim in cell.metadata.get("headlines", [])]
+        kept, twin = seeds.KEPT.of(name, code), twins.KEPT.of(name, code)
+        for c in claims_of(built):
             if headlines and c["claim"] not in marked:
                 continue
             sign = mark(c["holds"], c.get("open", False))
@@ -80,31 +80,26 @@ def fill(text: str, marker: str, content: str) -> str:
     return filled
 
 
-def readme_text() -> str:
-    """The README as it should be, with its generated parts filled in."""
-    text = README.read_text(encoding="utf-8")
-    headlines = results_table("notebooks/", headlines=True)
-    parts = {"map": map_table(), "headlines": headlines, "ladder": ladder.table()}
-    for marker, content in parts.items():
-        text = fill(text, marker, content)
-    return text
-
-
-def results_text() -> str:
-    """The page of all claims as it should be."""
-    return fill(RESULTS.read_text(encoding="utf-8"), "results", results_table(""))
-
-
-def datasheet_text() -> str:
-    """The datasheet as it should be, with its table of twins."""
-    return fill(twins.README.read_text(encoding="utf-8"), "twins", twins.table())
+def texts() -> dict[Path, str]:
+    """README, results and datasheet as they should be, with their generated parts filled in."""
+    codes = {name: measured_by(source.read_source(name)) for name in written()}
+    parts = {
+        README: {
+            "map": map_table(),
+            "headlines": results_table("notebooks/", codes, headlines=True),
+            "ladder": ladder.table(),
+        },
+        RESULTS: {"results": results_table("", codes)},
+        twins.README: {"twins": twins.table(codes)},
+    }
+    found = {}
+    for path, contents in parts.items():
+        found[path] = path.read_text(encoding="utf-8")
+        for marker, content in contents.items():
+            found[path] = fill(found[path], marker, content)
+    return found
 
 
 def write_readme() -> None:
     """Bring the generated parts of README, results and datasheet up to date."""
-    texts = {
-        README: readme_text(),
-        RESULTS: results_text(),
-        twins.README: datasheet_text(),
-    }
-    publish.write_whole({path: text.encode() for path, text in texts.items()})
+    publish.write_whole({path: text.encode() for path, text in texts().items()})

@@ -105,7 +105,7 @@ def results_page() -> str:
 
 
 def without_files(text: str) -> str:
-    """Words in the place of links to files of the project, which are no pages of the site.
+    """Words in the place of links to files of the project, which lie in no site and no deck.
 
     >>> without_files("see the [datasheet](../data/README.md)")
     'see the datasheet'

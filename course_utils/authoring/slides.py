@@ -21,7 +21,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from course_utils.authoring import publish, run, source
-from course_utils.authoring.site import STATIC
+from course_utils.authoring.site import STATIC, without_files
 from course_utils.settings import NOTEBOOKS, written_whole
 
 LIBRARIES = {
@@ -35,8 +35,6 @@ LIBRARIES = {
     run.PACKAGE: [run.FILE],
 }
 """Files that a deck takes from packages."""
-FILES = re.compile(r"\[([^]]*)\]\((?:\w+\.ipynb|\.\./[^)]*)\)")
-"""Links to notebooks and other files of the project: a deck has them not."""
 OURS = ["slides.css", "slides.js"]
 STYLE = "a11y-light"
 """Colours of code, as on the site."""
@@ -178,4 +176,6 @@ def as_html(text: str, pasted: dict[str, dict[str, str]] | None = None) -> str:
         escape=False, exclude_anchor_links=True, embed_images=True, path=str(NOTEBOOKS),
         attachments=pasted,
     )  # fmt: skip
-    return MarkdownWithMath(renderer).render(FILES.sub(r"\1", text))
+    return MarkdownWithMath(renderer).render(
+        re.sub(r"\[([^]]*)\]\(\w+\.ipynb\)", r"\1", without_files(text))
+    )

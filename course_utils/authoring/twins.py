@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from course_utils.authoring import publish, source
-from course_utils.authoring.repeats import Repeats, claims_of, measured_by
+from course_utils.authoring import publish
+from course_utils.authoring.repeats import Repeats, claims_of
 from course_utils.lesson.claims import cell_of_table, mark
 from course_utils.lesson.syllabus import Lesson, read_syllabus
 from course_utils.settings import ASSETS, ROOT
@@ -39,13 +39,19 @@ def measure(names: list[str], workers: int | None = None) -> None:
     KEPT.measure(runs, workers)
 
 
-def table() -> str:
+def table(codes: dict[str, str]) -> str:
     """Markdown table: the settled claims that come out otherwise on another log, and how.
 
     What comes out as published is a mark alone; of what does not, the table tells the measure.
     Below it stands how many claims look at the log and come out alike wherever they were tried.
+
+    Args:
+        codes: by notebook, the hash of what it measures.
     """
-    found = [claim for lesson in read_syllabus().lessons for claim in _settled(lesson)]
+    lessons = [
+        lesson for lesson in read_syllabus().lessons if lesson.rests and lesson.name in codes
+    ]
+    found = [claim for lesson in lessons for claim in _settled(lesson, codes[lesson.name])]
     real = [log for log in REAL if any(log in by_log for *_, by_log in found)]
     head = ["notebook", "claim", "`sim`", "without", *(f"`{log}`" for log in real)]
     rows, alike = [head, ["---"] * len(head)], 0
@@ -63,11 +69,9 @@ def table() -> str:
     return "\n".join([*lines, "", f"Alike wherever they were tried: {alike} further claims."])
 
 
-def _settled(lesson: Lesson) -> Iterator[tuple[Lesson, dict, dict[str, dict]]]:
+def _settled(lesson: Lesson, code: str) -> Iterator[tuple[Lesson, dict, dict[str, dict]]]:
     """Claims of a notebook that look at the log and are not open, and what other logs said."""
-    if not logs_of(lesson):
-        return
-    kept = KEPT.of(lesson.name, measured_by(source.read_source(lesson.name)))
+    kept = KEPT.of(lesson.name, code)
     for claim in claims_of(publish.read_built(lesson.name)):
         by_log = kept.get(claim["claim"], {})
         looks = any(other["measured"] != claim["measured"] for other in by_log.values())
@@ -79,7 +83,5 @@ def _told(claim: dict, found: dict | None) -> str:
     """The mark of a claim on another log; with its measure, if it comes out otherwise there."""
     if found is None:
         return "–"
-    sign = mark(found["holds"], False)
-    return (
-        sign if found["holds"] == claim["holds"] else f"{sign} {cell_of_table(found['measured'])}"
-    )
+    sign, alike = mark(found["holds"], False), found["holds"] == claim["holds"]
+    return sign if alike else f"{sign} {cell_of_table(found['measured'])}"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from course_utils import __main__ as command_line
-from course_utils.authoring import readme, suite, twins
+from course_utils.authoring import readme, suite
 from course_utils.lesson.syllabus import SyllabusError, read_syllabus
 from course_utils.settings import ROOT
 
@@ -25,10 +25,8 @@ def test_make_help_lists_the_targets_that_the_readme_names():
 
 
 def test_the_readme_is_what_it_should_be():
-    text = readme.README.read_text(encoding="utf-8")
-    assert readme.readme_text() == text, "run `make notebooks`"
-    assert readme.results_text() == readme.RESULTS.read_text(encoding="utf-8"), "make notebooks"
-    assert readme.datasheet_text() == twins.README.read_text(encoding="utf-8"), "make notebooks"
+    for path, text in readme.texts().items():
+        assert text == path.read_text(encoding="utf-8"), f"{path}: run `make notebooks`"
 
 
 def test_ci_runs_the_readmes_command():

@@ -9,6 +9,7 @@ from course_utils.lesson.syllabus import Lesson, Syllabus
 
 RESTS = Lesson("91_tiny", 1, "tiny", "written", rests=("mood", "taste"))
 LEAVES = Lesson("90_toy", 1, "toy", "written")
+CODES = {"90_toy": "code", "91_tiny": "code"}
 
 
 @pytest.fixture
@@ -21,8 +22,6 @@ def course(monkeypatch, tmp_path):
     kept = repeats.Repeats(tmp_path / "twins.json")
     monkeypatch.setattr(twins, "KEPT", kept)
     monkeypatch.setattr(twins, "read_syllabus", lambda: Syllabus(["a"], [LEAVES, RESTS]))
-    monkeypatch.setattr(twins, "measured_by", lambda notebook: "code")
-    monkeypatch.setattr(twins.source, "read_source", lambda name: name)
     monkeypatch.setattr(twins.publish, "read_built", lambda name: name)
     monkeypatch.setattr(twins, "claims_of", lambda built: claims)
     return kept, claims
@@ -35,12 +34,12 @@ def found(claims, *measured):
 
 def test_the_table(course):
     kept, claims = course
-    assert twins.table().splitlines()[0] == "| notebook | claim | `sim` | without |"
+    assert twins.table(CODES).splitlines()[0] == "| notebook | claim | `sim` | without |"
     kept.keep("91_tiny", "sim:without=mood", "code", found(claims, "0.00", "1e-16", "0.01"))
     kept.keep("91_tiny", "sim:without=taste", "code", found(claims, "0.03", "1e-16", "0.00"))
     kept.keep("91_tiny", "grocery", "code", found(claims, "0.00 | none"))
     link = "[91](../notebooks/91_tiny.ipynb)"
-    assert twins.table().splitlines() == [
+    assert twins.table(CODES).splitlines() == [
         "| notebook | claim | `sim` | without | `grocery` |",
         "| --- | --- | --- | --- | --- |",
         f"| {link} | order \\| helps | ✔ | `mood` ✘ 0.00; `taste` ✔ | ✘ 0.00 \\| none |",
@@ -52,7 +51,7 @@ def test_the_table(course):
 def test_what_comes_out_alike_is_counted(course):
     kept, claims = course
     kept.keep("91_tiny", "movielens", "code", found(claims, "0.04", "2e-16", "0.03"))
-    table = twins.table().splitlines()
+    table = twins.table(CODES).splitlines()
     assert table[0].endswith("| without | `movielens` |") and len(table) == 4
     assert table[-1] == "Alike wherever they were tried: 2 further claims."
 
@@ -60,7 +59,7 @@ def test_what_comes_out_alike_is_counted(course):
 def test_what_other_code_measured_is_not_shown(course):
     kept, claims = course
     kept.keep("91_tiny", "movielens", "other code", found(claims, "0.00"))
-    assert len(twins.table().splitlines()) == 4
+    assert len(twins.table(CODES).splitlines()) == 4
 
 
 def test_the_runs(course, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from course_utils.authoring.drawings import generative, policies, ranking, retrieval, sequence
 from course_utils.authoring.drawings.canvas import Drawing
-from course_utils.settings import ASSETS
+from course_utils.settings import ASSETS, written_whole
 
 FOLDER = ASSETS / "drawings"
 DRAWINGS: dict[str, Drawing] = {
@@ -19,12 +19,8 @@ DRAWINGS: dict[str, Drawing] = {
 
 
 def write() -> list[Path]:
-    """Write every drawing, and take away what none of them is; returns the files."""
-    FOLDER.mkdir(exist_ok=True)
-    files = {FOLDER / f"{name}.svg": made().svg() for name, made in DRAWINGS.items()}
-    for path in FOLDER.glob("*.svg"):
-        if path not in files:
-            path.unlink()
-    for path, text in files.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return list(files)
+    """Write every drawing, and nothing else, into the folder; returns the files."""
+    with written_whole(FOLDER) as made:
+        for name, drawing in DRAWINGS.items():
+            (made / f"{name}.svg").write_text(drawing().svg(), encoding="utf-8", newline="\n")
+    return [FOLDER / f"{name}.svg" for name in DRAWINGS]
