@@ -22,7 +22,7 @@ from torch.nn.functional import logsigmoid
 
 from course_utils import train
 from course_utils.data.log import Log, open_log
-from course_utils.data.tasks.plays import N_ACTIONS, Plays
+from course_utils.data.tasks.plays import N_ACTIONS, Plays, Windows
 from course_utils.data.tasks.ranking import RankingTask, ranking_task
 from course_utils.evaluation.contest import Contest
 from course_utils.evaluation.intervals import Interval, percentile_interval
@@ -44,7 +44,7 @@ NOTEBOOK = "19_bitter_lesson"
 STEPS = 200
 """Steps of a pass over the training rows, whatever their number: a batch is 1/200 of them."""
 LENGTH, STRIDE = 64, 32
-"""Plays in a window; where models are judged, every play has at least 32 before it."""
+"""Plays in a window, and how many of the last ones count: each has at least 32 before it."""
 SHARE, NEGATIVES = 0.1, 512
 """What the loss of the next track counts, and how many tracks it draws."""
 DIM, WIDTH = 48, 96
@@ -161,7 +161,7 @@ class Study(Contest):
             share: of `TwoPredictions`.
         """
         task, tensors = self.task, {p: self.windows[p].tensors for p in JUDGED}
-        learned = self.plays.windows(task.positions["train"][-n:], LENGTH, LENGTH).tensors
+        learned = self.learned(n).tensors
         counts = learned["track"][learned["counts"]].bincount(minlength=len(task.artist_of))
         self.fit(
             name,
@@ -176,6 +176,10 @@ class Study(Contest):
         asked = {key: tensors["test"][key] for key in INPUTS}
         logits = train.predict(self.models[name], asked, batch_size=64)
         self.scores[name] = self.windows["test"].of(logits, task.positions["test"]).double()
+
+    def learned(self, n: int) -> Windows:
+        """What the sequence family learns from: windows of the latest n training rows."""
+        return self.plays.windows(self.task.positions["train"][-n:], LENGTH, STRIDE)
 
     def lost(self, name: str) -> Tensor:
         """(N,) what a model loses on each test row above the oracle, in nats, without chance.

@@ -349,7 +349,7 @@ from course_utils.models.sequence.hstu import Interleaved
 #
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
-from course_utils.models.sequence.hstu import At, TwoPredictions
+from course_utils.models.sequence.hstu import TwoPredictions
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Does anything leak?
@@ -470,12 +470,7 @@ def earlier(windows):
     return torch.cat(reach).mean().item()
 
 
-learned = {
-    f"training, n = {n:,}": study.plays.windows(
-        task.positions["train"][-n:], scaling.LENGTH, scaling.LENGTH
-    )
-    for n in SIZES
-}
+learned = {f"training, n = {n:,}": study.learned(n) for n in SIZES}
 parts = {**learned, "test": study.windows["test"]}
 pl.DataFrame(
     {"windows of": list(parts), "earlier plays": [f"{earlier(w):.1f}" for w in parts.values()]}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding, silu
 
-from course_utils.models.sequence.sasrec import LAGS
+from course_utils.models.sequence.sasrec import LAGS, AtPlaces, lag_buckets
 
 INPUTS = ("track", "action", "time", "mask")
 """Tensors of a window that `Interleaved` reads."""
@@ -122,8 +122,7 @@ def lags(time: Tensor) -> Tensor:
     >>> lags(torch.tensor([[0, 1, 5]]))[0, 2]
     tensor([3, 3, 0])
     """
-    seconds = (time.unsqueeze(2) - time.unsqueeze(1)).clamp(min=0)
-    return ((seconds + 0.5).log2().floor().long() + 1).clamp(max=LAGS - 1)
+    return lag_buckets(time.unsqueeze(2) - time.unsqueeze(1))
 
 
 class Interleaved(nn.Module):
@@ -198,16 +197,6 @@ class Interleaved(nn.Module):
         return self.finished(self.states(track, action, time, mask)[0]).squeeze(2)
 
 
-class At:
-    """States at some places, in the guise of a model of two vectors."""
-
-    def __init__(self, states: Tensor, tracks: Callable[..., Tensor]) -> None:
-        self.states, self.tracks = states, tracks
-
-    def __call__(self) -> Tensor:
-        return self.states
-
-
 class TwoPredictions:
     """The loss of what will come of a play, plus a share of the loss of which play comes next.
 
@@ -239,7 +228,7 @@ class TwoPredictions:
         follows &= batch["time"][:, 1:] > batch["time"][:, :-1]
         if not follows.any():
             return feedback
-        pair = At(came[:, :-1][follows], model.tracks)
+        pair = AtPlaces(came[:, :-1][follows], model.tracks)
         target = {"target": batch["track"][:, 1:][follows]}
         return feedback + self.share * self.next_track(pair, target)
 

@@ -15,6 +15,15 @@ LAGS = 26
 """Buckets of time that a relative bias tells apart: 0, 1, 2–3, 4–7, … seconds, up to a year."""
 
 
+def lag_buckets(seconds: Tensor) -> Tensor:
+    """Buckets of some lags (…): 0 up to `LAGS` − 1; a negative lag counts as none.
+
+    >>> lag_buckets(torch.tensor([0, 1, 2, 3, 4, 10**9]))
+    tensor([ 0,  1,  2,  2,  3, 25])
+    """
+    return ((seconds.clamp(min=0) + 0.5).log2().floor().long() + 1).clamp(max=LAGS - 1)
+
+
 class NextTrack(nn.Module):
     """A vector of the listener after each play; its dot product with a track's is that one's logit.
 
@@ -172,8 +181,7 @@ class SASRec(NextTrack):
         allowed = self.visible(mask)
         if self.order == "time":
             lag = context["asked"].unsqueeze(2) - context["time"].unsqueeze(1)
-            bucket = (lag.clamp(min=0) + 0.5).log2().floor().long() + 1  # 0 → 0, 1 → 1, 2–3 → 2
-            bias = self.bias[:, bucket.clamp(max=LAGS - 1)].transpose(0, 1)
+            bias = self.bias[:, lag_buckets(lag)].transpose(0, 1)
             allowed = bias.masked_fill(~allowed, -torch.inf)
         return self.dropout(x), allowed
 
@@ -300,7 +308,7 @@ def sum_of_latest(x: Tensor, n: int) -> Tensor:
     return total - nn.functional.pad(total, (0, 0, n, 0))[:, : x.shape[1]]
 
 
-class _Places:
+class AtPlaces:
     """States at some places, in the guise of a model of two vectors."""
 
     def __init__(self, states: Tensor, tracks: Callable[..., Tensor]) -> None:
@@ -326,7 +334,7 @@ class AtEveryPlace:
         inputs = {name: batch[name] for name in batch if name not in ("target", "counts")}
         states = model.states(**inputs)[batch["counts"]]
         return self.loss(
-            _Places(states, model.tracks), {"target": batch["target"][batch["counts"]]}
+            AtPlaces(states, model.tracks), {"target": batch["target"][batch["counts"]]}
         )
 
 
@@ -352,4 +360,4 @@ class HiddenPlays:
         known = torch.cat([torch.zeros_like(counts[:, :1]), counts], dim=1)
         hidden = known & (torch.rand(known.shape, device=known.device) < self.share)
         states = model.states(track.masked_fill(hidden, -1), mask)[hidden]
-        return self.loss(_Places(states, model.tracks), {"target": track[hidden]})
+        return self.loss(AtPlaces(states, model.tracks), {"target": track[hidden]})
