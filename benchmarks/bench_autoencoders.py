@@ -12,8 +12,8 @@ than five, and tracks that no listener of training has, are left out.
 
 Ours keep the epoch that is best on validation, Cornac's models the last one; width, batch, rate and
 epochs are the same, and `--known` adds Cornac's own defaults. EASE's λ and kNN's K are the best of
-five on validation, for Cornac's EASE, too. Cornac gets an environment of its own, built once in
-build/. One thread each.
+five on validation, for Cornac's EASE, too, and CFGAN's weight of zeros is the best of four. Cornac
+gets an environment of its own, built once in build/. One thread each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import argparse
 import json
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from environments import python_of
 from scipy.sparse import csr_matrix, save_npz
 from torch import Tensor, nn
 
@@ -42,6 +42,7 @@ from course_utils.data.ids import number_ids, vocabulary
 from course_utils.data.log import Log, open_log
 from course_utils.data.tasks.retrieval import tensor
 from course_utils.evaluation.ranking import ndcg_at_k, recall_at_k
+from course_utils.models.generative.gan import CFGAN, CFGANLoss
 from course_utils.models.generative.vae import (
     Batch,
     MultDAE,
@@ -54,12 +55,12 @@ from course_utils.models.generative.vae import (
 )
 from course_utils.models.retrieval.classics import EASE, ItemKNN, Popular
 from course_utils.schema import FINISHED_PCT
-from course_utils.settings import ROOT
 
 LEAST, GIVEN = 5, 0.8
 BATCH, RATE, BETA, WARM, GAMMA = 100, 1e-3, 0.2, 20, 0.005
+ZEROS = (0.03, 0.1, 0.3, 1.0)
+"""What CFGAN's zero reconstruction may count."""
 DECAYS, NEIGHBOURS = (50.0, 100.0, 200.0, 500.0, 1_000.0), (20, 50, 100, 200, 500)
-PEER = ROOT / "build" / "peer-cornac"
 NEEDS = ["torch==2.13.0", "cornac==3.0.1"]
 
 
@@ -166,7 +167,7 @@ def classics(split: Split) -> None:
 
 
 def ours(split: Split, options: argparse.Namespace) -> None:
-    """Mult-DAE, Mult-VAE and RecVAE with the whole softmax."""
+    """Mult-DAE, Mult-VAE and RecVAE with the whole softmax, and CFGAN with zeros of either kind."""
     n = split.train.shape[1]
     bags, known = as_bags(split.train), as_bags(split.valid.given)
     known["row"] = torch.arange(len(known["history"]))
@@ -187,38 +188,36 @@ def ours(split: Split, options: argparse.Namespace) -> None:
             model.remember()
 
     softmax = Multinomial()
-    models: dict[str, tuple[Any, Any, Any]] = {
-        "Mult-DAE": (MultDAE, Reconstruction(softmax), None),
-        "Mult-VAE": (MultVAE, NegativeELBO(softmax), anneal),
-        "RecVAE": (RecVAE, NegativeELBO(softmax, per_play=GAMMA), turns),
+    families: dict[str, dict[str, tuple[Any, Any, Any]]] = {
+        "Mult-DAE": {"": (MultDAE, Reconstruction(softmax), None)},
+        "Mult-VAE": {"": (MultVAE, NegativeELBO(softmax), anneal)},
+        "RecVAE": {"": (RecVAE, NegativeELBO(softmax, per_play=GAMMA), turns)},
+        "CFGAN, ZP": {f", α {zero:g}": (CFGAN, CFGANLoss(n, zero, True), None) for zero in ZEROS},
     }
-    for name, (kind, loss, hook) in models.items():
-        torch.manual_seed(0)
-        model = kind(n, **size)
-        history = train.fit(
-            model, bags, known, loss=loss, criterion=missed, lr=RATE, epochs=options.epochs,
-            batch_size=BATCH, patience=options.epochs, weight_decay=0, embedding_decay=0,
-            before_epoch=hook, progress=False,
-        )  # fmt: skip
+    for name, tried in families.items():
+        done = []
+        for setting, (kind, loss, hook) in tried.items():
+            torch.manual_seed(0)
+            model = kind(n, **size)
+            history = train.fit(
+                model, bags, known, loss=loss, criterion=missed, lr=RATE, epochs=options.epochs,
+                batch_size=BATCH, patience=options.epochs, weight_decay=0, embedding_decay=0,
+                before_epoch=hook, progress=False,
+            )  # fmt: skip
+            done.append((min(history.valid_loss), setting, model, history))
+        _, setting, model, history = min(done, key=lambda one: one[0])
         with torch.no_grad():
             scores = model(**as_bags(split.test.given)) @ model.tracks().T
-        note = f"best epoch {history.best_epoch + 1} of {options.epochs}"
+        note = f"best epoch {history.best_epoch + 1} of {options.epochs}{setting}"
         told(name, scores, split.test, history.seconds, note)
-
-
-def peer() -> Path:
-    """The Python of Cornac's environment, built if it is not there."""
-    python = PEER / "bin" / "python"
-    if not (PEER / ".installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *NEEDS], check=True)
-        (PEER / ".installed").touch()
-    return python
 
 
 def theirs(split: Split, options: argparse.Namespace) -> None:
     """Cornac's EASE, VAECF and RecVAE at equal settings, and with their own defaults."""
-    python, script = peer(), Path(__file__).parent / "peers" / "cornac_autoencoders.py"
+    python, script = (
+        python_of("cornac", NEEDS),
+        Path(__file__).parent / "peers" / "cornac_autoencoders.py",
+    )
     equal = {"batch_size": BATCH, "n_epochs": options.epochs, "learning_rate": RATE}
     vaecf = {"k": options.dim, "autoencoder_structure": [options.hidden], "beta": BETA}
     recvae = {"hidden_dim": options.hidden, "latent_dim": options.dim, "gamma": GAMMA}

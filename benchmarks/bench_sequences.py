@@ -17,7 +17,6 @@ import argparse
 import json
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from environments import python_of
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
@@ -41,10 +41,8 @@ from course_utils.evaluation.retrieval import FromPlays, Places
 from course_utils.models.retrieval.classics import EASE, ItemKNN, Popular
 from course_utils.models.retrieval.losses import SampledSoftmax, UniformBCE, full_softmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, SASRec
-from course_utils.settings import ROOT
 
 K, BATCH, RATE, DROPOUT, HEADS, LAYERS = 10, 128, 1e-3, 0.2, 2, 2
-PEER = ROOT / "build" / "peer-rectools"
 NEEDS = ["torch==2.13.0", "numpy<2", "rectools[torch]==0.19.0"]
 
 
@@ -186,16 +184,6 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
         )
 
 
-def peer() -> Path:
-    """The Python of RecTools' environment, built if it is not there."""
-    python = PEER / "bin" / "python"
-    if not (PEER / ".installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *NEEDS], check=True)
-        (PEER / ".installed").touch()
-    return python
-
-
 def theirs(asked: Asked, options: argparse.Namespace) -> None:
     """RecTools' SASRec, at equal settings and with its own defaults."""
     equal = {
@@ -216,7 +204,7 @@ def theirs(asked: Asked, options: argparse.Namespace) -> None:
     }
     if options.known:
         runs["its own defaults"] = {"epochs": options.epochs, "k": K}
-    target, python = asked.questions(2), peer()
+    target, python = asked.questions(2), python_of("rectools", NEEDS)
     script = Path(__file__).parent / "peers" / "rectools_sasrec.py"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
