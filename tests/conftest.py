@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from queue import Empty
 
 import polars as pl
@@ -17,6 +26,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from course_utils.data.log import open_log
 from course_utils.data.sources.sim import parse_world
 from course_utils.schema import EVENT_SCHEMA
+from course_utils.settings import HEADLESS
 from course_utils.world.config import WorldConfig
 from course_utils.world.simulate import write_world
 
@@ -39,6 +49,43 @@ train.fit = fit
 def has_widget(code: str) -> bool:
     """Whether a cell shows a widget, perhaps only if the log has something to show."""
     return re.search(r"^ *interactive\(", code, re.MULTILINE) is not None
+
+
+LAB_SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+"""Of JupyterLab: every cell is drawn, and it asks nothing."""
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """The address of a JupyterLab that serves a folder, on the tiny log."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for where, wanted in LAB_SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{where}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted), encoding="utf-8")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--IdentityProvider.token=", f"--notebook-dir={folder}"]
+    command += [f"--LabApp.user_settings_dir={folder / 'settings'}"]
+    env = {k: v for k, v in os.environ.items() if k != HEADLESS} | {"COURSE_LOG": TINY}
+    env |= {"JUPYTER_CONFIG_DIR": str(folder / "config")}
+    lab = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=1)
+            break
+        except OSError:
+            time.sleep(0.5)
+    try:
+        yield address
+    finally:
+        lab.terminate()
+        lab.wait()
 
 
 OUTPUT_SECONDS, POKES = 60, 4

@@ -8,32 +8,21 @@ no error.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import QUICK, TINY, has_widget
+from conftest import QUICK, has_widget, jupyterlab
 from playwright.sync_api import Page
 
 from course_utils.authoring import source
-from course_utils.settings import HEADLESS, NOTEBOOKS
+from course_utils.settings import NOTEBOOKS
 
 SECONDS = float(os.environ.get("WIDGET_SECONDS", "0.5"))
 """From a key pressed to a new picture, at most; more on a machine of unknown speed."""
 LEAST_HEIGHT = 0.6
 """Of the height that the output had before, at any moment in between."""
-SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
-"""Of JupyterLab: every cell is drawn, and it asks nothing."""
 WATCH = """
 () => {
     const output = document.querySelector('.jp-Cell:last-of-type .jp-OutputArea');
@@ -60,29 +49,8 @@ def widgets() -> list[tuple[str, int]]:
 def server(tmp_path_factory):
     """JupyterLab on a folder of its own, on the tiny log."""
     folder = tmp_path_factory.mktemp("lab")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for where, wanted in SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / f"{where}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(wanted), encoding="utf-8")
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += ["--IdentityProvider.token=", f"--notebook-dir={folder}"]
-    command += [f"--LabApp.user_settings_dir={folder / 'settings'}"]
-    env = {k: v for k, v in os.environ.items() if k != HEADLESS} | {"COURSE_LOG": TINY}
-    env |= {"JUPYTER_CONFIG_DIR": str(folder / "config")}
-    lab = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{address}/api", timeout=1)
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield folder, address
-    lab.terminate()
-    lab.wait()
+    with jupyterlab(folder) as address:
+        yield folder, address
 
 
 def short(name: str, number: int, folder: Path) -> str:
