@@ -82,6 +82,7 @@ from course_utils.models.sequence.sasrec import (
     HiddenPlays,
     NextTrack,
     causal,
+    lag_buckets,
     last_place,
 )
 from course_utils.schema import SESSION_GAP

@@ -57,7 +57,7 @@ from course_utils.lesson.claims import Claims
 from course_utils.lesson.scaling import draws, interval
 from course_utils.lesson.widgets import interactive
 from course_utils.models.sequence.hstu import INPUTS
-from course_utils.models.sequence.sasrec import LAGS
+from course_utils.models.sequence.sasrec import LAGS, AtPlaces, lag_buckets
 from course_utils.world.config import WorldConfig
 
 plots.use_style()
