@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import combinations
 
@@ -34,6 +35,10 @@ def check_row_weights(weigh: Callable[[Tensor, Tensor], Tensor]) -> None:
             (
                 {"listeners": torch.tensor([1, 0, 2]), "drawn": torch.tensor([2, 2, 2, 0])},
                 "rows need not be sorted by listener, and a listener may have the number 0",
+            ),
+            (
+                {"listeners": torch.tensor([1, 5, 5]), "drawn": torch.tensor([3, 5])},
+                "a drawn listener without any row counts for nobody else",
             ),
         ],
         mistakes=[
@@ -110,6 +115,10 @@ def check_fair_width(width: Callable[[int, int, int, int], int]) -> None:
             (
                 lambda d, n, h, m: _smallest(d, m, _cross(d, 1) + _deep(d, h, m) + d),
                 "there are n_layers cross layers, each with a matrix of its own",
+            ),
+            (
+                lambda d, n, h, m: math.ceil((_cross(d, n) + _deep(d, h, m) + d) / (d + 1 + m)),
+                "the MLP alone has the `last` biases of its second layer in any case",
             ),
             (
                 lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d) - 1,

@@ -32,10 +32,24 @@ def row_weights(listeners, drawn):
     return torch.bincount(drawn, minlength=len(listeners))[: len(listeners)]
 
 
+# %% hint="counts for nobody else"
+def row_weights(listeners, drawn):
+    values, place = listeners.unique(return_inverse=True)
+    found = torch.searchsorted(values, drawn).clamp(max=len(values) - 1)
+    return torch.bincount(found, minlength=len(values))[place]
+
+
 # %% hint="each row counts in full"
 def row_weights(listeners, drawn):
     times = (listeners[:, None] == drawn).sum(dim=1)
     return times / (listeners[:, None] == listeners).sum(dim=1)
+
+
+# %% hint="biases of its second layer in any case"
+def fair_width(d, n_layers, hidden, last):
+    cross = n_layers * (d * d + d)
+    deep = hidden * (d + 1) + last * (hidden + 1)
+    return math.ceil((cross + deep + d) / (d + 1 + last))
 
 
 # %% hint="has a bias, too"
