@@ -57,6 +57,16 @@ class TestBuilt:
         assert publish.state(name) == "current", "run `make notebooks`"
         assert publish.edited_cells(name) == [], f"run `make pull NB={name}`"
 
+    def test_no_model_was_compared_that_nobody_tuned(self, name):
+        printed = [
+            line
+            for cell in code_cells(built(name))
+            for output in cell.outputs
+            for line in output.get("text", "").splitlines()
+        ]
+        untuned = [line for line in printed if line.endswith("(not tuned)")]
+        assert not untuned, "give it trials of its own, or name with `like` whose trials count"
+
     def test_what_is_edited_in_an_inlined_class_is_what_runs(self, name):
         """No imported class builds one that the notebook shows: it would build the package's."""
         notebook = source.read_source(name)
