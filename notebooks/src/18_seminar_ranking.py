@@ -266,7 +266,8 @@ boosting.trials(contest, ["CatBoost"])
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two things to know about this table. On the default log the twenty fits ended with the second round: a regularisation of
 # 81 is a top (27 and 243 are worse), but rate, depth and ids were not tried again beside it. And CatBoost does better
-# *without* the ids on these rows. It could have had them. IDS_DUEL
+# *without* the ids on these rows. It could have had them. (The duel takes
+# this choice over. With ids, on its 300,000 rows, validation was .0002 worse, one fit each.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
