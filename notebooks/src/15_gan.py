@@ -1109,7 +1109,7 @@ if enough:
 # - Trap: a judge like a coin is taken for the end of the game, or for a slow judge. A fresh one at the very same
 #   rate is right in 70 of a hundred, and the fast one is a coin in its own game, too.
 
-# %% slideshow={"slide_type": "fragment"} alt="ALT79"
+# %% slideshow={"slide_type": "fragment"} alt="Two line charts over epochs. Left, the share copied rises: at epoch 60 to 0.52 with ZP, 0.48 with a judge that never learns, 0.47 without a judge, 0.46 with random input, 0.38 with half left out, which goes on to 120; with a fast judge it stays lowest. Right, Recall@20 on validation: ZP, with random input or half left out, and ZR without a judge come near EASE, 0.354; the fast judge reaches 0.31 by epoch 110, the one that never learns 0.16."
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5))
 lines = {
     "ZP": ("crosses", "o"),
@@ -1350,7 +1350,7 @@ contest.chosen()
 #
 # The last one asks what the *game* is good for. It is ZR with one change: plain squared error at the played tracks, in
 # place of the judge. Generator and pull to 0 are the same. (α was chosen on validation outside this notebook, of .03, .1
-# and .3, at one rate, for each by itself: ALPHAS.)
+# and .3, at one rate, for each by itself: .1 for ZR, .3 for ZP, .1 without a judge.)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1359,7 +1359,9 @@ contest.chosen()
 # - Say: one pair carries the slide: zero reconstruction in the game, and zero reconstruction by plain squared error.
 #   Only the judge is changed.
 # - Ask: which of the two would you bet on, and why? Take the reasons; they are better than the bets.
-# - Trap: TRAP
+# - Trap: "GANs are no use for lists", or "so the judge is worth its keep". The game costs nothing that could be seen
+#   here, and gains nothing. It is one rate for both sides, and CFGAN over listeners; its authors prefer the one over
+#   tracks.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Before you run the next cells, put four in order by Recall@100: EASE, CFGAN with zero reconstruction alone (ZR),
@@ -1389,7 +1391,7 @@ contest.table()
 # %% slideshow={"slide_type": "skip"}
 contest.trials()
 
-# %% slideshow={"slide_type": "subslide"} alt="ALT102"
+# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: Recall@100 among 2,000 tracks. Close together Mult-VAE 0.550, CFGAN with ZR 0.550, ZR without a judge 0.549 and EASE 0.541; then CFGAN with ZP 0.469, the popular list 0.221 and CFGAN masked 0.167."
 roles = {
     "popular": "popular",
     "CFGAN, masked": "history",
@@ -1411,7 +1413,9 @@ ax.set(xlabel=f"Recall@100 among {N - 1:,} tracks, 95 % interval over listeners"
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# READ102
+# With zero reconstruction .55 in the game and .55 by squared error, beside Mult-VAE with .55 and EASE with .54. Most
+# people bet on the game or against it. Here it costs nothing that could be seen, and gains nothing. What costs is the
+# second trick: both together find .47. The popular list has .22, the mask alone .17.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN with zero reconstruction finds more than EASE"]
 for told, pair, expected in (
@@ -1426,7 +1430,18 @@ for told, pair, expected in (
     claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=expected)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# READ_SKIP
+# The pair is a clean one. The trials of the two, each for itself, chose the same rate, the same decay and the same α, so that
+# squared error in place of the judge is all that differs. And it takes a judge that learns: with one that does not, ZR finds
+# .26 (tried once, outside this notebook). So here the judge teaches about as much as squared error does. On the small
+# catalogue the two could not be told apart either.
+#
+# What partial masking does is not as clean: ZP has another α, rate and decay, as its own validation chose. With ZR's it finds
+# .34, and with its own rate and decay .47 and .46 with an α of .1 and of 1 (each tried once, outside this notebook). So none
+# of these holds it back. Why the trick hurts here and not among the 300, we did not find out. There the judge has a tenth of
+# the generator's rate; with such a judge ZP finds .29 here in twenty epochs, and still rises.
+#
+# With the mask alone next to nothing is learned, with trials of its own, too. One rate for both sides, and CFGAN over
+# listeners: no wider than that.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
