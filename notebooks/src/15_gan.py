@@ -1420,11 +1420,11 @@ plt.show()
 # people bet on the game or against it. Here it costs nothing that could be seen, and gains nothing. What costs is the
 # second trick: both together find .47. The popular list has .22, the mask alone .17.
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN with zero reconstruction finds more than EASE"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN with zero reconstruction finds more than EASE", "CFGAN with zero reconstruction alone finds more than with both tricks"]
 for told, pair, expected in (
     ("User-based CFGAN with zero reconstruction finds more than the popular list", ("CFGAN, ZR", "popular"), True),
-    ("Zero reconstruction alone finds more than both tricks", ("CFGAN, ZR", "CFGAN, ZP"), True),
-    ("Both tricks find more than the mask alone", ("CFGAN, ZP", "CFGAN, masked"), True),
+    ("CFGAN with zero reconstruction alone finds more than with both tricks", ("CFGAN, ZR", "CFGAN, ZP"), True),
+    ("CFGAN with both tricks finds more than with the mask alone", ("CFGAN, ZP", "CFGAN, masked"), True),
     ("User-based CFGAN with zero reconstruction finds more than Mult-VAE", ("CFGAN, ZR", "Mult-VAE"), None),
     ("User-based CFGAN with zero reconstruction finds more than EASE", ("CFGAN, ZR", "EASE"), None),
     ("With zero reconstruction the game finds more than squared error without a judge", ("CFGAN, ZR", "ZR, no judge"), None),
