@@ -1443,9 +1443,8 @@ claim(
 # The pair is a clean one. The trials of the two, each for itself, chose the same rate (the lowest that was tried), the same
 # decay and the same α, so that squared error in place of the judge is all that differs. And it takes a judge that learns:
 # with one that does not, ZR finds .26 (tried once, outside this notebook). So here the judge teaches about as much as
-# squared error does, and no more: among the first ten places the game is a little behind with this training seed (NDCG@10
-# .079 against .085), and not with another one (◦). On the small catalogue ZP and squared error could not be told apart
-# either.
+# squared error does, and no more: among the first ten places the game is a little behind, NDCG@10 .079 against .085. That
+# was seen with two of three training seeds (◦). On the small catalogue ZP and squared error could not be told apart either.
 #
 # What partial masking does is not as clean: ZP has another α, rate and decay, as its own validation chose. With ZR's it finds
 # .34, and with its own rate and decay .47 and .46 with an α of .1 and of 1 (each tried once, outside this notebook). So none
@@ -1503,9 +1502,9 @@ claim(
 # The mask alone covers least, ZP more, ZR and the rivals nearly all. Is the narrow one a collapse onto what everybody plays?
 # Read the last column. The mask alone gives the most played tracks 26 % of its places, ZP 22 %, the rivals 16 to 18 %, the
 # popular list 44 %. So those two lean towards the popular, and there is no collapse onto them. The mask alone has learned
-# next to nothing, and finds less than the popular list. ZR leans the other way: 6 %, where one track in twenty is such a
-# one, and squared error in place of its judge gives them 18 %. There the game does make a difference. On the toy a
-# generator ended with one thing; nothing like it is found here.
+# next to nothing, and finds less than the popular list. ZR hardly leans at all: 6 %, where one track in twenty is such a
+# one. Squared error in place of its judge gives them 18 %, so there the game does make a difference, with each of three
+# training seeds. On the toy a generator ended with one thing; nothing like it is found here.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
