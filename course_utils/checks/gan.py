@@ -27,6 +27,7 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
     fool = "the generator wants the judge to say yes: −log σ(written)"
     learn = "the judge must learn from both: detach the *profile* that it is shown, not its answer"
     mean = "a mean over the listeners, for real and for written profiles by themselves"
+    told = "the condition is `known`: for both profiles that the judge sees, and for `write`"
 
     def with_gradients(write: Tensor, judge: Tensor, real: Tensor, known: Tensor) -> Any:
         theta = write.detach().clone().requires_grad_()
@@ -88,6 +89,20 @@ def check_two_losses(losses: Callable[[Network, Network, Tensor, Tensor], Pair])
                 "log(1 − D) wants the same, but has no gradient while the judge wins: −log D",
             ),
             (lambda w, j, real, known: _game(w, j, real, known, obeying=True), fool),
+            (
+                lambda w, j, real, known: _game(w, j, real, known, beside_real=real),
+                f"the judge is told `real` beside the real profile: it would know by that; {told}",
+            ),
+            (
+                lambda w, j, real, known: _game(w, j, real, known, written_from=real),
+                f"the profile is written from `real`; {told}",
+            ),
+            (
+                lambda w, j, real, known: _game(
+                    w, j, real, known, beside_real=real, written_from=real
+                ),
+                told,
+            ),
             (lambda w, j, real, known: _game(w, j, real, known, share=0.5), mean),
             (lambda w, j, real, known: _game(w, j, real, known, share=len(real)), mean),
         ],
@@ -120,13 +135,22 @@ def _game(
     saturating: bool = False,
     obeying: bool = False,
     share: float = 1.0,
+    beside_real: Tensor | None = None,
+    written_from: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
-    """Both losses and their gradients in the generator, written out."""
-    theta, phi, real, known = (x.double() for x in (write, judge, real, known))
+    """Both losses and their gradients in the generator, written out.
+
+    Args:
+        beside_real, written_from: the condition of the real profile, and of the generator, if it
+            is not `known`.
+    """
+    beside, source = (known if x is None else x for x in (beside_real, written_from))
+    inputs = (write, judge, real, known, beside, source)
+    theta, phi, real, known, beside, source = (x.double() for x in inputs)
     n = len(real)
     of_shown, of_known = phi.chunk(2)
-    yes = real @ of_shown + known @ of_known
-    no = known @ theta @ of_shown + known @ of_known
+    yes = real @ of_shown + beside @ of_known
+    no = source @ theta @ of_shown + known @ of_known
     chance = no.sigmoid()
     sign = -1.0 if swapped else 1.0
     of_judge = softplus(-sign * yes).mean() + softplus(sign * no).mean()
@@ -137,9 +161,9 @@ def _game(
     else:
         of_writer, by_writer = softplus(-no).mean(), chance - 1
     by_real = -sign * (-sign * yes).sigmoid()
-    shown = torch.cat([real, known], dim=1), torch.cat([known @ theta, known], dim=1)
+    shown = torch.cat([real, beside], dim=1), torch.cat([source @ theta, known], dim=1)
     judged = (shown[0].T @ by_real + shown[1].T @ by_judge) / n
-    outer = [torch.outer(known.T @ by / n, of_shown) for by in (by_judge, by_writer)]
+    outer = [torch.outer(source.T @ by / n, of_shown) for by in (by_judge, by_writer)]
     seen = outer[0] if reaching else torch.zeros_like(theta)
     own = torch.zeros_like(theta) if cut else outer[1]
     whole = share if share > 1 else 1.0
@@ -210,6 +234,10 @@ def check_coverage(coverage: Callable[[Tensor, int], float]) -> None:
                 {"lists": torch.tensor([[5, 6], [5, 6], [5, 6], [5, 6]]), "n_tracks": 10},
                 "everybody gets the same two of ten tracks: a fifth",
             ),
+            (
+                {"lists": torch.tensor([[4, 9, -1], [9, 6, 2]]), "n_tracks": 20},
+                f"four of twenty tracks, one of them in a short list only: a fifth; {empty}",
+            ),
         ],
         mistakes=[
             (
@@ -237,6 +265,14 @@ def check_coverage(coverage: Callable[[Tensor, int], float]) -> None:
                 "a track counts once, in however many lists it stands",
             ),
             (lambda lists, n: len(lists.unique()) / n, empty),
+            (
+                lambda lists, n: len(lists.clamp(min=0).unique()) / n,
+                f"−1 is counted as track 0; {empty}",
+            ),
+            (
+                lambda lists, n: len(lists[(lists >= 0).all(dim=1)].unique()) / n,
+                "listeners with a short list count, too: leave out the empty places alone",
+            ),
             (
                 lambda lists, n: len(lists[lists > 0].unique()) / n,
                 "tracks are numbered from 0: 0 is a track, −1 is none",

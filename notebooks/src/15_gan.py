@@ -99,9 +99,11 @@ NEAR = 1.1  # times the squared error of a gradient, that we call as good
 FEW, MANY = 2, 4  # of eight things
 WINDOW, JUDGED = 20, 2_000  # plays of a profile; requests of the test
 TOP, PLACES, PASSES = 300, 20, 60  # tracks of the small catalogue, places of its lists, epochs
-LONG = 2 * PASSES  # epochs where half is left out
+LONG = 2 * PASSES  # epochs where half is left out, and where the judge is fast
+LEAST = 0.03  # by which given tracks stand above others, or a share of it says nothing
 RATE, DRAWS = 0.01, 512  # of IRGAN; tracks drawn
-ZERO, ZERO_LOG, ZERO_ALONE = 0.03, 0.3, 0.1  # α of ZR: small catalogue, log, log without a judge
+ZERO = 0.03  # α, the weight of the pull to 0, on the small catalogue
+ZERO_ZR, ZERO_ZP, ZERO_ALONE = 0.1, 0.3, 0.1  # on the larger one: ZR, ZP, and without a judge
 MOST, BATCH = 2_000, 256  # tracks of the larger catalogue; profiles of a step
 EPOCHS, PATIENCE = 20, 4  # for each rival: at most, and without improvement
 
@@ -205,53 +207,58 @@ claim(
 # For the speaker, 5 minutes.
 #
 # - Say: now both learn, a step each, in turns. Nobody waits until the other has found his best answer.
-# - Ask: before the figure: does V come to −log 4 from above, from below, or does it go past?
-# - Trap: "V is at −log 4, so all is well." It is there near round 33 for the first time, when D is still a
-#   quarter away from ½ somewhere.
+# - Ask: before the figure: V is −log 4 before the first step and at the end. What is it between?
+# - Trap: "V is at −log 4, so all is well." It was there before the first step, with a generator that has it the
+#   wrong way round, and is there again after round 32, with D .28 away from ½ somewhere.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells: at the end V is −log 4 = −1.386. Draw its way there, round by round: straight
-# down, from below, or past it and back?
+# Before you run the next cells: at the end V is −log 4 = −1.386. It starts there, too: D knows nothing yet and says
+# ½ everywhere. Draw the way between, round by round: does V stay, dip, or rise?
 
 
 # %% slideshow={"slide_type": "fragment"}
 def play(per_turn: int = 1, rate: float = 1.0, rounds: int = 400) -> dict[str, Tensor]:
-    """The game: in each round a step of the discriminator and `per_turn` of the generator."""
+    """The game, as it stands before each round: a step of the discriminator, `per_turn` of the generator."""
     theta, phi = START.clone().requires_grad_(), torch.zeros_like(p).requires_grad_()
     seen: dict[str, list[Tensor]] = {"p_g": [], "D": []}
     for _ in range(rounds):
+        seen["p_g"].append(theta.detach().softmax(dim=0))
+        seen["D"].append(phi.detach().sigmoid())
         judge_step(phi, theta.detach().softmax(dim=0))
         for _ in range(per_turn):
             write_step(theta, phi, rate)
-        seen["p_g"].append(theta.detach().softmax(dim=0))
-        seen["D"].append(phi.detach().sigmoid())
     return {name: torch.stack(values) for name, values in seen.items()}
 
 
 fair = play(rounds=1_500)
 values = torch.stack([value(p, p_g, d) for p_g, d in zip(fair["p_g"], fair["D"], strict=True)])
 
-# %% slideshow={"slide_type": "subslide"} alt="Two line charts over 1,500 rounds, log axes for the rounds. Left: V rises from −1.34 to −1.16 at round 11, falls through −log 4, which is −1.386, to −1.40, and comes back to it. Right, log axis: the largest distances of D from ½ and of the generator's chances from the data's are near 0.3 early and fall in ever smaller arcs to below 0.001."
+# %% slideshow={"slide_type": "subslide"} alt="Two line charts over 1,500 rounds, log axes for the rounds. Left: V starts at −log 4, which is −1.386, a dot at the edge; it rises to −1.16 after round 11, falls through −log 4 after round 32 to −1.40, and comes back to it. Right, log axis: the largest distances of D from ½ and of the generator's chances from the data's are near 0.3 early and fall in ever smaller arcs to below 0.001."
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
-rounds = range(1, len(values) + 1)
+rounds = range(len(values))
 left.plot(rounds, values, color=plots.COLORS["neural"])
+left.plot(0, values[0], "o", color=plots.COLORS["neural"], markersize=9, clip_on=False)
+left.annotate("before the first step", (0, values[0]), xytext=(8, -20), textcoords="offset points")
 left.axhline(-math.log(4), color=plots.COLORS["oracle"], linestyle=":")
 left.annotate(
     "−log 4", (len(values), -math.log(4)), xytext=(-4, 6), textcoords="offset points", ha="right"
 )
-left.set(xlabel="round", ylabel="V (nats)", xscale="log")
+left.set(xlabel="round", ylabel="V (nats)", ylim=(-1.44, -1.12))
 for name, far, color in (
     ("largest $|D - ½|$", (fair["D"] - 0.5).abs().amax(dim=1), "crosses"),
     ("largest $|p - p_g|$", (fair["p_g"] - p).abs().amax(dim=1), "neural"),
 ):
-    right.plot(rounds, far, color=plots.COLORS[color], label=name)
-right.set(xlabel="round", ylabel="of chances", yscale="log", xscale="log", ylim=(1e-6, 1))
+    right.plot(rounds[1:], far[1:], color=plots.COLORS[color], label=name)
+right.set(xlabel="round", ylabel="largest distance of chances", ylim=(1e-6, 1))
+right.set(xscale="log", yscale="log")
 right.legend(loc="lower left")
+left.set_xscale("symlog", linthresh=1)
+left.set_xlim(0, None)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Past it and back. At first V rises. Near round 33 it falls through −log 4 while D is still a quarter away from ½
-# somewhere, and turns only below. "Straight down" is what the word minimax makes one think. But on the right both
+# It rises first, goes past −log 4 and comes back. After round 32 it falls through −log 4 while D is still .28 away
+# from ½ somewhere, and turns only below. "It stays" is what the word minimax makes one think. But on the right both
 # distances come down in arcs: the two chase each other round the end.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -266,9 +273,9 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# They do not walk there straight. They chase each other round the end and come closer. That $V$ ends at −log 4 is algebra,
-# once $D$ is ½: the generator does not even come into it. And it says little on the way. It passes −log 4 when both are
-# still far off, and falls below. Theorem 1 forbids that for $V(D^*)$ alone, and here $D$ is what has been learned so far.
+# That $V$ ends at −log 4 is algebra, once $D$ is ½: the generator does not even come into it. So the value says nothing
+# of the generator. It is −log 4 before the first step, and again on the way when both are still far off. Then it falls
+# below. Theorem 1 forbids that for $V(D^*)$ alone, and here $D$ is what has been learned so far.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -298,14 +305,14 @@ claim(
 
 # %% slideshow={"slide_type": "fragment"}
 nodes, weights = np.polynomial.hermite_e.hermegauss(80)  # means over N(0, 1), as sums over nodes
-noise = torch.from_numpy(nodes)
+z = torch.from_numpy(nodes)
 density = torch.from_numpy(weights / math.sqrt(2 * math.pi))
 
 
 def slope(mu: float, saturating: bool) -> float:
     """Derivative of the generator's loss by its μ, against the best discriminator of this μ."""
     place = torch.tensor(mu, dtype=torch.float64, requires_grad=True)
-    logits = mu**2 / 2 - mu * (place + noise)  # the discriminator stays, what is written moves
+    logits = mu**2 / 2 - mu * (place + z)  # the discriminator stays, what is written moves
     losses = -softplus(logits) if saturating else softplus(-logits)  # log(1 − D), −log D
     return torch.autograd.grad((density * losses).sum(), place)[0].item()
 
@@ -320,7 +327,7 @@ def way_of(mu: float, saturating: bool, steps: int = 300, rate: float = 0.1) -> 
 
 distances = np.linspace(0.25, 8, 32)
 slopes = {flat: [slope(mu, flat) for mu in distances] for flat in (True, False)}
-ways = {flat: way_of(5.0, flat) for flat in (True, False)}
+paths = {flat: way_of(5.0, flat) for flat in (True, False)}
 
 # %% slideshow={"slide_type": "subslide"} alt="Two line charts. Left, log axis: slope against the generator's distance from the data. Both losses begin at 0.12; −log D grows to 8 at a distance of 8, log(1 − D) falls to 0.0004. Right: distance over 300 steps, from 5. −log D is near 0 after 100 steps; log(1 − D) is still at 4.3 then and arrives by step 300."
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
@@ -329,8 +336,8 @@ for flat, name, color, (at, up), then in LOSSES:
     near = {"textcoords": "offset points", "color": plots.COLORS[color]}
     left.plot(distances, slopes[flat], color=plots.COLORS[color])
     left.annotate(name, (distances[at], slopes[flat][at]), xytext=(8, up), **near)
-    right.plot(ways[flat], color=plots.COLORS[color])
-    right.annotate(name, (then, ways[flat][then]), xytext=(12, 6), **near)
+    right.plot(paths[flat], color=plots.COLORS[color])
+    right.annotate(name, (then, paths[flat][then]), xytext=(12, 6), **near)
 left.set(xlabel="distance μ of the generator from the data", ylabel="slope", yscale="log")
 left.set_ylim(1e-5, 20)
 right.set(xlabel="step", ylabel="distance μ", ylim=(-0.2, 5.4))
@@ -354,13 +361,14 @@ claim(
 )
 claim(
     "From afar, at the same rate, −log D arrives while the loss as written has hardly moved",
-    abs(ways[False][-1]) < 0.1 and ways[True][100] > 4,
-    f"after 100 steps {ways[True][100]:.2f} and {ways[False][100]:.2f}, after 300 {ways[True][-1]:.2f} and {ways[False][-1]:.3f}",
+    abs(paths[False][-1]) < 0.1 and paths[True][100] > 4,
+    f"after 100 steps {paths[True][100]:.2f} and {paths[False][100]:.2f}, after 300 {paths[True][-1]:.2f} and {paths[False][-1]:.3f}",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# What is lost is time: with three times the rate the loss as written arrives within a hundred steps, too. And Adam, which
-# scales its steps, hides most of it.
+# What is lost is time: with three times the rate the loss as written arrives within a hundred steps, too. And with Adam,
+# which scales its steps, it even arrives first (tried once, outside this notebook). What is then left against it is noise
+# in a tiny slope, and this toy has none.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -395,17 +403,17 @@ still = best_discriminator(p, START.softmax(dim=0)).logit()
 theta = START.clone().requires_grad_()
 for _ in range(600):
     write_step(theta, still, rate=1.0)
-alone = theta.detach().softmax(dim=0)
+at_rest = theta.detach().softmax(dim=0)
 greedy = play(per_turn=50, rate=3.0, rounds=200)
 
 # %% slideshow={"slide_type": "subslide"} alt="Left, bars: against a discriminator that stands still the generator has all its chance on thing 1, where the data have 0.30, the first of eight. Right, lines: number of different things, exp(entropy), over 60 rounds. With one step for each of D it goes from 6.6 over 8 to just below the data's 6.3; with 50 large steps it jumps between 1.2 and 6."
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), width_ratios=[2, 3])
 place = np.arange(1, len(p) + 1)
 left.bar(place - 0.2, p, 0.4, color=plots.COLORS["oracle"], label="data")
-left.bar(place + 0.2, alone, 0.4, color=plots.COLORS["neural"], label="generator")
+left.bar(place + 0.2, at_rest, 0.4, color=plots.COLORS["neural"], label="generator")
 left.set(xlabel="what happens", ylabel="chance", title="D stands still", xticks=place)
 left.legend()
-first = range(1, 61)
+first = range(60)
 for run, name, color in ((fair, "1 step", "neural"), (greedy, "50 large steps", "crosses")):
     right.plot(
         first, different(run["p_g"])[:60], color=plots.COLORS[color], label=f"{name} for each of D"
@@ -425,8 +433,8 @@ plt.show()
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 claim(
     "Against a discriminator that stands still the generator ends with one thing",
-    different(alone).item() < 1.05 and int(alone.argmax()) == int(still.argmax()),
-    f"{different(alone):.2f} of {len(p)}",
+    different(at_rest).item() < 1.05 and int(at_rest.argmax()) == int(still.argmax()),
+    f"{different(at_rest):.2f} of {len(p)}",
 )
 late = different(greedy["p_g"][100:])
 claim(
@@ -450,8 +458,9 @@ interactive(chase, steps=(1, 60), rate=(0.5, 4.0, 0.5))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each round the generator throws itself on what the discriminator trusts most. The discriminator takes its trust away,
-# and the generator moves on. It takes both to keep that going, the fifty and their size: try it. In a recommender the one
-# thing might be the tracks that everybody plays. At the end we will measure whether it is.
+# and the generator moves on. It takes both to keep that going, the fifty and their size: twenty such steps settle, and so
+# do fifty at two thirds of the rate. Try it. In a recommender the one thing might be the tracks that everybody plays. At
+# the end we will measure whether it is.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -496,7 +505,6 @@ from course_utils.models.generative.gan import (
 chose, OWN = pl.col("is_organic") == 1, has_choices(log)
 ASKED = {"repeats": False, "organic": OWN, "history": chose if OWN else None, "judged": JUDGED}
 task = retrieval_task(log, WINDOW, **ASKED, seed=SEED)
-N = task.n_values["track"]
 heard = (task.plays() > 0)[1:, 1:]
 top = np.argsort(-heard.sum(axis=0).A1, kind="stable")[:TOP]
 top = torch.from_numpy(np.sort(top))  # the tracks of the small catalogue
@@ -567,8 +575,9 @@ popular = given.mean(dim=0).expand_as(given)
 # 3. in the **game**: the generator draws tracks, the discriminator tells them from played ones, and its answer is the
 #    generator's reward.
 #
-# If the generator gets worse in the game, whose fault is it? Drawing alone shakes the weights. So there is a control: the
-# same rewards, *shuffled* among the draws, which say nothing about any track. And both at two rates.
+# If the generator gets worse in the game, whose fault is it? A gradient of a few draws strays from the true one, and that
+# alone *shakes* the weights. So there is a control: the same rewards, *shuffled* among the draws, which say nothing about
+# any track. And both at two rates.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -581,8 +590,8 @@ popular = given.mean(dim=0).expand_as(given)
 #   lines here are. It is a small catalogue and a small model.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells: a generator trained by likelihood finds .36. Write down what it finds after the
-# game, at the larger rate, and what after the same rewards, shuffled.
+# Before you run the next cells: a generator trained by likelihood finds .36. Write down what it finds after two
+# hundred rounds of the game, at the larger rate, and what after the same rewards, shuffled.
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -643,7 +652,7 @@ def discriminator(chances: Tensor, rounds: int = 200) -> tuple[Factors, Best]:
 
 even = torch.full_like(given, 1 / len(top))
 log_written = by_likelihood.scores.log_softmax(dim=1)
-judge, against_random = discriminator(even)
+winner, against_random = discriminator(even)
 _, against_writer = discriminator(log_written.exp())
 
 
@@ -673,57 +682,59 @@ def irgan(
 
 game, slow = irgan(), irgan(RATE / 10)
 by_mean = irgan(baseline="mean")
-noise, slow_noise = irgan(shuffled=True), irgan(RATE / 10, shuffled=True)
+shuffled, slow_shuffled = irgan(shuffled=True), irgan(RATE / 10, shuffled=True)
 
 # %% slideshow={"slide_type": "subslide"}
 outcomes = {
     "popular": (popular, "popular"),
     "generator, by likelihood": (by_likelihood.scores, "neural"),
-    "… then the game": (game["writer"].last, "neural"),
-    "… with the mean as baseline": (by_mean["writer"].last, "neural"),
-    "… then shuffled rewards": (noise["writer"].last, "muted"),
-    "… then the game, a tenth of the rate": (slow["writer"].last, "neural"),
-    "… stopped by validation": (slow["writer"].scores, "neural"),
-    "… then shuffled rewards, a tenth": (slow_noise["writer"].last, "muted"),
+    "then the game": (game["writer"].last, "history"),
+    "the game, mean as baseline": (by_mean["writer"].last, "history"),
+    "the game, stopped by validation": (game["writer"].scores, "history"),
+    "then shuffled rewards": (shuffled["writer"].last, "muted"),
+    "the game, rate / 10": (slow["writer"].last, "history"),
+    "the game, rate / 10, stopped": (slow["writer"].scores, "history"),
+    "shuffled rewards, rate / 10": (slow_shuffled["writer"].last, "muted"),
     "discriminator, random negatives": (against_random.scores, "crosses"),
-    "discriminator, the generator's negatives": (against_writer.scores, "crosses"),
-    "… plus log π of the generator": (against_writer.scores + log_written, "crosses"),
+    "discriminator, generator's negatives": (against_writer.scores, "crosses"),
+    "discriminator, generator's, + log π": (against_writer.scores + log_written, "crosses"),
 }
 pairs = [
-    ("generator, by likelihood", "… then the game"),
-    ("… then shuffled rewards", "… then the game"),
-    ("generator, by likelihood", "… then the game, a tenth of the rate"),
-    ("… then shuffled rewards, a tenth", "… then the game, a tenth of the rate"),
-    ("… stopped by validation", "generator, by likelihood"),
-    ("… with the mean as baseline", "… then the game"),
-    ("discriminator, random negatives", "discriminator, the generator's negatives"),
-    ("… plus log π of the generator", "generator, by likelihood"),
+    ("generator, by likelihood", "then the game"),
+    ("then shuffled rewards", "then the game"),
+    ("generator, by likelihood", "the game, rate / 10"),
+    ("shuffled rewards, rate / 10", "the game, rate / 10"),
+    ("the game, rate / 10, stopped", "generator, by likelihood"),
+    ("the game, mean as baseline", "then the game"),
+    ("discriminator, random negatives", "discriminator, generator's negatives"),
+    ("discriminator, generator's, + log π", "generator, by likelihood"),
 ]
 
-# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: Recall@20 among 300 tracks. The generator by likelihood has 0.364. The game takes it to 0.202, shuffled rewards to 0.298; at a tenth of the rate 0.355 and 0.360. A discriminator has 0.344 with random negatives and 0.112 with the generator's, below the popular list, 0.169; with log π added 0.365."
+# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: Recall@20 among 300 tracks. The generator by likelihood has 0.364. The game takes it to 0.202, stopped by validation to 0.355, shuffled rewards to 0.298; at a tenth of the rate game and shuffled rewards 0.355 and 0.360. A discriminator has 0.344 with random negatives and 0.112 with the generator's, below the popular list, 0.169; with log π added 0.365."
 enough = int((later["test"][held].sum(dim=1) > 0).sum()) >= LEAST_GROUPS
 if enough:
     scores, roles = ({name: one[i] for name, one in outcomes.items()} for i in (0, 1))
-    measured = compare(scores, everybody, *pairs)
-    figure, ax = plt.subplots(figsize=(9, 6))
+    of_irgan = compare(scores, everybody, *pairs)
+    figure, ax = plt.subplots(figsize=(9, 6.4))
     plots.interval_plot(
         ax,
-        {name: measured[name] for name in outcomes},
+        {name: of_irgan[name] for name in outcomes},
         [plots.COLORS[role] for role in roles.values()],
     )
     ax.set(xlabel=f"Recall@{PLACES} among {len(top)} tracks, 95 % interval", xlim=(0, None))
     plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# .20 after the game, .30 after the shuffled rewards. Most people expect the game to help, for its judge has seen
-# what was played. At a tenth of the rate hardly anything moves: .355 and .360. And look at the judges: with
-# random negatives one finds .34, against this generator .11, less than the popular list.
+# .20 after two hundred rounds of the game, .30 after the shuffled rewards. Most people expect the game to help, for
+# its judge has seen what was played. Stopped where validation likes it best, after ten rounds, it has .355: no gain
+# either. At a tenth of the rate hardly anything moves: .355 and .360. And look at the judges: with random negatives
+# one finds .34, against this generator .11, less than the popular list.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     for told, pair, expected in (
-        ("IRGAN's game, at the larger rate, makes the generator worse", pairs[0], True),
-        ("It makes it worse than the same rewards, shuffled, do", pairs[1], True),
+        ("Two hundred rounds of IRGAN's game, at the larger rate, make the generator worse", pairs[0], True),
+        ("They make it worse than the same rewards, shuffled, do", pairs[1], True),
         ("At a tenth of the rate the game makes the generator worse, too", pairs[2], None),
         ("At that rate it makes it worse than the same rewards, shuffled, do", pairs[3], None),
         ("Stopped where validation likes it best, the slow game has made it better", pairs[4], None),
@@ -732,21 +743,23 @@ if enough:
         ("With log π added to its logit it finds more than log π by itself", pairs[7], None),
     ):  # fmt: skip
         claim(
-            told, measured[pair].positive, f"ΔRecall@{PLACES} {measured[pair]}", expected=expected
+            told, of_irgan[pair].positive, f"ΔRecall@{PLACES} {of_irgan[pair]}", expected=expected
         )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Deshpande & Khapra (2020)* looked into IRGAN and found two things: that its constant baseline is a problem, and that the
-# generator *harms*. Ours is a small catalogue and a small model. At the larger rate the game takes the generator from .36 to
-# .20. The same rewards, shuffled, take it to .30: two fifths of the harm are the shaking, the rest is the game. At a tenth
-# of the rate the harm is .01, hardly more than the shuffled rewards do, and there is no gain either. The baseline makes no
-# difference that could be told.
+# generator *harms*. Ours is a small catalogue and a small model. At the larger rate two hundred rounds take the generator
+# from .36 to .20. The same rewards, shuffled, take it to .30: about half of the harm is the shaking (41 of a hundred here,
+# 56 and 52 with two other training seeds), the rest is the game. At a tenth of the rate the harm is .01, hardly more than
+# the shuffled rewards do, and there is no gain either. The baseline makes no difference that could be told. The paper
+# trains the judge, too, before the game begins, and here it starts cold. With a trained one the harm comes later and is as
+# large: .18 at the end (tried once, outside this notebook).
 #
 # Why the discriminator fails, the toy tells. The better the generator, the nearer $D^* = p / (p + \pi)$ is to ½ **for every
 # track**: telling $p$ from $\pi$ takes no knowledge of who likes what. Against the generator that likelihood has trained,
 # standing still, the discriminator ends below the popular list. Its logit is $\log p - \log \pi$, so the sum with $\log \pi$
-# should be $\log p$, the best of all. It is no better than
-# $\log \pi$ alone: a discriminator that has learned next to nothing adds nothing.
+# should be $\log p$, the best of all. It is no better than $\log \pi$ alone: a discriminator that has learned next to nothing
+# adds nothing.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -766,7 +779,7 @@ if enough:
 # - Say: read the table by columns: no baseline, ½, the mean reward. The number is how far the gradient of one
 #   draw strays.
 # - Ask: when is ½ as good as the mean? (When the mean reward is near ½.)
-# - Trap: the small step is taken for the large one. Any baseline at all is worth a factor of sixteen after the
+# - Trap: the small step is taken for the large one. Either baseline is worth a factor of sixteen after the
 #   game. Between ½ and the mean the two games end alike, .202 and .209.
 
 
@@ -784,12 +797,12 @@ with torch.no_grad():
     players = game["models"]
     for told, chances, says in (
         ("after the game", players[0]().softmax(dim=1), players[1]()),
-        ("draws at random, a judge that has learned", even, judge()),
+        ("random draws, the judge wins", even, winner()),
     ):
         reward = says.sigmoid()
         mean = (chances * reward).sum(dim=1, keepdim=True)
-        ways = {"none": 0.0, "½": 0.5, "mean reward": mean}
-        rows.append({"": told, "mean reward": mean.mean().item(), **{f"baseline {name}": stray(chances, reward, b) for name, b in ways.items()}})  # fmt: skip
+        baselines = {"none": 0.0, "½": 0.5, "mean reward": mean}
+        rows.append({"": told, "mean reward": mean.mean().item(), **{f"baseline {name}": stray(chances, reward, b) for name, b in baselines.items()}})  # fmt: skip
 display(
     pl.DataFrame(
         [{key: one if key == "" else f"{one:.3f}" for key, one in row.items()} for row in rows]
@@ -827,7 +840,7 @@ claim(
 # | name | the judge sees | pull to 0 at drawn tracks | nobody can tell, if you write |
 # |---|---|---|---|
 # | nothing masked | all tracks | no | a copy of $c$ |
-# | masked, as in the paper | what was played: $\hat r \odot e$ | no | 1 everywhere |
+# | masked, as in the paper | what was played: $\hat r \odot e$ | no | 1 at what was played, anything elsewhere |
 # | ZR, *zero reconstruction* | what was played | yes | a copy of $c$ |
 # | PM, *partial masking* | what was played, and some drawn tracks | no | a copy of $c$ |
 # | ZP | what was played, and some drawn tracks | yes | a copy of $c$ |
@@ -847,7 +860,7 @@ claim(
 #   played.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ![CFGAN: a generator writes a profile from the condition, the real profile is the condition itself, a judge sees both through a mask, together with the condition, and gives a logit; the generator's loss is minus log D of what it wrote, the judge's loss is the log loss of real or written](assets/drawings/cfgan.svg)
+# ![CFGAN: a generator writes a profile from the condition, the real profile is the condition itself, a judge sees both through a mask, which PM opens at drawn tracks, together with the condition, and gives a logit; the generator's loss is minus log D of what it wrote, with ZR a pull to 0 at drawn tracks beside it, the judge's loss is the log loss of real or written](assets/drawings/cfgan.svg)
 #
 # Follow the middle line: what the judge takes for real is what the generator was given.
 #
@@ -860,7 +873,8 @@ claim(
 # high number there.
 #
 # So take one given track out of the condition and look again. What a recommender guesses from the other tracks stays,
-# what was copied goes. EASE, which is forbidden to copy, loses nothing.
+# what was copied goes. By how much given tracks stand above the others, which share of that is lost? That is the **share
+# copied**. (Not the loss itself: who writes small numbers loses little.) EASE, which is forbidden to copy, loses nothing.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -872,7 +886,7 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Before you run the next cells: EASE writes .28 at a given track, and .28 once it is taken out. CFGAN with both
-# tricks, ZP, writes .58 at a given track. Write down what is left of that once the track is taken out.
+# tricks, ZP, writes .58 at a given track and .17 at others. Write down what it writes once the track is taken out.
 
 # %% slideshow={"slide_type": "fragment"}
 seen, K = given[~held], len(top)
@@ -888,6 +902,23 @@ def copied(write: Callable[[Tensor], Tensor]) -> Tensor:
     return torch.stack(
         [whole.gather(1, taken)[:, 0], without.gather(1, taken)[:, 0], elsewhere], dim=1
     )
+
+
+class Share:
+    """Share copied, for weights of the listeners, from what `copied` found (listeners, 3).
+
+    `says`: whether given tracks stand so far above others that a share of it says something.
+    """
+
+    def __init__(self, told: Tensor) -> None:
+        self.lost, self.above = told[:, 0] - told[:, 1], told[:, 0] - told[:, 2]
+        self.says = self.above.mean().item() > LEAST
+
+    def __len__(self) -> int:
+        return len(self.lost)
+
+    def __call__(self, weight: Tensor | float = 1.0) -> float:
+        return ((weight * self.lost).sum() / (weight * self.above).sum()).item()
 
 
 # %% slideshow={"slide_type": "subslide"}
@@ -993,7 +1024,7 @@ runs = {
     "ZP": cfgan(**ZP),
     "ZP, random input": cfgan(**ZP, random=100),
     "ZP, half left out": cfgan(**ZP, left_out=0.5, passes=LONG),
-    "ZP, judge ten times as fast": cfgan(**ZP, judge_rate=1e-3),
+    "ZP, judge ten times as fast": cfgan(**ZP, judge_rate=1e-3, passes=LONG),
     "ZP, judge never learns": cfgan(**ZP, judge_rate=0.0),
     "ZR, no judge": cfgan("own", ZERO, game=False),
 }
@@ -1019,11 +1050,10 @@ ease_level, linear, of_ease = max(map(ease, (30, 100, 300, 1_000)), key=lambda o
 #
 
 # %% slideshow={"slide_type": "subslide"}
-looks = {name: run.looks[run.epoch // 10] for name, run in runs.items()}
+looks = {"EASE": (likeness(linear[held], given[held]).mean().item(), of_ease)}
+looks |= {name: run.looks[run.epoch // 10] for name, run in runs.items()}
 looks["ZP, at the end"] = runs["ZP"].looks[-1]
 tests = {"popular": popular, "EASE": linear, **{name: run.scores for name, run in runs.items()}}
-looks |= {"popular": (likeness(popular[held], given[held]).mean().item(), None)}
-looks |= {"EASE": (likeness(linear[held], given[held]).mean().item(), of_ease)}
 
 
 def covered(scores: Tensor) -> float:
@@ -1033,81 +1063,93 @@ def covered(scores: Tensor) -> float:
 
 tests["ZP, at the end"] = runs["ZP"].last
 if enough:
+    rows = []
+    for name, (alike, told) in looks.items():
+        x, share = told.mean(dim=0).tolist(), Share(told)
+        rows.append({"model": name, "likeness": f"{alike:.2f}", "at a given track": f"{x[0]:.2f}", "… taken out": f"{x[1]:.2f}",
+            "at others": f"{x[2]:.2f}", "share copied": f"{share():.2f}" if share.says else "–"})  # fmt: skip
+    display(pl.DataFrame(rows))
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# .40. A given track stands .42 above others, and .18 of that are lost: a share of .44 is copied, and the rest is
+# guessed from the other tracks. "All of it is a copy" and "nothing is" are both sensible bets after the table of best
+# answers. Trained on to the end it is half. And the mask alone writes .97 at given tracks and .95 at others: one of
+# the answers foretold.
+
+# %% slideshow={"slide_type": "subslide"}
+if enough:
     duels = [("ZP", name) for name in ("EASE", "popular", "ZR", "ZR, no judge", "ZP, at the end")]
     duels += [("ZP", "ZP, judge ten times as fast"), ("ZR", "PM")]
     duels += [("nothing masked", "popular"), ("masked", "popular")]
     found = compare(tests, held, *duels)
     rows = []
-    for name, scores in tests.items():
-        alike, told = looks[name]
-        x = ["–"] * 3 if told is None else [f"{one:.2f}" for one in told.mean(dim=0).tolist()]
-        rows.append({"model": name, "epochs": str(runs[name].epoch + 1) if name in runs else "–", "likeness": f"{alike:.2f}",
-            "at a given track": x[0], "… taken out": x[1], "at others": x[2],
-            f"Recall@{PLACES} [95 %]": str(found[name]), f"coverage@{PLACES}": f"{covered(scores):.0%}"})  # fmt: skip
+    for name, scores in sorted(tests.items(), key=lambda one: -found[one[0]].value):
+        epochs = str(runs[name].epoch + 1) if name in runs else "–"
+        rows.append({"model": name, "best epoch": epochs, f"Recall@{PLACES} [95 %]": str(found[name]), f"coverage@{PLACES}": f"{covered(scores):.0%}"})  # fmt: skip
     display(pl.DataFrame(rows))
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# About .40, where other tracks have .17: less than half of the difference was copied, and the rest is guessed
-# from the other tracks. "All of it is a copy" and "nothing is" are both sensible bets after the table of best
-# answers. Trained on to the end it is half. And the mask alone writes .97 at given tracks and .95 at others: ones
-# everywhere, as foretold.
+# ZR, ZP and squared error without a judge come near EASE, .37: they find .36, .36 and .34. Without zero
+# reconstruction little is learned: .14 with nothing masked and with the mask alone, .19 with PM, as the popular list.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### On the way
 #
-# The table shows the epoch that validation liked best. What happens before and after? And does the judge of the game see
-# it? Ask a *fresh* one of the same form, ten times as fast, while the writer stands still.
+# The tables show the epoch that validation liked best. What happens before and after? And does the judge of the game see
+# it? Ask a *fresh* one of the same form, who learns while the writer stands still.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 6 minutes.
 #
-# - Say: left is how much is copied, right is what is found. Then comes the question from the start of the hour:
+# - Say: left is which share is copied, right is what is found. Then comes the question from the start of the hour:
 #   does the judge not see it?
-# - Ask: the judge of the game is right in 46 of a hundred. Is the writer perfect, or is the judge poor? Let the
+# - Ask: the judge of the game is right in 48 of a hundred. Is the writer perfect, or is the judge poor? Let the
 #   room vote before the next table.
-# - Trap: a judge like a coin is taken for the end of the game. A fresh one, ten times as fast, is right in 88 and
-#   in 82 of a hundred.
+# - Trap: a judge like a coin is taken for the end of the game, or for a slow judge. A fresh one at the very same
+#   rate is right in 68 of a hundred, and the fast one falls as far behind a fresh one in its own game.
 
-# %% slideshow={"slide_type": "fragment"} alt="Two line charts over epochs. Left, what is lost at a track taken out rises: at epoch 60 to 0.29 without a judge, 0.24 with ZP, 0.20 with random input, 0.15 with half left out (0.29 at 120); with a fast judge or one that never learns to 0.06 at most. Right, Recall@20 on validation: those four come near EASE, 0.354, the others end at 0.20 and 0.16."
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6))
-ways = {
-    "ZP": "neural",
-    "ZP, random input": "crosses",
-    "ZP, half left out": "fm",
-    "ZR, no judge": "mlp",
-    "ZP, judge ten times as fast": "history",
-    "ZP, judge never learns": "random",
+# %% slideshow={"slide_type": "fragment"} alt="Two line charts over epochs. Left, the share copied rises: at epoch 60 to 0.52 with ZP, 0.48 with a judge that never learns, 0.47 without a judge, 0.46 with random input, 0.38 with half left out, which goes on to 120; with a fast judge it stays lowest. Right, Recall@20 on validation: ZP, with random input or half left out, and ZR without a judge come near EASE, 0.354; the fast judge reaches 0.31 by epoch 110, the one that never learns 0.16."
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5))
+lines = {
+    "ZP": ("crosses", "o"),
+    "ZP, random input": ("ffm", "s"),
+    "ZP, half left out": ("fm", "^"),
+    "ZR, no judge": ("mlp", "D"),
+    "ZP, judge ten times as fast": ("history", "v"),
+    "ZP, judge never learns": ("random", "X"),
 }
-for name, color in ways.items():
+for name, (color, mark) in lines.items():
     epochs = range(10, 10 * len(runs[name].way) + 1, 10)
-    goes = [(told[:, 0] - told[:, 1]).mean().item() for _, told in runs[name].looks]
-    for ax, values in ((left, goes), (right, runs[name].way)):
-        ax.plot(epochs, values, "o-", color=plots.COLORS[color], markersize=4, label=name)
+    copies = [Share(told) for _, told in runs[name].looks]
+    values = [share() if share.says else math.nan for share in copies]
+    for ax, line in ((left, values), (right, runs[name].way)):
+        ax.plot(epochs, line, color=plots.COLORS[color], marker=mark, markersize=6, label=name)
 right.axhline(ease_level, color=plots.COLORS["linear"], linestyle=":", label="EASE")
 left.axhline(0, color=plots.COLORS["linear"], linestyle=":")
-left.set(xlabel="epoch", ylabel="lost at a track taken out")
-right.set(xlabel="epoch", ylabel=f"Recall@{PLACES} on validation", ylim=(0.1, None))
+left.set(xlabel="epoch", ylabel="share copied")
+right.set(xlabel="epoch", ylabel=f"Recall@{PLACES}, validation", ylim=(0.05, None))
 figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# On the left all lines rise: the longer a writer is trained, the more it copies, with a random input and without
-# a judge as well. With half of the condition left out it copies more slowly, and goes on. On the right the same
-# four come near EASE within thirty epochs, and none gains much after that. (One of their lines begins below the
-# picture.) The two with a fast judge, or with one that never learns, stay far below.
+# On the left all lines rise: the longer a writer is trained, the larger the share that it copies. It is about a third
+# by epoch 40 and a half by epoch 60, in the game, without a judge, and with a judge that never learns. A random input
+# slows it a little, half of the condition left out slows it more, and neither stops it. On the right ZP, with and
+# without these two, and ZR without a judge come near EASE within thirty epochs, and gain .02 at most after that.
+# With the fast judge ZP comes to .31 after 110 epochs, and with one that never learns it finds little.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Before you run the next cells: the judge of the game answers like a coin. Write down in how many of a hundred
-# cases a fresh judge of the same form is right, who learns while the writer stands still.
+# cases a fresh judge is right, of the same form and at the same rate, who learns while the writer stands still.
 
 
 # %% slideshow={"slide_type": "subslide"}
-def fresh(writer: Writer, mask: str, passes: int = 60) -> Judge:
+def fresh(writer: Writer, mask: str, rate: float = 1e-3, passes: int = PASSES) -> Judge:
     """A new judge, trained against a writer that stands still."""
     torch.manual_seed(SEED)
     judge = Judge()
-    tell = torch.optim.Adam(judge.parameters(), lr=1e-3)
+    tell = torch.optim.Adam(judge.parameters(), lr=rate)
     for _ in range(passes):
         for rows in torch.randperm(len(seen)).split(64):
             real = seen[rows]
@@ -1126,75 +1168,82 @@ def right_of(judge: Judge, writer: Writer, mask: str) -> Tensor:
 
 # %% slideshow={"slide_type": "fragment"}
 told_right = {"a coin": Mean(torch.full((int(held.sum()),), 0.5))}
-for name, (writer, judge), mask in (
-    ("ZP, best epoch", runs["ZP"].best, ZP["mask"]),
-    ("ZP, end", runs["ZP"].players, ZP["mask"]),
-    ("masked, end", runs["masked"].players, "own"),
+for name, key, rates in (
+    ("ZP", "ZP", (1e-4, 1e-3)),
+    ("fast judge", "ZP, judge ten times as fast", (1e-3,)),
+    ("masked", "masked", (1e-3,)),
 ):
-    for who, asked in (("of the game", judge), ("fresh", fresh(writer, mask))):
-        told_right[f"{name}: {who}"] = Mean(right_of(asked, writer, mask))
+    run = runs[key]
+    asked = {"of the game": run.players[1]}
+    asked |= {f"fresh, rate {rate:g}": fresh(run.players[0], run.mask, rate) for rate in rates}
+    for who, one in asked.items():
+        told_right[f"{name}: {who}"] = Mean(right_of(one, run.players[0], run.mask))
 if enough:
-    judged = [(f"ZP, {when}: fresh", f"ZP, {when}: of the game") for when in ("best epoch", "end")]
-    judged += [("masked, end: fresh", "a coin"), ("ZP, end: of the game", "a coin")]
+    judged = [
+        ("ZP: fresh, rate 0.001", "ZP: of the game"),
+        ("ZP: fresh, rate 0.0001", "ZP: of the game"),
+        ("fast judge: fresh, rate 0.001", "fast judge: of the game"),
+        ("masked: fresh, rate 0.001", "a coin"),
+    ]
     sure = bootstrap(told_right, torch.arange(int(held.sum())), judged)
-    display(pl.DataFrame([{"judge": name, "right [95 %]": str(sure[name])} for name in told_right]))
+    display(pl.DataFrame([{"at the end": name, "right [95 %]": str(sure[name])} for name in told_right]))  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# In 88 at ZP's best epoch and in 82 at its end; the judge of the game in 46 and 48. A coin may mean a perfect
-# writer, so that guess was sensible. Here it means a slow judge. Only with the mask alone is the fresh one a coin
-# as well: there all that it sees are ones.
+# In 68, and the judge of the game in 48. A coin may mean a perfect writer, so that guess was sensible. Here the judge
+# is not fooled. Nor is it merely slow: the one that is ten times as fast is right in 61 in its own game, where a fresh
+# one is right in 94. The writer moves away from the judge it plays against. With the mask alone the fresh one is a
+# coin as well: there all that it sees are ones.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
-    for told, gap, holds in (
-        ("A fresh judge tells ZP's profiles from real ones more surely than the judge of the game, at the best epoch", sure[judged[0]], True),
-        ("A fresh judge tells them more surely at the end, too", sure[judged[1]], True),
-        ("With the mask alone a fresh judge does no better than a coin", sure[judged[2]], False),
+    for told, pair, holds in (
+        ("A fresh judge tells ZP's profiles from real ones more surely than the judge of the game", judged[0], True),
+        ("A fresh judge at the rate of the game does so, too", judged[1], True),
+        ("A judge ten times as fast tells its own game's profiles less surely than a fresh one", judged[2], True),
+        ("With the mask alone a fresh judge does no better than a coin", judged[3], False),
     ):  # fmt: skip
-        claim(told, gap.positive is holds, f"share of right answers {gap}")
-
+        claim(told, sure[pair].positive is holds, f"share of right answers {sure[pair]}")
 
 # %% slideshow={"slide_type": "skip"}
-def loss(look: tuple[float, Tensor]) -> Mean:
-    """What is lost at a given track that is taken out of the condition."""
-    return Mean(look[1][:, 0] - look[1][:, 1])
-
-
-lost = {f"{name}, end": loss(run.looks[-1]) for name, run in runs.items()}
-lost |= {f"{name}, best": loss(looks[name]) for name in runs}
-lost["half left out, as long as ZP"] = loss(runs["ZP, half left out"].looks[PASSES // 10 - 1])
+copying = ["ZP", "ZP, random input", "ZP, half left out", "ZR, no judge", "ZP, judge never learns"]
+shares = {f"{name}, end": Share(runs[name].looks[-1][1]) for name in copying}
+shares |= {f"{name}, best": Share(looks[name][1]) for name in copying}
+shares["half left out, as long as ZP"] = Share(runs["ZP, half left out"].looks[PASSES // 10 - 1][1])
+shares["judge never learns, 20 epochs"] = Share(runs["ZP, judge never learns"].looks[1][1])
 steps = [(f"{name}, end", f"{name}, best") for name in ("ZP", "ZP, random input", "ZR, no judge")]
 steps += [
+    ("ZP, end", "ZP, random input, end"),
     ("ZP, end", "half left out, as long as ZP"),
     ("ZP, half left out, end", "half left out, as long as ZP"),
-    ("ZP, end", "ZP, judge never learns, end"),
+    ("ZP, judge never learns, end", "judge never learns, 20 epochs"),
 ]
 if enough:
-    gone = bootstrap(lost, torch.arange(int(held.sum())), steps)
+    gone = bootstrap(shares, torch.arange(int(held.sum())), steps)
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     sentences = [
-        "With both tricks, and trained on, the generator comes nearer to a copy",
-        "A random input does not stop it",
-        "Without a judge, by squared error, it comes nearer to a copy as well",
+        "With both tricks (ZP), and trained on, a larger share is copied",
+        "A random input does not stop the copying",
+        "Without a judge, by squared error, a larger share is copied as well, trained on",
+        "A random input slows the copying",
         "Leaving half of the condition out slows it",
         "Leaving half of the condition out does not stop it",
-        "A judge that never learns teaches less of the copy",
+        "A judge that never learns does not stop it",
     ]
     for told, pair in zip(sentences, steps, strict=True):
-        claim(told, gone[pair].positive, f"lost at a track taken out {gone[pair]}")
+        claim(told, gone[pair].positive, f"share copied {gone[pair]}")
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 if enough:
     for sentence, pair, expected in (
-        ("Trained to the end it finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), None),
+        ("Trained to the end ZP finds less of what is played later than at the epoch that validation likes best", ("ZP", "ZP, at the end"), None),
         ("At that epoch it finds more than the most popular of the 300", ("ZP", "popular"), True),
         ("At that epoch it finds more than EASE", ("ZP", "EASE"), None),
-        ("With a judge ten times as fast it finds less", ("ZP", "ZP, judge ten times as fast"), True),
-        ("Zero reconstruction alone finds more than partial masking alone", ("ZR", "PM"), True),
-        ("Both tricks together find more than zero reconstruction alone", ("ZP", "ZR"), None),
-        ("Among the 300 the game finds more than squared error in its place", ("ZP", "ZR, no judge"), None),
+        ("With a judge ten times as fast it finds less, even in twice as many epochs", ("ZP", "ZP, judge ten times as fast"), True),
+        ("Zero reconstruction alone (ZR) finds more than partial masking alone (PM)", ("ZR", "PM"), True),
+        ("Among the 300 both tricks find more than zero reconstruction alone", ("ZP", "ZR"), None),
+        ("Among the 300 ZP finds more than squared error without a judge", ("ZP", "ZR, no judge"), None),
     ):  # fmt: skip
         claim(sentence, found[pair].positive, f"ΔRecall@{PLACES} {found[pair]}", expected=expected)
     worse = [found[name, "popular"] for name in ("nothing masked", "masked")]
@@ -1205,24 +1254,20 @@ if enough:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Read the left figure first. What ZP loses at a track that is taken out grows with every epoch. At its best epoch it writes
-# .58 at a given track, .40 once that is taken out and .17 at others: less than half of the difference is copied. At the
-# end it is half, and the line still rises. A random input does not stop that. The study names two reasons, no random
-# input and the real profile as condition: here the first is none. Half of the condition left out slows the copying and
-# does not stop it. That the copy costs recommending is not settled within these epochs (◦).
+# The study names two reasons, no random input and the real profile as condition. The first one counts for little here: at
+# epoch 60 a share of .46 is copied with a random input, .52 without. Half of the condition left out brings it to .38, and
+# by epoch 120 it is there, too. That the copy costs recommending is not settled within these epochs (◦).
 #
-# And without a judge it goes the same way. So the *game* is not needed for a copy: any loss whose best answer is the
-# profile will do. In ZP the judge teaches the ones and the pull the zeros. A judge that never learns teaches little of it.
+# Without a judge it goes the same way, .47, and with a judge that never learns, .48. So the *game* is not needed for a copy.
+# In ZP the judge teaches how large the ones are: .61 at a given track, .17 with a judge that never learns. Only the fast
+# judge keeps the share low, at .22 by epoch 120, and it is no cure: ZP then needs twice the epochs and finds less.
 #
-# Does the judge not see it? The judge of the game answers like a coin, at the best epoch and at the end. Yet a fresh one, ten
-# times as fast, is right in 88 and 82 of a hundred, on listeners that neither has seen. So it is not fooled, it is slow. A
-# fast judge in the game is no cure within these epochs: ZP then finds little more than the popular list, .22 against .19.
-# All else here is for the slow one.
+# Does the judge not see it? How often a judge is right in its own game says little of the profiles, whether it is slow or
+# fast. Ask a fresh one, while the writer stands still.
 #
-# Without zero reconstruction none of the generators learns much. With the mask alone it writes ones everywhere (the
-# table: as much at other tracks as at the given ones), and there a fresh judge is a coin as well, as foretold. With
-# nothing masked, and with the mask opened at drawn tracks, a copy would be perfect, and is not found: one answer of
-# a judge says little about 300 numbers.
+# Without zero reconstruction none of the generators learns much. With the mask alone it writes ones everywhere, and there a
+# fresh judge is a coin as well. With nothing masked, and with the mask opened at drawn tracks, a copy would be perfect. It
+# is not found, nor with a fast judge or four times the epochs (tried once, outside this notebook).
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1252,29 +1297,28 @@ from course_utils.models.generative.gan import CFGAN, CFGANLoss, ProfileJudge
 # %% slideshow={"slide_type": "fragment"}
 larger = task.tracks[np.sort(np.argsort(-heard.sum(axis=0).A1, kind="stable")[:MOST])]
 among = replace(log, events=log.events.filter(pl.col("item_id").is_in(larger.tolist())))
-task = retrieval_task(among, WINDOW, **ASKED, seed=SEED)
-N = task.n_values["track"]
-contest = RetrievalContest(task, SEED, "15_gan")
-ended = windows(task, WINDOW)  # each window of twenty plays, once
+broad = retrieval_task(among, WINDOW, **ASKED, seed=SEED)
+N = broad.n_values["track"]
+contest = RetrievalContest(broad, SEED, "15_gan")
+ended = windows(broad, WINDOW)  # each window of twenty plays, once
 inputs = {"train": bags(ended["item"], ended["mask"])}
 for part in ("validation", "test"):
-    batch = task.batches[part]
+    batch = broad.batches[part]
     inputs[part] = {**bags(batch["history"], batch["mask"]), "target": batch["target"]}
 print(f"{len(inputs['train']['plays']):,} profiles, {N - 1:,} tracks")
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The rivals
 #
-# The popular list and EASE with the settings that notebook 14 tried, and its Mult-VAE. Every network gets seven trials,
-# and has twenty epochs at most here; it is stopped when validation has not improved for more than four. (Only in
-# Mult-VAE's trials it was ten and two: that can but hold back the rival that wins.)
+# The popular list and EASE with the settings that notebook 14 tried and two more, and its Mult-VAE. Every network gets
+# seven trials, and has twenty epochs at most; it is stopped when validation has not improved for more than four.
 #
 
 # %% slideshow={"slide_type": "fragment"}
-plays = task.plays()
+plays = broad.plays()
 settings = [(300, None), (1_000, None), (1_000, 50), (1_000, 20), (1_000, 10), (2_000, 20), (500, 20)]  # fmt: skip
 days = [None, 3, 7, 14, 28, 56, 84]
-contest.choose("popular", lambda days: Popular(task.popularity(days)), [{"days": d} for d in days])
+contest.choose("popular", lambda days: Popular(broad.popularity(days)), [{"days": d} for d in days])
 contest.choose(
     "EASE", lambda decay: EASE(plays, decay), [{"decay": d, "last": last} for d, last in settings]
 )
@@ -1304,25 +1348,27 @@ contest.chosen()
 # ### CFGAN, with its tricks and without, and without its judge
 #
 # This is the paper's CFGAN over listeners; its authors say that the one over tracks does better in general. Judge and
-# generator share a rate and a decay of tables, which the paper chooses apart.
+# generator share a rate and a decay of tables, which the paper chooses apart. (On the small catalogue the judge has a tenth
+# of the generator's rate, and the same rate is called "ten times as fast" there.)
 #
-# The last one asks what the *game* is good for: the very same generator and a pull to 0 at drawn tracks, but at the played
-# ones plain squared error in place of the judge. (The weight α of the pull was chosen on validation outside this
-# notebook, of .03, .1 and .3, at one rate, for either by itself: .3 for ZP, .1 without a judge. And it has no partial
-# masking, which is a mask of the judge's.)
+# The last one asks what the *game* is good for. It is ZR with one change: plain squared error at the played tracks, in
+# place of the judge. Generator and pull to 0 are the same. (α was chosen on validation outside this notebook, of .03, .1
+# and .3, at one rate, for each by itself: .1 for ZR, .3 for ZP, .1 without a judge.)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 6 minutes.
 #
-# - Say: one pair carries the slide: the very same generator, once in the game, once by plain squared error.
+# - Say: one pair carries the slide: zero reconstruction in the game, and zero reconstruction by plain squared error.
+#   Only the judge is changed.
 # - Ask: which of the two would you bet on, and why? Take the reasons; they are better than the bets.
-# - Trap: "GANs are no use for lists." It is one training seed, one rate for both sides, and CFGAN over listeners;
-#   its authors prefer the one over tracks.
+# - Trap: "GANs are no use for lists", or "so the judge is worth its keep". The game finds as much as squared error
+#   does, no more and no less. It is one rate for both sides, and CFGAN over listeners; its authors prefer the one over
+#   tracks.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cells, put six in order by Recall@100: the popular list, EASE, Mult-VAE, CFGAN with the
-# mask alone, CFGAN with both tricks, and the same generator by squared error, without a judge.
+# Before you run the next cells, put four in order by Recall@100: EASE, CFGAN with zero reconstruction alone (ZR),
+# CFGAN with both tricks (ZP), and ZR by squared error, without a judge.
 
 # %% slideshow={"slide_type": "skip"} tags=["inline"]
 from course_utils.models.generative.gan import ZeroReconstruction
@@ -1336,67 +1382,77 @@ def alone() -> CFGAN:
     return model
 
 
-contest.enter("CFGAN, ZP", lambda: CFGAN(N), CFGANLoss(N, ZERO_LOG, True, DRAWS), inputs, **options)
-contest.enter("CFGAN, masked", lambda: CFGAN(N), CFGANLoss(N), inputs, **options)
+for name, one in {
+    "CFGAN, ZR": CFGANLoss(N, ZERO_ZR, False, DRAWS),
+    "CFGAN, ZP": CFGANLoss(N, ZERO_ZP, True, DRAWS),
+    "CFGAN, masked": CFGANLoss(N),
+}.items():
+    contest.enter(name, lambda: CFGAN(N), one, inputs, **options)
 contest.enter("ZR, no judge", alone, ZeroReconstruction(N, ZERO_ALONE, DRAWS), inputs, **options)
 contest.table()
 
 # %% slideshow={"slide_type": "skip"}
 contest.trials()
 
-# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: Recall@100 among 2,000 tracks. CFGAN masked 0.167, the popular list 0.221, CFGAN with ZP 0.469; then, close together, Mult-VAE 0.539, EASE 0.541 and ZR without a judge 0.549."
+# %% slideshow={"slide_type": "subslide"} alt="Points with 95 % intervals: Recall@100 among 2,000 tracks. Close together Mult-VAE 0.550, CFGAN with ZR 0.550, ZR without a judge 0.549 and EASE 0.541; then CFGAN with ZP 0.469, the popular list 0.221 and CFGAN masked 0.167."
 roles = {
     "popular": "popular",
     "CFGAN, masked": "history",
     "CFGAN, ZP": "crosses",
+    "CFGAN, ZR": "fm",
     "Mult-VAE": "neural",
     "EASE": "linear",
     "ZR, no judge": "mlp",
 }
 measured = contest.intervals(roles)
-shown = sorted(roles, key=lambda name: measured[name].value)
-figure, ax = plt.subplots(figsize=(8.5, 4.2))
+ranked = sorted(roles, key=lambda name: -measured[name].value)
+figure, ax = plt.subplots(figsize=(8.5, 4.6))
 plots.interval_plot(
     ax,
-    {name: measured[name] for name in shown},
-    [plots.COLORS[roles[name]] for name in shown],
+    {name: measured[name] for name in ranked},
+    [plots.COLORS[roles[name]] for name in ranked],
 )
 ax.set(xlabel=f"Recall@100 among {N - 1:,} tracks, 95 % interval over listeners", xlim=(0, None))
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The mask alone .17, the popular list .22, both tricks .47. Then three side by side: Mult-VAE and EASE with .54,
-# squared error without a judge with .55. Most people put the game above the plain loss that it replaces. Here it
-# is .08 behind.
+# With zero reconstruction .55 in the game and .55 by squared error, beside Mult-VAE with .55 and EASE with .54. Most
+# people bet on the game or against it. Here it finds neither more nor less that could be told. What costs is the second
+# trick: both together find .47. The popular list has .22, the mask alone .17.
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN finds more than EASE"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["User-based CFGAN with zero reconstruction finds more than EASE", "CFGAN with zero reconstruction alone finds more than with both tricks"]
 for told, pair, expected in (
-    (
-        "User-based CFGAN with both tricks finds more than the popular list",
-        ("CFGAN, ZP", "popular"),
-        True,
-    ),
-    (
-        "It finds more with both tricks than with the mask alone",
-        ("CFGAN, ZP", "CFGAN, masked"),
-        True,
-    ),
-    ("User-based CFGAN finds more than Mult-VAE", ("CFGAN, ZP", "Mult-VAE"), False),
-    ("User-based CFGAN finds more than EASE", ("CFGAN, ZP", "EASE"), False),
-    (
-        "It finds more than the same generator by squared error, without a judge",
-        ("CFGAN, ZP", "ZR, no judge"),
-        None,
-    ),
-):
+    ("User-based CFGAN with zero reconstruction finds more than the popular list", ("CFGAN, ZR", "popular"), True),
+    ("CFGAN with zero reconstruction alone finds more than with both tricks", ("CFGAN, ZR", "CFGAN, ZP"), True),
+    ("CFGAN with both tricks finds more than with the mask alone", ("CFGAN, ZP", "CFGAN, masked"), True),
+    ("User-based CFGAN with zero reconstruction finds more than Mult-VAE", ("CFGAN, ZR", "Mult-VAE"), None),
+    ("User-based CFGAN with zero reconstruction finds more than EASE", ("CFGAN, ZR", "EASE"), None),
+    ("With zero reconstruction the game finds more than squared error without a judge", ("CFGAN, ZR", "ZR, no judge"), None),
+):  # fmt: skip
     gap = contest.gap(*pair)
     claim(told, gap.positive, f"ΔRecall@100 {gap}", expected=expected)
+gap = contest.gap("CFGAN, ZR", "ZR, no judge", k=10, ndcg=True)
+claim(
+    "With zero reconstruction the game fills the first ten places better than squared error without a judge",
+    gap.positive,
+    f"ΔNDCG@10 {gap}",
+    expected=None,
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The game finds more than the popular list and less than the others. What it costs is seen in one pair: the very same
-# generator, by plain squared error and without a judge, finds .55 where the game finds .47, in about the same time. That is
-# as much as Mult-VAE and EASE find. On the small catalogue the two could not be told apart. With the mask alone next to nothing is learned, with trials of its own,
-# too. One training seed, one rate for both sides, and CFGAN over listeners: no wider than that.
+# The pair is a clean one. The trials of the two, each for itself, chose the same rate (the lowest that was tried), the same
+# decay and the same α, so that squared error in place of the judge is all that differs. And it takes a judge that learns:
+# with one that does not, ZR finds .26 (tried once, outside this notebook). So here the judge teaches about as much as
+# squared error does, and no more: among the first ten places the game is a little behind, NDCG@10 .079 against .085. That
+# was seen with two of three training seeds (◦). On the small catalogue ZP and squared error could not be told apart either.
+#
+# What partial masking does is not as clean: ZP has another α, rate and decay, as its own validation chose. With ZR's it finds
+# .34, and with its own rate and decay .47 and .46 with an α of .1 and of 1 (each tried once, outside this notebook). So none
+# of these explains it. Why the trick hurts here and not among the 300, we did not find out. There the judge has a tenth of
+# the generator's rate; with such a judge ZP finds .29 here in twenty epochs, and still rises.
+#
+# With the mask alone next to nothing is learned, with trials of its own, too. One rate for both sides, and CFGAN over
+# listeners: no wider than that.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1416,13 +1472,13 @@ for told, pair, expected in (
 # - Trap: narrow is taken for collapsed. A model that has learned next to nothing is narrow, too.
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Before you run the next cell, write down two guesses for CFGAN with both tricks: which share of the 2,000 tracks
-# stands in somebody's list? And which share of all places goes to the hundred most played ones?
+# Before you run the next cell, write down two guesses for CFGAN with zero reconstruction (ZR): which share of the
+# 2,000 tracks stands in somebody's list? And which share of all places goes to the hundred most played ones?
 
 # %% slideshow={"slide_type": "fragment"}
-most_played = task.popularity().topk(min(100, N)).indices
+most_played = broad.popularity().topk(min(100, N)).indices
 rows = []
-for name in shown:
+for name in ranked:
     lists = contest.places[name].lists
     to_popular = torch.isin(lists, most_played).double().mean().item()
     rows.append({"model": name, "coverage@100": contest.places[name].coverage(100, N - 1), "places of the most played": to_popular})  # fmt: skip
@@ -1431,24 +1487,24 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# 73 % of the tracks, and 22 % of the places. The popular list has 33 % and 44 %, EASE 99 % and 16 %. Who has just
-# seen the toy end with one thing expects much worse. There is a lean towards what everybody plays, and no
-# collapse onto it.
+# 98 % of the tracks, and 6 % of the places. The popular list has 33 % and 44 %, EASE 99 % and 16 %. Who has just
+# seen the toy end with one thing expects much worse. With both tricks it is 73 % and 22 %.
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 covers = {row["model"]: row["coverage@100"] for row in rows}
 claim(
-    "With both tricks CFGAN's lists cover more of the catalogue than with the mask alone",
-    covers["CFGAN, ZP"] > covers["CFGAN, masked"],
-    f"{covers['CFGAN, ZP']:.1%} against {covers['CFGAN, masked']:.1%}; EASE {covers['EASE']:.1%}",
+    "With zero reconstruction CFGAN's lists cover more of the catalogue than with the mask alone",
+    covers["CFGAN, ZR"] > covers["CFGAN, masked"],
+    f"{covers['CFGAN, ZR']:.1%} against {covers['CFGAN, masked']:.1%}; EASE {covers['EASE']:.1%}",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The mask alone covers least, ZP more, the rivals nearly all. Is the narrow one a collapse onto what everybody plays? Read
-# the last column. The mask alone gives the most played tracks 26 % of its places, ZP 22 %, the rivals 16 to 18 %, the
-# popular list 44 %. So there is a lean towards the popular, and no collapse onto them. And the mask alone has learned next
-# to nothing: it tends to 1 everywhere, and finds less than the popular list. On the toy a generator ended with one thing;
-# nothing like it is found here.
+# The mask alone covers least, ZP more, ZR and the rivals nearly all. Is the narrow one a collapse onto what everybody plays?
+# Read the last column. The mask alone gives the most played tracks 26 % of its places, ZP 22 %, the rivals 16 to 18 %, the
+# popular list 44 %. So those two lean towards the popular, and there is no collapse onto them. The mask alone has learned
+# next to nothing, and finds less than the popular list. ZR hardly leans at all: 6 %, where one track in twenty is such a
+# one. Squared error in place of its judge gives them 18 %, so there the game does make a difference, with each of three
+# training seeds. On the toy a generator ended with one thing; nothing like it is found here.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1572,14 +1628,15 @@ check_coverage(coverage)
 # The identity wins because the real profile *is* the condition. Cut each window in two: the generator and the judge know
 # the first ten plays, and the real profile is the ten that came after. Now a copy is found out. Train both, with
 # trials of their own, and take the identity test again. Does a fresh judge tell what is written from what is real? Does it
-# find more than ZP? More than `no judge` trained on the same halves? (A condition of ten is shorter than one of twenty:
+# find more than ZR? More than `no judge` trained on the same halves? (A condition of ten is shorter than one of twenty:
 # give all of them the same.)
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
-# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: nothing settled: the interval holds zero, or training seeds
+# do not agree.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1594,8 +1651,10 @@ check_coverage(coverage)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** On the real ratings of MovieLens every settled line about the log comes out alike: EASE and Mult-VAE stay ahead.
-# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
+# **Run again elsewhere.** On the real ratings of MovieLens only the lines about the larger catalogue can be measured: it
+# has too few listeners for IRGAN and the identity test. In a world without tastes the settled lines about IRGAN and the
+# judges came out alike, and CFGAN stayed ahead of the popular list: they do not rest on that effect. (`make twins`; the
+# [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

@@ -42,29 +42,31 @@ def vae(c: Canvas) -> None:
 
 
 @drawing(
-    "CFGAN: a generator and its judge", 430,
+    "CFGAN: a generator and its judge", 486,
     "B listeners · N tracks, 1 for what was played · each loss moves its own side alone",
 )  # fmt: skip
 def cfgan(c: Canvas) -> None:
     """A written profile and the real one before the same judge; two losses, one for each side."""
-    condition = c.box("data", "condition", (86, 222), (116, 58), "[B, N]")
-    generator = c.box("learned", "generator", (250, 128), (116, 58), "N → N")
-    written = c.box("data", "written", (406, 128), (92, 58), "[B, N]")
-    real = c.box("data", "real", (406, 222), (92, 58), "[B, N]")
-    masks = [c.box("step", "mask", (528, y), (80, 44)) for y in (128, 222)]
-    judge = c.box("learned", "judge", (662, 222), (104, 246), "one logit")
-    fool = c.box("loss", "−log D(written)", (850, 148), (164, 58), "is it taken for real?")
-    tell = c.box("loss", "log loss", (850, 274), (164, 58), "real or written?")
+    condition = c.box("data", "condition", (86, 278), (116, 58), "[B, N]")
+    generator = c.box("learned", "generator", (250, 184), (116, 58), "N → N")
+    written = c.box("data", "written", (406, 184), (92, 58), "[B, N]")
+    real = c.box("data", "real", (406, 278), (92, 58), "[B, N]")
+    masks = [c.box("step", "mask", (534, y), (104, 58), "PM: + drawn") for y in (184, 278)]
+    judge = c.box("learned", "judge", (674, 278), (104, 246), "one logit")
+    zero = c.box("loss", "ZR: α Σ x̂²", (622, 96), (188, 58), "pull to 0, at drawn tracks")
+    fool = c.box("loss", "−log D(written)", (856, 204), (164, 58), "is it taken for real?")
+    tell = c.box("loss", "log loss", (856, 330), (164, 58), "real or written?")
     c.arrow(condition.right(), generator.left())
     c.arrow(condition.right(), real.left(), "the same")
     c.chain(generator, written, masks[0])
     c.chain(real, masks[1], judge)
     c.arrow(masks[0].right(), judge.left(-94))
+    c.arrow(written.top(), zero.left())
     c.arrow(condition.bottom(), judge.left(94), "what is known of the listener", 0, 1)
     c.arrow(judge.right(-74), fool.left())
     c.arrow(judge.right(52), tell.left())
-    c.text("the generator's loss", 850, 196, color=SOFT)
-    c.text("the judge's loss", 850, 322, color=SOFT)
+    c.text("the generator's losses", 850, 96, color=SOFT)
+    c.text("the judge's loss", 856, 378, color=SOFT)
 
 
 @drawing(

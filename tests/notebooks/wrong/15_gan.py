@@ -58,6 +58,20 @@ def two_losses(write, judge, real, known):
     return of_judge, softplus(-judge(fake, known)).mean()
 
 
+# %% hint="the judge is told `real` beside the real profile"
+def two_losses(write, judge, real, known):
+    fake = write(known)
+    of_judge = softplus(-judge(real, real)).mean() + softplus(judge(fake.detach(), known)).mean()
+    return of_judge, softplus(-judge(fake, known)).mean()
+
+
+# %% hint="the profile is written from `real`"
+def two_losses(write, judge, real, known):
+    fake = write(real)
+    of_judge = softplus(-judge(real, known)).mean() + softplus(judge(fake.detach(), known)).mean()
+    return of_judge, softplus(-judge(fake, known)).mean()
+
+
 # %% hint="the mask lies on the written profile only"
 def shown(real, fake, known, drawn):
     return real, fake * (known | drawn)
@@ -97,3 +111,13 @@ def coverage(lists, n_tracks):
 # %% hint="0 is a track, −1 is none"
 def coverage(lists, n_tracks):
     return len(lists[lists > 0].unique()) / n_tracks
+
+
+# %% hint="−1 is counted as track 0"
+def coverage(lists, n_tracks):
+    return lists.clamp(min=0).unique().numel() / n_tracks
+
+
+# %% hint="listeners with a short list count, too"
+def coverage(lists, n_tracks):
+    return len(lists[(lists >= 0).all(dim=1)].unique()) / n_tracks
