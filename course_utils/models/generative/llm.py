@@ -315,10 +315,10 @@ def log_share(model: Any, ids: Tensor, mask: Tensor, only: OnlyTracks) -> Tensor
     It is the sum over the whole catalogue, tracks that begin alike at once. A question is read
     once; what was read is lent to all beginnings, see `recommend`.
     """
-    begun = [said for said in only.children if len(said) == only.depth - 1]
+    begun = [start for start in only.children if len(start) == only.depth - 1]
     follows = torch.zeros(len(begun), model.get_input_embeddings().weight.shape[0]).bool()
-    for row, said in enumerate(begun):
-        follows[row, only.children[said]] = True
+    for row, start in enumerate(begun):
+        follows[row, only.children[start]] = True
     said, found = torch.tensor(begun), []
     for question, known in zip(ids, mask, strict=True):
         read = DynamicCache(config=model.config)
