@@ -702,17 +702,19 @@ def draw(
         if reach and abs(row.value) > reach:
             low = row.value < 0
             label.set_text(f"← {label.get_text()}" if low else f"{label.get_text()} →")
-            label.set(ha="left" if low else "right", va="center", position=(0, 0))
+            label.set(ha="left" if low else "right", va="center", position=(4 if low else -4, 0))
             label.xy = -reach if low else reach, label.xy[1]
     if reach:
         ax.axvline(0, color=plots.COLORS["oracle"], linewidth=1, zorder=0)
-        ax.set_xlim(-reach, reach)
+        ax.set(xlim=(-reach, reach), xticks=np.linspace(-reach, reach, 5))
+    else:
+        ax.margins(x=0.12)
 
 
 # %% slideshow={"slide_type": "subslide"} alt="ALT1"
 order = [AGAIN[ALONE], TEXT, AGAIN.get(TEXT), WRONG, AGAIN.get(WRONG), LIBRARY]
 rows = {name: gap([name], [ALONE]) for name in order if name in log_p_next}
-LOOK = {LIBRARY: "random", **dict.fromkeys((WRONG, AGAIN.get(WRONG)), "muted")}
+LOOK = {LIBRARY: "linear", **dict.fromkeys((WRONG, AGAIN.get(WRONG)), "muted")}
 figure, ax = plt.subplots(figsize=(11, 1.2 + 0.62 * len(rows)))
 draw(ax, rows, LOOK, reach=0.2)
 ax.set(xlabel="log P of the next track, minus that from the first random start (nats)")
@@ -884,7 +886,7 @@ contest.table()
 recall = contest.intervals([*ARMS, "SASRec", POPULAR, UNIFORM])
 recall = dict(sorted(recall.items(), key=lambda row: -row[1].value))
 gaps = {name: gap([name], [ALONE]) if name in log_p_next else None for name in recall}
-LOOK |= {SHUFFLED: "muted", "SASRec": "history", POPULAR: "popular", UNIFORM: "random"}
+LOOK |= {SHUFFLED: "muted", "SASRec": "history", POPULAR: "popular", UNIFORM: "linear"}
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 1.6 + 0.6 * len(recall)), sharey=True)
 draw(axes[0], gaps, LOOK, reach=0.2)
 draw(axes[1], recall, LOOK)
