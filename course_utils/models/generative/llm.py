@@ -325,9 +325,8 @@ def log_share(model: Any, ids: Tensor, mask: Tensor, only: OnlyTracks) -> Tensor
             first = model(input_ids=question[known][None], cache=read, use_cache=True).logits
             read.batch_repeat_interleave(len(said))
             after = model(input_ids=said, cache=read, use_cache=True).logits
-        log_p = torch.cat([first[:, -1:].expand(len(said), -1, -1), after], dim=1).log_softmax(
-            dim=2
-        )
+        logits = torch.cat([first[:, -1:].expand(len(said), -1, -1), after], dim=1)
+        log_p = logits.log_softmax(dim=2)
         path = log_p[:, :-1].gather(2, said.unsqueeze(2)).sum(dim=(1, 2))
         last = log_p[:, -1].masked_fill(~follows, -torch.inf).logsumexp(dim=1)
         found.append((path + last).logsumexp(dim=0))
