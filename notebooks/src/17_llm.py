@@ -1059,7 +1059,7 @@ def describe(model: Any, code: Tensor, draws: int = 0) -> list[str]:
     if draws:
         how = {"do_sample": True, "top_k": 0, "top_p": 1.0, "num_return_sequences": draws}
     said = model.generate(
-        asked["ids"], attention_mask=asked["mask"].long(), max_new_tokens=40, pad_token_id=FILL,
+        asked["ids"], attention_mask=asked["mask"].long(), max_new_tokens=32, pad_token_id=FILL,
         eos_token_id=STOP, **how,
     )[:, asked["ids"].shape[1] :]  # fmt: skip
     return tokenizer.batch_decode(said, skip_special_tokens=True)
