@@ -808,9 +808,10 @@ if HAS_TEXT:
     print(f"histories alone: {min(contest.histories[ALONE].valid_loss):.4f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# As marks, three rivals that speak no language: SASRec (notebook 09) on the same sequences, as many passes, ten trials as the
-# language model had, judged as the others are; what was popular in the last week of training; and no knowledge, any track
-# alike. A difference to keep in mind: the language model spreads its chances over all words, SASRec over tracks alone.
+# As marks, three rivals that speak no language: SASRec (notebook 09) on the same sequences, as many passes, judged as the others
+# are (eleven trials, since after seven it lay at the edge, too; the language model had ten); what was popular in the last week
+# of training; and any track alike. Keep in mind that the language model spreads its chances over all words, SASRec over tracks
+# alone.
 #
 
 # %% slideshow={"slide_type": "fragment"}
