@@ -1215,7 +1215,7 @@ if NAMES:
         print(f"first {depth}: the model {right:.1%}, a table of styles {by_table:.1%}")
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The model names the first code of half of the sentences, the table that of six in ten; and both codes of one in sixteen. And
+# The model names the first code of half of the sentences and both codes of one in sixteen; the table is right more often. And
 # two codes still name up to twelve tracks: words lead into a neighbourhood, not to a track.
 #
 
