@@ -1452,9 +1452,9 @@ check_start_vectors(start_vectors)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 2 minutes.
 #
-# - Say: eleven of the 21 lines are open (◦). Read two of them aloud, with their numbers.
-# - Ask: which of the open lines could a large model close, and which could it not? (It knows "calm" and "techno".
-#   It does not know this world's artists.)
+# - Say: four of the 20 lines are open (◦), six do not hold (✘). Read two of each aloud, with their numbers.
+# - Ask: which of these ten could a large model change, and which could it not? (It knows "calm" and "techno". It
+#   does not know this world's artists.)
 # - Trap: "language models do not help to recommend." This one is small, knows the catalogue's sentences, and was
 #   compared before its training had ended.
 
