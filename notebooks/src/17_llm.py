@@ -481,8 +481,8 @@ from course_utils.models.generative.llm import OnlyTracks, log_share, recommend
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A tiny catalogue again: twenty tracks, a model with random weights, three questions of different lengths. Twenty beams must
-# find what scoring every track with `log_probability` finds: the search knows nothing of that function, so a slip by one place
-# in either would show. And with thirty beams ten places must stay empty.
+# find what scoring every track with `log_probability` finds (a slip by one place in either would show), and with thirty beams
+# ten places must stay empty.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1018,9 +1018,9 @@ claim(
 # It has a content vector, so it has a code, in the very words that the model has learned. What does the model say it sounds
 # like? We compare the genre (the last word of the style: *jazz*, not *swing jazz*) and the artist with those of the track.
 #
-# We ask the model with weight 1, for it was taught most, in two ways. Its **likeliest sentence** takes the likeliest word each
-# time; it begins with an artist, and what follows goes with that artist. A **vote** takes the genre that most of 32 drawn
-# sentences name. A count over tracks is a vote, too, so the claims go by the vote. Four rivals, none of which learns anything:
+# We ask the model with weight 1, for it was taught most, for its **likeliest sentence** and for a **vote**: what most of 32 drawn
+# sentences name. The likeliest one begins with an artist, and its genre goes with that artist; a count over tracks is a vote,
+# too. So the claims go by the vote. Four rivals, none of which learns anything:
 #
 # - the commonest answer of all;
 # - the commonest among known tracks with the **same first code**, or with the **same two codes** (where no known track has
@@ -1175,20 +1175,19 @@ for label, found in hits.items():
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **By a vote the model names the genre about as often as a table of 32 rows, and no more often.** So this shows that k-means
-# has grouped genres, and that the model has learned which group is which. Its likeliest sentence names the genre less often,
-# for it begins with an artist. What the codes lose, the nearest known track shows: it names the genre more often than all of
+# has grouped genres, and that the model has learned which group is which. Its likeliest sentence names the genre less often.
+# What the codes lose, the nearest known track shows: it names the genre more often than all of
 # them, and the artist twice as often as the best count.
 #
-# The two models show the price of a weight: in its likeliest sentence the one that was chosen for recommending names the genre
-# less than half as often as that of weight 1. (Intervals are over first codes: tracks with the same one get nearly the same
-# answer.)
+# The price of a weight: in its likeliest sentence the model that was chosen for recommending names the genre less than half as
+# often. (Intervals are over first codes: tracks with the same one get nearly the same answer.)
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Search by words
 #
-# And the third task, the other way round: here is a sentence, which two codes belong to it? The rival is a table again, from
-# the style in the sentence (*swing jazz*) to the codes that are commonest among known tracks of this style.
+# The third task: here is a sentence, which two codes belong to it? The rival is a table again, from the style in the sentence
+# (*swing jazz*) to the commonest codes among known tracks of this style.
 #
 
 # %% slideshow={"slide_type": "fragment"}
