@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.checks._answers import drawn, judge
+from course_utils.checks._answers import ask, drawn, judge, require
 
 NOT_ASKED = -100
 
@@ -22,6 +22,15 @@ def check_answer_labels(labels: Callable[[Tensor, int, int], Tensor]) -> None:
         "with the same token, so go by places, not by what the token is"
     )
     place = "labels stand where their tokens stand: the loss itself compares place t with t + 1"
+    nothing = (
+        "when nothing fills the row up, a slice [-0:] takes all of it: count places from the front"
+    )
+    given = {"ids": torch.tensor([4, 9, 3, 2]), "n_question": 1, "n_answer": 3}
+    found = ask(labels, **given).tensor()
+    require(
+        not found.is_floating_point(),
+        "labels are numbers of tokens, whole ones as `ids` are; the loss refuses real numbers",
+    )
     judge(
         labels,
         lambda ids, q, a: _labels(ids, q, q + a),
@@ -30,7 +39,7 @@ def check_answer_labels(labels: Callable[[Tensor, int, int], Tensor]) -> None:
                 {"ids": torch.tensor([5, 6, 7, 8, 2, 2, 2]), "n_question": 2, "n_answer": 3},
                 f"{question}; {filling}; {end}",
             ),
-            ({"ids": torch.tensor([4, 9, 3, 2]), "n_question": 1, "n_answer": 3}, question),
+            (given, question),
             ({"ids": torch.tensor([7, 9, 3, 1, 1]), "n_question": 0, "n_answer": 3}, filling),
         ],
         mistakes=[
@@ -42,6 +51,7 @@ def check_answer_labels(labels: Callable[[Tensor, int, int], Tensor]) -> None:
             (lambda ids, q, a: _labels(ids, q, q + a - 1), end),
             (lambda ids, q, a: _labels(ids, q, q + a).roll(-1), place),
             (lambda ids, q, a: _labels(ids, q + 1, q + a), place),
+            (lambda ids, q, a: _from_the_end(ids, q, a), nothing),
             (lambda ids, q, a: _labels(ids, 0, q), "the other way round: the *answer* is asked"),
             (
                 lambda ids, q, a: _labels(ids, q, q + a).clamp(min=0),
@@ -54,6 +64,13 @@ def check_answer_labels(labels: Callable[[Tensor, int, int], Tensor]) -> None:
 def _labels(ids: Tensor, start: int, end: int) -> Tensor:
     place = torch.arange(len(ids))
     return torch.where((place >= start) & (place < end), ids, NOT_ASKED)
+
+
+def _from_the_end(ids: Tensor, n_question: int, n_answer: int) -> Tensor:
+    """What fills up is counted from the row's end: where it is nothing, all labels are lost."""
+    found = _labels(ids, n_question, len(ids))
+    found[-(len(ids) - n_question - n_answer) :] = NOT_ASKED
+    return found
 
 
 def _by_token(ids: Tensor, start: int) -> Tensor:
@@ -182,6 +199,10 @@ def check_start_vectors(
                 lambda s, c, k, f, n: _start_vectors(s * k[:, None], c, k | True, f, n),
                 f"{mean}: the others must not be counted either",
             ),
+            (
+                lambda s, c, k, f, n: _over_all(s, c, k, f, n),
+                f"{mean} and are *known*: the sum is over these, so is the number to divide by",
+            ),
         ],
     )  # fmt: skip
 
@@ -197,6 +218,14 @@ def _start_vectors(
         mean = sum(own, torch.zeros(said.shape[1], dtype=torch.float64))
         rows.append(mean / (1 if total else len(own)) if own else fallback.double())
     return torch.stack(rows)
+
+
+def _over_all(s: Tensor, c: Tensor, k: Tensor, f: Tensor, n: int) -> Tensor:
+    """Right but for what the sums are divided by: the number of all tracks with the code."""
+    found = _start_vectors(s, c, k, f, n)
+    for code in set(c[k].tolist()):
+        found[code] *= (k & (c == code)).sum() / (c == code).sum()
+    return found
 
 
 def _or_else(s: Tensor, c: Tensor, k: Tensor, f: Tensor, n: int, unknown: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from course_utils.models.generative.llm import (
     joined,
     load_pair,
     log_probability,
+    log_share,
     open_model,
     prompts,
     recommend,
@@ -132,14 +133,18 @@ def test_words_without_rows_are_refused():
 def test_start_vectors_are_means_of_what_is_said_around_the_tables_mean():
     table = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     texts = [[0, 1], [2], [3, 4, 5], [6, 7]]
-    tokens, n_tokens = as_tokens(torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]))
-    found = vectors_from_texts(table, texts, tokens, n_tokens)
+    found = vectors_from_texts(table, texts, torch.tensor([[0, 0], [0, 2], [1, 0], [1, 2]]))
     said = torch.stack([table[text].mean(dim=0) for text in texts])
     said = said - said.mean(dim=0)
-    wanted = torch.stack([said[[0, 1]], said[[2, 3]], said[[0, 2]], said[[1, 3]]]).mean(dim=1)
-    moved = found - table.mean(dim=0)
-    assert torch.allclose(moved / moved.std(), wanted / wanted.std(), atol=1e-5)
-    assert moved.std() == pytest.approx((table - table.mean(dim=0)).std().item(), rel=1e-5)
+    own = [said[[0, 1]], said[[2, 3]]], [said[[0, 2]], torch.zeros(1, 4), said[[1, 3]]]
+    assert len(found) == 5
+    spread = (table - table.mean(dim=0)).std().item()
+    for rows, means in zip((found[:2], found[2:]), own, strict=True):
+        wanted = torch.stack([mean.mean(dim=0) for mean in means])
+        wanted = wanted - wanted.mean(dim=0)
+        moved = rows - table.mean(dim=0)
+        assert torch.allclose(moved / moved.std(), wanted / wanted.std(), atol=1e-5)
+        assert moved.std() == pytest.approx(spread, rel=1e-5)
 
 
 # Questions and answers
@@ -241,6 +246,13 @@ def test_places_for_which_there_is_no_track_are_empty(small):
     assert (tracks[:, :20] > 0).all() and (tracks[:, 20:] == -1).all()
     assert (score[:, 20:] == -torch.inf).all()
     assert all(len(set(row)) == 20 for row in tracks[:, :20].tolist())
+
+
+def test_the_chance_of_a_track_is_the_sum_over_all_of_them(small):
+    asked = small.ask(*ASKED)
+    wanted = all_scores(small, asked).logsumexp(dim=1)
+    found = log_share(small.model, **asked, only=small.only)
+    assert torch.allclose(found, wanted, atol=1e-4) and (found < 0).all()
 
 
 @pytest.mark.parametrize("beams", [4, 20])

@@ -144,10 +144,10 @@ def trie(c: Canvas, x: float, y: float) -> None:
 def token_table(c: Canvas) -> None:
     """Each code is a token and a row; the table is read at both ends."""
     size, top = 28, 112
-    rows = ["Played", ":", "", "…", "", "<a_3>", "⋮", "<b_17>", "⋮", "<c_0>", "⋮"]
+    rows = ["Played", ":", "…", "", "⋮", "<a_3>", "⋮", "<b_17>", "⋮", "<c_0>", "⋮"]
     table = c.cells(
         "learned", (304, top + 5.5 * size), 11, 1, (128, size),
-        lambda i, j: rows[i], plain=tuple(rows[:5]),
+        lambda i, j: rows[i], plain=tuple(rows[:4]),
     )  # fmt: skip
     for row, name in enumerate(rows):
         if name not in ("", "…", "⋮"):

@@ -120,30 +120,30 @@ def add_words(
     return first
 
 
-def vectors_from_texts(
-    table: Tensor, texts: Sequence[Sequence[int]], tokens: Tensor, n_tokens: int
-) -> Tensor:
-    """(V − 1, d) where the codes' rows may start: what is said of the tracks that have the code.
+def vectors_from_texts(table: Tensor, texts: Sequence[Sequence[int]], codes: Tensor) -> Tensor:
+    """(V, d) where the codes' rows may start: what is said of the tracks that have the code.
 
     A track's text is the mean of its words' rows, a code's vector the mean over its tracks. All
-    texts share most of their words; so what they share is taken off, what is left is scaled to the
-    spread of the table, and put around the table's mean.
+    texts share most of their words; so what they share is taken off. What is left is scaled to the
+    spread of the table, each depth by itself, and put around the table's mean.
 
     Args:
         table: (rows, d) of the model that has learned the words. texts: (N,) tokens of what is
-            said of each track, of the training period alone. tokens: (N, D) and n_tokens, V, as
-            `as_tokens` gives them.
+            said of each track, of the training period alone. codes: (N, D) that texts can tell:
+            without the extra one. V is the number of all of them.
     """
     table = table.detach()
+    center, spread = table.mean(dim=0), (table - table.mean(dim=0)).std()
     said = torch.stack([table[torch.as_tensor(text)].mean(dim=0) for text in texts])
     said = said - said.mean(dim=0)
-    total, uses = torch.zeros(n_tokens, table.shape[1]), torch.zeros(n_tokens, 1)
-    for column in tokens.T:
-        total.index_add_(0, column, said)
-        uses.index_add_(0, column, torch.ones(len(column), 1))
-    mean = (total / uses.clamp(min=1))[1:]
-    spread = (table - table.mean(dim=0)).std() / mean.std().clamp(min=1e-9)
-    return table.mean(dim=0) + spread * mean
+    found = []
+    for column in codes.T:
+        uses = torch.bincount(column)[:, None]
+        rows = torch.zeros(len(uses), table.shape[1]).index_add_(0, column, said)
+        rows = rows / uses.clamp(min=1)
+        rows = rows - rows.mean(dim=0)
+        found.append(rows * spread / rows.std().clamp(min=1e-9))
+    return center + torch.cat(found)
 
 
 # Questions and answers
@@ -215,7 +215,7 @@ class OnlyTracks:
         trie: of the tracks, over the tokens of `as_tokens`. first: the model's token of the first
             of them.
 
-    Source: De Cao et al. (2021), "Autoregressive entity retrieval", ICLR, section 3.2.
+    Source: De Cao et al. (2021), "Autoregressive entity retrieval", ICLR, section 3.
     """
 
     def __init__(self, trie: Trie, first: int) -> None:
@@ -306,6 +306,31 @@ def recommend(
         tracks.masked_fill(nobody, -1).view(shape),
         score.masked_fill(nobody, -torch.inf).view(shape),
     )
+
+
+def log_share(model: Any, ids: Tensor, mask: Tensor, only: OnlyTracks) -> Tensor:
+    """(B,) log of the chance that what a model says after a question (B, T) is a track at all.
+
+    It is the sum over the whole catalogue, tracks that begin alike at once. A question is read
+    once; what was read is lent to all beginnings, see `recommend`.
+    """
+    begun = [start for start in only.children if len(start) == only.depth - 1]
+    follows = torch.zeros(len(begun), model.get_input_embeddings().weight.shape[0]).bool()
+    for row, start in enumerate(begun):
+        follows[row, only.children[start]] = True
+    said, found = torch.tensor(begun), []
+    for question, known in zip(ids, mask, strict=True):
+        read = DynamicCache(config=model.config)
+        with torch.no_grad():
+            first = model(input_ids=question[known][None], cache=read, use_cache=True).logits
+            read.batch_repeat_interleave(len(said))
+            after = model(input_ids=said, cache=read, use_cache=True).logits
+        logits = torch.cat([first[:, -1:].expand(len(said), -1, -1), after], dim=1)
+        log_p = logits.log_softmax(dim=2)
+        path = log_p[:, :-1].gather(2, said.unsqueeze(2)).sum(dim=(1, 2))
+        last = log_p[:, -1].masked_fill(~follows, -torch.inf).logsumexp(dim=1)
+        found.append((path + last).logsumexp(dim=0))
+    return torch.stack(found)
 
 
 # Two files that belong together
