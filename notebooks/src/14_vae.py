@@ -459,15 +459,15 @@ posterior = (joint - evidence).exp() * dz
 middle = (z[:, 0] * posterior).sum()
 width = ((z[:, 0] - middle).square() * posterior).sum().sqrt()
 means = middle + width * torch.linspace(-4, 4, 101, dtype=torch.float64)
-figure, ax = plt.subplots(figsize=(9.5, 4.2))
+figure, ax = plt.subplots(figsize=(9, 4.4))
 for times, color, name, at, shift, side in (
-    (1, "neural", "q as wide as the posterior", 62, (12, -2), "left"),
+    (1, "neural", "q as wide as the posterior", 66, (12, -2), "left"),
     (3, "data", "three times as wide", 50, (0, 8), "center"),
 ):
     logs = (Normal(mean, times * width).log_prob(z[:, 0]) for mean in means)
     curve = [integral(joint - log, log) for log in logs]
     ax.plot(means, curve, color=plots.COLORS[color])
-    name = f"{name}, at best {log_p - max(curve):.2g} below"
+    name = f"{name}:\n{log_p - max(curve):.2g} nats below, at best"
     ax.annotate(name, (means[at], curve[at]), xytext=shift, textcoords="offset points", ha=side,
                 color=plots.COLORS[color], fontsize=13)  # fmt: skip
 ax.axhline(log_p, color=plots.COLORS["oracle"], linestyle=":")
@@ -838,7 +838,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "subslide"} alt="Line chart with a log axis: variance of the posterior mean of the 32 components of the code, sorted. Mult-VAE and β = .2 go from nearly 2 to about 0.1, β = 1 from 0.8 to 0.05: all above the dotted line of active units, 0.01. With the mean over tracks all components lie below a millionth."
 figure, ax = plt.subplots(figsize=(8.5, 4.8))
-for name, up in zip(CURVES, (10, -2, -8, -4), strict=True):
+for name, up in zip(CURVES, (-5, 7, -14, -4), strict=True):
     variance = codes[name].double().var(dim=0).sort(descending=True).values
     color = draw(ax, name, variance.tolist(), 1)
     ax.annotate(CURVES[name][1], (len(variance), variance[-1]), xytext=(8, up),
@@ -1199,7 +1199,7 @@ if known:
     top = parts.sum(dim=0).topk(min(5, len(genres))).indices.tolist()
     figure, ax = plt.subplots(figsize=(8.5, 4.4))
     bottom = torch.zeros(STEPS, dtype=torch.float64)
-    for genre, color in zip(top, plt.colormaps["Set3"].colors[4:], strict=False):
+    for genre, color in zip(top, plt.colormaps["Set3"].colors, strict=False):
         ax.fill_between(t, bottom, bottom + parts[:, genre], color=color, edgecolor="white")
         at = int(parts[:, genre].argmax())
         side = "left" if at == 0 else "right" if at == STEPS - 1 else "center"
