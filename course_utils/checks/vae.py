@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -28,7 +29,7 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> None:
         cases=[
             (
                 {"mu": drawn(3, 4), "log_var": drawn(3, 4, seed=1)},
-                "½ Σ (μ² + σ² − 1 − log σ²), summed over the components",
+                "take one component and its four terms one by one, then the sum over components",
             ),
             ({"mu": torch.zeros(2, 3), "log_var": torch.zeros(2, 3)}, one),
         ],
@@ -43,7 +44,10 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> None:
             (lambda m, v: (m**2 + v.exp() - 1 - v) / 2, f"{summed}: return (B,)"),
             (lambda m, v: -_sum(m, v) / 2, "a KL is never negative: the sign"),
             (lambda m, v: (m**2 + (2 * v).exp() - 1 - 2 * v).sum(dim=1) / 2, variance),
+            (lambda m, v: (m**2 + (2 * v).exp() - 1 - v).sum(dim=1) / 2, variance),
+            (lambda m, v: (m**2 + (v / 2).exp() - 1 - v).sum(dim=1) / 2, variance),
             (lambda m, v: (m**2 + v**2 - 1 - v.abs().log()).sum(dim=1) / 2, variance),
+            (lambda m, v: _sum(m, v) / 2 / math.log(2), "in nats, not in bits: natural logarithms"),
             (lambda m, v: (m**2 + v.exp() - 1 + v).sum(dim=1) / 2, "log σ² is taken away"),
             (lambda m, v: (m + v.exp() - 1 - v).sum(dim=1) / 2, "the mean is squared"),
             (
@@ -144,7 +148,10 @@ def check_ease(ease: Callable[[Tensor, float], Tensor]) -> None:
         ease,
         _ease,
         cases=[
-            ({"x": x, "decay": 0.5}, f"−P_ij / P_jj; {gram}"),
+            (
+                {"x": x, "decay": 0.7},
+                f"{gram}; by hand: the two tracks of the slide give 0.25 and 0.5",
+            ),
             ({"x": torch.eye(3), "decay": 2.0}, "nothing was played together: all zeros"),
         ],
         mistakes=[
@@ -154,6 +161,8 @@ def check_ease(ease: Callable[[Tensor, float], Tensor]) -> None:
             (lambda x, decay: _ease(x, decay) - torch.eye(x.shape[1]), own),
             (lambda x, decay: _ease(x, decay) + torch.eye(x.shape[1]), own),
             (lambda x, decay: _ease(x, decay**2), "λ as it is, not its square"),
+            (lambda x, decay: _ease(x, decay / 2), "λ as it is, not half of it"),
+            (lambda x, decay: _ease(x, 2 * decay), "λ as it is, not twice"),
             (
                 lambda x, decay: _off(-_inverse(x, decay)),
                 "each column is divided by its own diagonal entry",

@@ -20,6 +20,21 @@ def kl(mu, log_var):
     return 0.5 * (mu**2 + (2 * log_var).exp() - 1 - 2 * log_var).sum(dim=1)
 
 
+# %% hint="σ² = exp(log_var)"
+def kl(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() ** 2 - 1 - log_var).sum(dim=1)
+
+
+# %% hint="σ² = exp(log_var)"
+def kl(mu, log_var):
+    return 0.5 * (mu**2 + (log_var / 2).exp() - 1 - log_var).sum(dim=1)
+
+
+# %% hint="in nats, not in bits"
+def kl(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(dim=1) / torch.tensor(2.0).log()
+
+
 # %% hint="the sum of theirs"
 def kl(mu, log_var):
     return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).mean(dim=1)
@@ -85,3 +100,15 @@ def ease(x, decay):
 def ease(x, decay):
     gram = x.T @ x
     return torch.linalg.solve(gram + decay * torch.eye(x.shape[1]), gram).fill_diagonal_(0)
+
+
+# %% hint="λ as it is, not half of it"
+def ease(x, decay):
+    inverse = (x.T @ x + decay / 2 * torch.eye(x.shape[1])).inverse()
+    return (-inverse / inverse.diagonal()).fill_diagonal_(0)
+
+
+# %% hint="λ as it is, not twice"
+def ease(x, decay):
+    inverse = (x.T @ x + 2 * decay * torch.eye(x.shape[1])).inverse()
+    return (-inverse / inverse.diagonal()).fill_diagonal_(0)
