@@ -80,7 +80,7 @@ twins: $(VENV)/.equipped ## run notebooks without the effects they rest on, and 
 ladder: $(VENV)/.equipped ## train every ranker of the track on sim and movielens, for the table in README
 	$(RUN) ladder
 
-scaling: $(VENV)/.equipped ## train the larger points of notebook 19's curves: 75 minutes
+scaling: $(VENV)/.equipped ## train the larger points of notebook 19's curves: two hours
 	$(RUN) scaling
 
 bench: $(VENV)/.equipped ## speed and memory, side by side with what you would use instead
