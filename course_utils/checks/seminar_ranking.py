@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import combinations
 
@@ -117,16 +116,13 @@ def check_fair_width(width: Callable[[int, int, int, int], int]) -> None:
                 "there are n_layers cross layers, each with a matrix of its own",
             ),
             (
-                lambda d, n, h, m: math.ceil((_cross(d, n) + _deep(d, h, m) + d) / (d + 1 + m)),
-                "the MLP alone has the `last` biases of its second layer in any case",
-            ),
-            (
                 lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d) - 1,
                 "one too narrow: round up, so that the MLP alone has no fewer parameters",
             ),
             (
                 lambda d, n, h, m: _smallest(d, m, _cross(d, n) + _deep(d, h, m) + d) + 1,
-                "one too wide: the smallest width that is enough is wanted",
+                "one too wide: the smallest width that is enough is wanted (and the MLP alone has "
+                "the `last` biases of its second layer in any case)",
             ),
             (
                 lambda d, n, h, m: -(-(_cross(d, n) + h * (d + 1) + d) // (d + 1)),

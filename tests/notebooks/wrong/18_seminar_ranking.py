@@ -45,7 +45,7 @@ def row_weights(listeners, drawn):
     return times / (listeners[:, None] == listeners).sum(dim=1)
 
 
-# %% hint="biases of its second layer in any case"
+# %% hint="`last` biases of its second layer in any case"
 def fair_width(d, n_layers, hidden, last):
     cross = n_layers * (d * d + d)
     deep = hidden * (d + 1) + last * (hidden + 1)
