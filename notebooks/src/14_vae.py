@@ -340,8 +340,9 @@ contest.chosen()
 #
 # The Kullback–Leibler divergence says what it costs to tell a $z$ from $q$ to somebody who expects $p$:
 #
-# $$\mathrm{KL}(q \,\|\, p) = \mathbb E_q \log \frac{q(z)}{p(z)} \ge 0, \qquad
-# \mathrm{KL}\big(N(\mu, \sigma^2) \,\|\, N(0, 1)\big) = \tfrac12\,(\mu^2 + \sigma^2 - 1 - \log \sigma^2)$$
+# $$\mathrm{KL}(q \,\|\, p) = \mathbb E_q \log \frac{q(z)}{p(z)} \ge 0,$$
+#
+# $$\mathrm{KL}\big(N(\mu, \sigma^2) \,\|\, N(0, 1)\big) = \tfrac12\,(\mu^2 + \sigma^2 - 1 - \log \sigma^2).$$
 #
 # It is 0 only if both are the same. The unit is the *nat* (natural logarithm; 1 nat = 1.44 bits). A code whose KL is 0
 # says nothing about its listener.
