@@ -338,7 +338,7 @@ contest.chosen()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What a KL is
 #
-# The Kullback–Leibler divergence says what it costs to tell a $z$ from $q$ to somebody who expects $p$:
+# The Kullback–Leibler divergence is a price: what it costs to tell somebody a $z$ from $q$ who expects one from $p$.
 #
 # $$\mathrm{KL}(q \,\|\, p) = \mathbb E_q \log \frac{q(z)}{p(z)} \ge 0,$$
 #
