@@ -611,8 +611,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Two straight lines; the upper one falls faster, and is still above at the right end. (Faster? Below more on that.) Each interval is over listeners who
-# were drawn, and all points share the listeners, so differences are surer than the bars suggest.
+# Two straight lines; the upper one falls faster, and is still above at the right end. (Faster? More on that below.) Each
+# interval is over listeners who were drawn, and all points share the listeners, so differences are surer than the bars
+# suggest.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
