@@ -214,10 +214,8 @@ def ours(split: Split, options: argparse.Namespace) -> None:
 
 def theirs(split: Split, options: argparse.Namespace) -> None:
     """Cornac's EASE, VAECF and RecVAE at equal settings, and with their own defaults."""
-    python, script = (
-        python_of("cornac", NEEDS),
-        Path(__file__).parent / "peers" / "cornac_autoencoders.py",
-    )
+    python = python_of("cornac", NEEDS)
+    script = Path(__file__).parent / "peers" / "cornac_autoencoders.py"
     equal = {"batch_size": BATCH, "n_epochs": options.epochs, "learning_rate": RATE}
     vaecf = {"k": options.dim, "autoencoder_structure": [options.hidden], "beta": BETA}
     recvae = {"hidden_dim": options.hidden, "latent_dim": options.dim, "gamma": GAMMA}

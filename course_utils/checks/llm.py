@@ -51,7 +51,7 @@ def check_answer_labels(labels: Callable[[Tensor, int, int], Tensor]) -> None:
             (lambda ids, q, a: _labels(ids, q, q + a - 1), end),
             (lambda ids, q, a: _labels(ids, q, q + a).roll(-1), place),
             (lambda ids, q, a: _labels(ids, q + 1, q + a), place),
-            (lambda ids, q, a: _from_the_end(ids, q, a), nothing),
+            (_from_the_end, nothing),
             (lambda ids, q, a: _labels(ids, 0, q), "the other way round: the *answer* is asked"),
             (
                 lambda ids, q, a: _labels(ids, q, q + a).clamp(min=0),
@@ -200,7 +200,7 @@ def check_start_vectors(
                 f"{mean}: the others must not be counted either",
             ),
             (
-                lambda s, c, k, f, n: _over_all(s, c, k, f, n),
+                _over_all,
                 f"{mean} and are *known*: the sum is over these, so is the number to divide by",
             ),
         ],
