@@ -62,6 +62,7 @@ import torch
 from IPython.display import Markdown, display
 from ipywidgets import Text
 from scipy.sparse import csr_matrix
+from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
 from course_utils import train
@@ -1007,6 +1008,107 @@ answers(first)
 
 # %% slideshow={"slide_type": "skip"}
 interactive(answers, typed=Text(first, description="you like", continuous_update=False))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What has the network learned? A map of the artists
+#
+# To the network a track is a number. Nobody told it an artist or a genre: all that it knows of a track is who played it,
+# and after what. So let us look inside. The vector of an artist shall be the average over their tracks of training, five
+# or more. First the mean of all tracks is taken away: a vector that is added to all tracks adds the same number to all
+# logits, and the softmax does not see it.
+#
+# Then we ask of each artist: who is the nearest other one, by the angle between the vectors, and do they share a genre?
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 4 minutes.
+#
+# - Say: a genre is a word that people have for "liked by the same". The network has found the thing without the word.
+# - Ask: which artists will lie in the middle of the map, and why? (Those of whom the network knows next to nothing.)
+# - Trap: the map's distances are taken at their word. In such a picture neighbours mean something; the gaps between the
+#   islands and the islands' sizes do not.
+#
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Before you run the next cells, write down a guess: how many artists in a hundred have a nearest artist of their own
+# genre? The log has twelve genres, so drawing artists at random would give about eight.
+#
+
+# %% slideshow={"slide_type": "fragment"}
+GENRE = pl.col("text").str.extract(r"([\w-]+) track at").alias("genre")
+artists = pl.DataFrame()
+if log.artists is not None and log.texts is not None:
+    known = pl.LazyFrame({"item_id": public, "number": range(N)}).with_columns(
+        pl.col("item_id").cast(pl.Int64), plays=pl.lit(counts.numpy())
+    )
+    artists = (
+        log.artists.join(log.texts.select("item_id", GENRE).drop_nulls(), on="item_id")
+        .with_columns(pl.col("item_id").cast(pl.Int64))
+        .join(known, on="item_id")
+        .group_by("artist_id")
+        .agg("number", pl.col("genre").mode().sort().first(), pl.col("plays").sum())
+        .filter(pl.col("number").list.len() >= 5)
+        .sort("artist_id")
+        .collect()
+    )
+if len(artists) > 1:
+    tracks = network.tracks().detach()
+    tracks = tracks - tracks[1:].mean(dim=0)
+    vectors = torch.stack([tracks[own].mean(dim=0) for own in artists["number"].to_list()])
+    vectors = torch.nn.functional.normalize(vectors)
+    alike = (vectors @ vectors.T).fill_diagonal_(-1)
+    genre = artists["genre"].to_numpy()
+    same = genre == genre[alike.argmax(dim=1).numpy()]
+    shares = artists["genre"].value_counts()["count"].to_numpy() / len(artists)
+    few = (artists["plays"] <= artists["plays"].quantile(0.25)).to_numpy()
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+if len(artists) > 1:
+    claim(
+        "Nobody told the network a genre, and most artists are nearest to one of their own",
+        same.mean() > 0.5,
+        f"{same.mean():.0%} of {len(artists):,} artists; at random {(shares**2).sum():.0%}",
+    )
+    claim(
+        "It knows least of the quarter of the artists that was played least",
+        same[few].mean() < same[~few].mean(),
+        f"{same[few].mean():.0%} of these are nearest to their own genre, {same[~few].mean():.0%} of the others",
+    )
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Thirty-two numbers do not fit on a page. *t-SNE* ([van der Maaten and Hinton,
+# 2008](https://jmlr.org/papers/v9/vandermaaten08a.html)) moves points about in two dimensions until those that were
+# close before are close again. It keeps neighbours; the gaps between the islands mean nothing.
+#
+
+# %% slideshow={"slide_type": "subslide"} alt="Map of 1,133 artists as dots, a colour for each of twelve genres, with its name on it. Each genre is an island of its own: techno, house, jazz, rock, soul and the others lie apart. In the middle lie a hundred or so small dots of all colours together."
+if len(artists) > 1:
+    near = TSNE(metric="cosine", perplexity=min(30, len(artists) - 1), random_state=SEED)
+    at = near.fit_transform(vectors.numpy())
+    figure, ax = plt.subplots(figsize=(9, 6))
+    size = 2 + 9 * np.log10(artists["plays"].to_numpy())
+    names = np.unique(genre)
+    for name, color in zip(names, plt.colormaps["tab20"](np.arange(len(names)) % 20), strict=True):
+        ax.scatter(*at[genre == name].T, s=size[genre == name], color=color)
+        place = np.median(at[genre == name], axis=0)
+        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": color, "boxstyle": "round"}
+        ax.annotate(name, place, ha="center", va="center", fontsize=13, bbox=box)
+    ax.set(
+        title="Artists by the vectors of their tracks, named by the genre of each",
+        xticks=[],
+        yticks=[],
+    )
+    plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Twelve islands, and nobody had drawn a coast. Listeners play within their tastes, so tracks of one genre stand in the
+# same histories, and the softmax pulls them towards the same listeners.
+#
+# The few dots in the middle, of every colour, are small: a dot grows with the plays of its artist. What was played
+# twenty times has hardly left the place where it started. That these artists also have fewer tracks to average over
+# is not the reason: among artists with equally many tracks the least played ones lag nearly as far behind. A track
+# that nobody has played yet has no place on this map at all. The next notebook gives it one.
+#
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercises
