@@ -47,9 +47,8 @@ def results_table(folder: str, codes: dict[str, str], headlines: bool = False) -
             cells = [link, c["claim"], sign, c["measured"]]
             cells.append(seeds.told(c, kept.get(c["claim"], {})))
             if headlines:
-                real = twin.get(c["claim"], {}).get(REAL, c)
-                looks = real["measured"] != c["measured"]  # at the log, not at a world of its own
-                cells.append(f"{mark(real['holds'], False)} {real['measured']}" if looks else "–")
+                real = twins.seen_by(c, twin.get(c["claim"], {}).get(REAL))
+                cells.append(f"{mark(real['holds'], False)} {real['measured']}" if real else "–")
             rows.append(f"| {' | '.join(map(cell_of_table, cells))} |")
     return "\n".join(rows)
 

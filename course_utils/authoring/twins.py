@@ -63,7 +63,8 @@ def table(codes: dict[str, str]) -> str:
         without = (f"`{log.removeprefix(WITHOUT)}` {_told(claim, worlds[log])}" for log in worlds)
         link = f"[{lesson.number}](../notebooks/{lesson.name}.ipynb)"
         cells = [link, cell_of_table(claim["claim"]), mark(claim["holds"], False)]
-        cells += ["; ".join(without) or "–", *(_told(claim, by_log.get(log)) for log in real)]
+        others = (by_log.get(log) for log in real)
+        cells += ["; ".join(without) or "–", *(_told(claim, seen_by(claim, one)) for one in others)]
         rows.append(cells)
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", f"Alike wherever they were tried: {alike} further claims."])
@@ -77,6 +78,11 @@ def _settled(lesson: Lesson, code: str) -> Iterator[tuple[Lesson, dict, dict[str
         looks = any(other["measured"] != claim["measured"] for other in by_log.values())
         if looks and not claim.get("open"):
             yield lesson, claim, by_log
+
+
+def seen_by(claim: dict, found: dict | None) -> dict | None:
+    """What was found on a real log; None if the claim does not look at it, but at a world."""
+    return None if found is None or found["measured"] == claim["measured"] else found
 
 
 def _told(claim: dict, found: dict | None) -> str:

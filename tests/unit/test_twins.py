@@ -48,6 +48,13 @@ def test_the_table(course):
     ]
 
 
+def test_a_claim_that_does_not_look_at_a_log_has_no_mark_there(course):
+    kept, claims = course
+    kept.keep("91_tiny", "sim:without=mood", "code", found(claims, "0.00"))
+    kept.keep("91_tiny", "movielens", "code", found(claims, "0.02"))
+    assert twins.table(CODES).splitlines()[2].endswith("| ✔ | `mood` ✘ 0.00 | – |")
+
+
 def test_what_comes_out_alike_is_counted(course):
     kept, claims = course
     kept.keep("91_tiny", "movielens", "code", found(claims, "0.04", "2e-16", "0.03"))
