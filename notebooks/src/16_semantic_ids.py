@@ -678,6 +678,69 @@ for label in LABELS:
     )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## The tree at a glance
+#
+# Codes are a tree: 64 branches at the first fork, up to 64 at each of the next. The inner ring holds the first codes,
+# the outer one the second, each as wide as it has tracks. The colour is the genre that most tracks below the branch
+# have; the more tracks have another one, the paler it is. Sorting the branches by genre is ours: the codes themselves
+# are numbered at random.
+#
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# For the speaker, 3 minutes.
+#
+# - Say: the left ring is what k-means made of vectors alone. Nobody coloured anything before it was done.
+# - Ask: before it runs: how will the right ring look, where tracks were dealt out at random?
+# - Trap: the wide outer ring looks finer, and so better. With random codes it is as fine.
+#
+
+# %% slideshow={"slide_type": "skip"}
+COLORS = plt.colormaps["tab20"](np.arange(len(GENRES)) % 20)[:, :3]
+
+
+def ring(codes: Tensor, depth: int) -> pl.DataFrame:
+    """The branches of a depth, sorted by genre: their place, tracks, and shares of the genres."""
+    known = pl.DataFrame({f"c{d}": codes[:, d].numpy() for d in range(depth)}).with_columns(
+        genre=LABELS["genre"].numpy()
+    )
+    known = known.filter(pl.col("genre") > 0)
+    of_first = known.group_by("c0").agg(first=pl.col("genre").mode().min())
+    branches = known.group_by(pl.exclude("genre")).agg(
+        genre=pl.col("genre").mode().min(),
+        share=(pl.col("genre") == pl.col("genre").mode().min()).mean(),
+        width=2 * np.pi * pl.len() / len(known),
+    )
+    order = ["first", "c0", "genre", *(f"c{d}" for d in range(1, depth))]
+    return branches.join(of_first, on="c0").sort(order).with_columns(end=pl.col("width").cum_sum())
+
+
+# %% slideshow={"slide_type": "fragment"} alt="Two pairs of rings. Left, semantic codes: the inner ring has 64 first codes in strong colours, in twelve sectors, one a genre; the outer ring of second codes has the same colours, with a few thin stripes of others. Right, random codes: both rings are pale all round, the outer one in fine stripes of all colours."
+if "genre" in LABELS:
+    figure, axes = plt.subplots(1, 2, figsize=(12, 6), subplot_kw={"projection": "polar"})
+    for ax, (name, some) in zip(axes, [("semantic", codes), ("random", random_codes)], strict=True):
+        for depth, bottom in ((1, 0.45), (2, 1.0)):
+            rows = ring(some, depth)
+            share = rows["share"].to_numpy()[:, None]
+            color = share * COLORS[rows["genre"].to_numpy() - 1] + 1 - share
+            left, edge = rows["end"] - rows["width"], "white" if depth == 1 else color
+            ax.bar(left, 0.5, rows["width"], bottom, align="edge", color=color, edgecolor=edge)
+        ax.set_axis_off()
+        ax.set(title=f"{name} codes", ylim=(0, 1.7))
+    groups = ring(codes, 1).with_columns(begin=pl.col("end") - pl.col("width")).group_by("genre")
+    spans = groups.agg(middle=(pl.col("begin").min() + pl.col("end").max()) / 2)
+    for genre, middle in spans.iter_rows():
+        side = {1: "left", 0: "center", -1: "right"}[round(float(np.cos(middle)))]
+        axes[0].text(middle, 1.57, GENRES[genre], ha=side, va="center", fontsize=12)
+    plt.show()
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# Left, nearly every first code belongs to one genre, and its second codes are of the same. The pale ones lie on a
+# border: the palest has ambient for half of its tracks and folk for most others, and the second code mostly parts them.
+# Right, every branch is a sample of the whole catalogue. Among the eight or so tracks below two random codes some genre
+# leads by luck, hence the stripes; it leads by little, hence the paleness.
+#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Walk the tree
 #
 # Two codes, two sliders. The first code goes from 0 to 63. The second one takes the branches below it, the largest first;
