@@ -234,10 +234,11 @@ def signed_log1p(x: Tensor) -> Tensor:
 
 
 class QuantileTransform(nn.Module):
-    """Each feature's place among the training values: 0 the smallest, 1 the largest.
+    """Each feature's place among its bins: 0 the smallest training value, 1 the largest.
 
     Between the edges the place is interpolated: it is the mean of the bounded piecewise linear
-    code. A NaN becomes ½, and D further numbers say where the NaNs were.
+    code. Where equal quantiles were merged, it is not quite the share of smaller values. A NaN
+    becomes ½, and D further numbers say where the NaNs were.
 
     Args:
         edges: sorted edges of each feature at its quantiles (`quantile_bins`).
