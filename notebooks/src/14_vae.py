@@ -599,7 +599,7 @@ claim(
     "Mult-VAE with β annealed to .2 finds more than with .2 from the start",
     gap.positive,
     f"ΔRecall@100 {gap}",
-    expected=False,
+    expected=None,
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -608,8 +608,9 @@ claim(
 # every pair of tracks, and whole histories to learn from (whether these help it we did not try). Our autoencoders have 32
 # numbers for a listener. That size had no trials.
 #
-# To let β grow changes nothing that could be seen. β = 1 finds no less than β = .2, while in *Liang et al. (2018)* the
-# best β was near .2. But two things differ between these two: β, and the *decay* (the weight decay of the embedding
+# To let β grow changes nothing that could be seen. (With four other seeds neither, in three of them; in one it is worth
+# .012 [.003, .020], so the line is open.) β = 1 finds no less than β = .2, while in *Liang et al. (2018)* the best β was
+# near .2. But two things differ between these two: β, and the *decay* (the weight decay of the embedding
 # tables) that each of them chose on validation.
 #
 
@@ -670,7 +671,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# All of this is one training seed, so both lines stay open. (With a patience of ten β = 1 and the large decay learns on,
+# Do other seeds agree? With three of four it turns as well, by .019 to .030, with one it does not (−.004). So both lines
+# stay open. (With a patience of ten β = 1 and the large decay learns on,
 # is a little better on validation and a little worse on the test, .291; the other new corner stays as it is. We tried
 # that outside this notebook.) The paper's setting differs from ours in more: its bags hold all that somebody watched or
 # played, ours some seventeen tracks, and its code has 200 components. Take β for what it is: a setting, to be tried like
@@ -725,7 +727,8 @@ claim(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # One draw costs .017 of its .305. Most of that is the noise of a *single* draw: with the chances of twenty averaged, the
-# mean μ is ahead by .004, and its interval just reaches zero. So μ is as good an answer, and costs one pass.
+# mean μ is ahead by .004, and its interval just reaches zero. With four other seeds it is ahead by .001 to .007. So μ is no
+# worse an answer, and costs one pass.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The draw is meant for learning: the decoder must give similar lists to codes that lie near each other. Whether that
@@ -1402,7 +1405,7 @@ check_ease(ease)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # For the speaker, 2 minutes.
 #
-# - Say: read the ✘ first: nine sentences that are in the papers, or suggest themselves, and did not come out here.
+# - Say: read the ✘ first: eight sentences that are in the papers, or suggest themselves, and did not come out here.
 # - Ask: what would you change about bags, code or log, so that one of them becomes a ✔?
 # - Trap: the ✘ are taken for refutations. Bags of some seventeen tracks and a code of 32 numbers are not the
 #   papers' setting.
@@ -1411,7 +1414,8 @@ check_ease(ease)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** On the real ratings of MovieLens EASE stays ahead of Mult-VAE. As the notebook stands, Mult-VAE
+# **Run again elsewhere.** Without the effect `taste` every settled line comes out alike: that effect moves what is played
+# to the end, and what is *chosen* follows tastes without it. On the real ratings of MovieLens EASE stays ahead of Mult-VAE. As the notebook stands, Mult-VAE
 # is far ahead of Mult-DAE there, and annealing pays. Neither says anything of the models: an epoch has eleven steps there
 # (here 77), and Mult-DAE and β = .2 are stopped by our patience of three epochs while they still learn. With a patience of
 # ten annealing is worth nothing there either (−.003 [−.007, .001]), and .018 [.007, .030] are left of the VAE's lead over
