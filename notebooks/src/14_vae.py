@@ -608,9 +608,9 @@ claim(
 # every pair of tracks, and whole histories to learn from (whether these help it we did not try). Our autoencoders have 32
 # numbers for a listener. That size had no trials.
 #
-# To let β grow changes nothing that could be seen. (With four other seeds neither, in three of them; in one it is worth
-# .012 [.003, .020], so the line is open.) β = 1 finds no less than β = .2, while in *Liang et al. (2018)* the best β was
-# near .2. But two things differ between these two: β, and the *decay* (the weight decay of the embedding
+# To let β grow changes nothing that could be seen. (With four other seeds neither, in three of them; in one it is
+# worth .012 [.003, .020], so the line is open.) β = 1 finds no less than β = .2, while in *Liang et al. (2018)* the
+# best β was near .2. But two things differ between these two: β, and the *decay* (the weight decay of the embedding
 # tables) that each of them chose on validation.
 #
 
@@ -671,12 +671,12 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Do other seeds agree? With three of four it turns as well, by .019 to .030, with one it does not (−.004). So both lines
-# stay open. (With a patience of ten β = 1 and the large decay learns on,
-# is a little better on validation and a little worse on the test, .291; the other new corner stays as it is. We tried
-# that outside this notebook.) The paper's setting differs from ours in more: its bags hold all that somebody watched or
-# played, ours some seventeen tracks, and its code has 200 components. Take β for what it is: a setting, to be tried like
-# the others, and together with whatever else holds the model back.
+# Do other seeds agree? With three of four it turns as well, by .019 to .030, with one it does not (−.004). So both
+# lines stay open. (With a patience of ten β = 1 and the large decay learns on, is a little better on validation and a
+# little worse on the test, .291; the other new corner stays as it is. We tried that outside this notebook.) The
+# paper's setting differs from ours in more: its bags hold all that somebody watched or played, ours some seventeen
+# tracks, and its code has 200 components. Take β for what it is: a setting, to be tried like the others, and together
+# with whatever else holds the model back.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -726,9 +726,9 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# One draw costs .017 of its .305. Most of that is the noise of a *single* draw: with the chances of twenty averaged, the
-# mean μ is ahead by .004, and its interval just reaches zero. With four other seeds it is ahead by .001 to .007. So μ is no
-# worse an answer, and costs one pass.
+# One draw costs .017 of its .305. Most of that is the noise of a *single* draw: with the chances of twenty averaged,
+# the mean μ is ahead by .004, and its interval just reaches zero. With four other seeds it is ahead by .001 to .007.
+# So μ is no worse an answer, and costs one pass.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The draw is meant for learning: the decoder must give similar lists to codes that lie near each other. Whether that
@@ -1414,13 +1414,14 @@ check_ease(ease)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** Without the effect `taste` every settled line comes out alike: that effect moves what is played
-# to the end, and what is *chosen* follows tastes without it. On the real ratings of MovieLens EASE stays ahead of Mult-VAE. As the notebook stands, Mult-VAE
-# is far ahead of Mult-DAE there, and annealing pays. Neither says anything of the models: an epoch has eleven steps there
-# (here 77), and Mult-DAE and β = .2 are stopped by our patience of three epochs while they still learn. With a patience of
-# ten annealing is worth nothing there either (−.003 [−.007, .001]), and .018 [.007, .030] are left of the VAE's lead over
-# the DAE when both have the same learning rate. And the popular list's three days, chosen here, are a poor choice there:
-# with all days it finds .164 instead of .014. What beats it there does so by much less than it seems.
+# **Run again elsewhere.** Without the effect `taste` every settled line comes out alike: that effect moves what is
+# played to the end, and what is *chosen* follows tastes without it. On the real ratings of MovieLens EASE stays ahead
+# of Mult-VAE. As the notebook stands, Mult-VAE is far ahead of Mult-DAE there, and annealing pays. Neither says
+# anything of the models: an epoch has eleven steps there (here 77), and Mult-DAE and β = .2 are stopped by our
+# patience of three epochs while they still learn. With a patience of ten annealing is worth nothing there either
+# (−.003 [−.007, .001]), and .018 [.007, .030] are left of the VAE's lead over the DAE when both have the same learning
+# rate. And the popular list's three days, chosen here, are a poor choice there: with all days it finds .164 instead of
+# .014. What beats it there does so by much less than it seems.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
