@@ -263,7 +263,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 waits = (
-    usual.group_by("uid")
+    usual.group_by("uid", maintain_order=True)
     .agg(
         pl.col("sooner").filter(pl.col("better") < 0).mean().alias("worse"),
         pl.col("sooner").filter(pl.col("better") > 0).mean().alias("better"),
@@ -331,7 +331,7 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
-of_each = later.group_by("uid").agg(
+of_each = later.group_by("uid", maintain_order=True).agg(
     pl.col("new").filter(pl.col("is_organic") == 0).mean().alias("radio"),
     pl.col("new").filter(pl.col("is_organic") == 1).mean().alias("own"),
 )
