@@ -165,6 +165,7 @@ def enter(
     name: str,
     batches: dict[str, train.Batch],
     like: str | None = None,
+    start: Setting | None = None,
 ) -> Boosted:
     """Fit CatBoost with the setting that its trials chose on validation, and score the test.
 
@@ -174,6 +175,7 @@ def enter(
         contest: to which the scores are added. name: of the model. batches: see `boost`; without
             `ids`, no trial asks for them.
         like: the CatBoost of this contest whose trials count for this one, too.
+        start: where the trials begin; by default `Setting()`, without ids where there are none.
     """
 
     done: list[Boosted] = []
@@ -185,7 +187,7 @@ def enter(
         return BoostTrial(setting, fitted.valid_loss, trees, fitted.seconds)
 
     has_ids = "ids" in batches["train"]
-    start = Setting() if has_ids else Setting(ids=0)
+    start = start or (Setting() if has_ids else Setting(ids=0))
     if like is None and (contest.tune or tunes(name)):
         trials = climb(attempt, start, [what for what in RESPECTS if has_ids or what != "ids"])
         contest.tuned.keep_other(name, [asdict(trial) for trial in trials])

@@ -61,7 +61,7 @@ _PER_LISTENER = (
 def familiarity(plays: np.ndarray) -> np.ndarray:
     """Inverted U: what `plays` earlier plays of the same track add to the logit of a full play.
 
-    Zero for a new track, about +1.1 near the fourth play, negative beyond the sixteenth
+    Zero for a new track, about +1.1 near the fourth play, negative from the twelfth on
     (the shape of Sguerra et al. 2022, "Discovery dynamics: leveraging repeated exposure for user
     and music characterization", RecSys).
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from course_utils.evaluation.boosting import (
     Setting,
     boost,
     climb,
+    enter,
     peak_memory,
 )
 
@@ -43,6 +46,22 @@ def test_the_search_leaves_alone_what_it_may_not_change():
     trials = climb(attempt, Setting(ids=0), ["rate", "depth"])
     assert {(trial.setting.ids, trial.setting.l2) for trial in trials} == {(0, Setting().l2)}
     assert len({trial.setting.depth for trial in trials}) > 1
+
+
+@pytest.mark.parametrize("tune", [False, True])
+@pytest.mark.parametrize("start", [None, Setting(4, 0.4, 9.0, 0)])
+def test_the_trials_begin_where_they_are_told_to(tune, start):
+    torch.manual_seed(0)
+    batch = {"numbers": torch.randn(200, 2), "target": torch.randint(0, 2, (200,)).float()}
+    kept: dict = {}
+    tuned = SimpleNamespace(others=kept, keep_other=kept.__setitem__)
+    contest = SimpleNamespace(tune=tune, tuned=tuned, seed=0, scores={})
+    parts = dict.fromkeys(("train", "test"), batch)
+    parts["validation"] = {**batch, "target": batch["target"].flip(0)}
+    fitted = enter(contest, "one", parts, start=start)
+    first = start or Setting(ids=0)
+    assert kept["one"][0]["setting"] == vars(first) if tune else fitted.setting == first
+    assert len(contest.scores["one"]) == 200
 
 
 def test_boosting_needs_no_ids():
