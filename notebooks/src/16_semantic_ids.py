@@ -1746,7 +1746,9 @@ claim.recap()
 # **Run again elsewhere.** MovieLens has no content vectors; there they are made of who rated what (an SVD). Of these no
 # cure brings even half of the codes into use, a longer prefix tells hardly more than a short one, and to go by the vectors
 # alone finds more than the retriever does, by .065 [.050, .080]. That semantic IDs beat random codes of the same shape
-# holds there, too.
+# holds there, too. Without the effect `taste`, by which a track's fit moves whether it is played to the end, one settled
+# line falls: from that start the sum alone brings 47 % of the codes into use. And three open ones turn: SASRec is no
+# longer ahead of the speller, and among rankers semantic IDs beat a row for each track even where tracks are heard most.
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
