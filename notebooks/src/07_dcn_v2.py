@@ -884,7 +884,8 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# @SEEDS@
+# The line is open (◦): with the doses that the forms had at first, its sign changed from one training seed to the next.
+# Whoever reads of a form that "wins" by two thousandths should ask for more than one seed, and for its doses.
 #
 
 # %% slideshow={"slide_type": "skip"}
