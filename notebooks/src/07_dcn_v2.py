@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 07 · DCN-v2: products by construction
 #
-# *Lecture: ranking, part 3. Runs in about three and a half minutes on two CPU cores.*
+# *Lecture: ranking, part 3. Runs in about four and a half minutes on two CPU cores.*
 #
 # "This listener, at night, in a session that is going badly." Such sentences are products of features. An
 # MLP can approximate a product, but it has to learn every one of them from sums and kinks. A cross layer
