@@ -940,10 +940,11 @@ DUEL = ["DCN-v2", "MLP", "DeepFM"]
 contest.table(DUEL)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# On all rows DCN-v2 is ahead: by about one thousandth of AUC of the MLP, which has a wider layer in place of the cross
-# layers, and no linear way beside it. Of DeepFM it is two; but DeepFM has products as well, and differs in the size of
-# its vectors and in how it reads numbers. The intervals in the table overlap, those of the differences do not reach zero. It is a small lead all
-# the same, and over the MLP one training seed of several left nothing of it: hence the modest word in the claim.
+# On all rows DCN-v2 is ahead: by about one thousandth of AUC of the MLP, which has a wider layer in place of the
+# cross layers, and no linear way beside it. Of DeepFM it is two; but DeepFM has products as well, and differs in the
+# size of its vectors and in how it reads numbers. The intervals in the table overlap, those of the differences do not
+# reach zero. It is a small lead all the same, and over the MLP one training seed of several left nothing of it: hence
+# the modest word in the claim.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["DCN-v2 beats DeepFM at equal parameters"]
