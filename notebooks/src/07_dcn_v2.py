@@ -845,25 +845,28 @@ from course_utils.models.ranking.dcn_v2 import CrossMixture
 
 # %% slideshow={"slide_type": "fragment"}
 ALONE, PARALLEL, STACKED = "MLP alone", "parallel, MLP", "stacked, MLP"
+NO_PRODUCT = "a linear way, MLP"  # the control: what is left of the parallel form without products
 FORMS = {
+    NO_PRODUCT: {"cross": lambda d: nn.Identity()},
     PARALLEL: {},
     STACKED: {"stacked": True},
     "parallel, ResNet": {"deep": lambda d: ResNet(d, [96, 96])},
-    "parallel, DenseNet": {"deep": lambda d: DenseNet(d, [96, 96])},
     "4 experts of rank 8, MLP": {"cross": lambda d: CrossMixture(d, 2, rank=8, n_experts=4)},
 }
 enter(ALONE, cross=None)
 for name, options in FORMS.items():
-    enter(name, None if name == PARALLEL else PARALLEL, **options)
+    enter(name, None if name in (NO_PRODUCT, PARALLEL) else PARALLEL, **options)
 
 # %% slideshow={"slide_type": "fragment"} alt="Interval plot: AUC of five forms of DCN-v2 minus that of the MLP alone; a band of ±0.0005 shows what training seeds differ by. Parallel with an MLP has 0.0012, with a ResNet 0.0013, with a DenseNet 0.0011, with four experts 0.0017, all above the band. Stacked with an MLP, −0.0002, lies inside it."
 by_form = contest.intervals(
-    [ALONE, *FORMS], [*((name, ALONE) for name in FORMS), (STACKED, PARALLEL)]
+    [ALONE, *FORMS],
+    [*((name, ALONE) for name in FORMS), (STACKED, PARALLEL), (PARALLEL, NO_PRODUCT)],
 )
 figure, ax = plt.subplots(figsize=(9, 3.8))
 gains = {name: by_form[name, ALONE] for name in FORMS}
 ax.axvspan(-NOISE, NOISE, color=plots.COLORS["random"], alpha=0.35, lw=0)
-plots.interval_plot(ax, gains, [plots.COLORS["neural"]] * len(FORMS))
+colors = [plots.COLORS["linear" if name == NO_PRODUCT else "neural"] for name in FORMS]
+plots.interval_plot(ax, gains, colors)
 ax.axvline(0, color=plots.COLORS["mlp"])
 ax.set(xlabel="AUC minus that of the MLP alone; grey: what training seeds differ by")
 plt.show()
@@ -881,6 +884,13 @@ claim(
     "Stacked or parallel: the difference is less than the margin",
     max(gap.high, -gap.low) < MARGIN,
     f"ΔAUC {gap} of stacked against parallel, margin {MARGIN}",
+    expected=None,
+)
+gap = by_form[PARALLEL, NO_PRODUCT]
+claim(
+    "On these rows products add to an MLP that has a linear way beside it",
+    gap.positive,
+    f"ΔAUC {gap}",
     expected=None,
 )
 
@@ -927,16 +937,21 @@ def mlp(w):
     return ranker(cross=None, deep=lambda d: MLP(d, [w, 96]))
 
 
+def mlp_and_line(w):
+    return ranker(cross=lambda d: nn.Identity(), deep=lambda d: MLP(d, [w, 96]))
+
+
 def deepfm(w):
     encoding = PiecewiseLinearEncoding(edges, bounded=True, missing=True)
     return DeepFM(task.n_values, encoding, hidden=(w, 96))
 
 
-wide, wide_fm = widened(mlp), widened(deepfm)
+wide, wide_fm, LINE = widened(mlp), widened(deepfm), "MLP and a linear way"
 contest.enter("DCN-v2", ranker, like="DCN-v2")
 contest.enter("MLP", lambda: mlp(wide))
+contest.enter(LINE, lambda: mlp_and_line(wide), like="MLP")
 contest.enter("DeepFM", lambda: deepfm(wide_fm), like="DeepFM")
-DUEL = ["DCN-v2", "MLP", "DeepFM"]
+DUEL = ["DCN-v2", "MLP", LINE, "DeepFM"]
 contest.table(DUEL)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -948,11 +963,17 @@ contest.table(DUEL)
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["DCN-v2 beats DeepFM at equal parameters"]
-to_mlp, to_deepfm = (contest.gap("DCN-v2", rival) for rival in ("MLP", "DeepFM"))
+to_mlp, to_line, to_deepfm = (contest.gap("DCN-v2", rival) for rival in DUEL[1:])
 claim(
     "DCN-v2 loses less than the margin to an MLP of equal parameters",
     to_mlp.low > -MARGIN,
     f"ΔAUC {to_mlp}, margin {MARGIN}",
+)
+claim(
+    "It beats such an MLP with a linear way beside it: the products pay",
+    to_line.positive,
+    f"ΔAUC {to_line}",
+    expected=None,
 )
 claim(
     "DCN-v2 beats DeepFM at equal parameters",
@@ -972,7 +993,7 @@ claim(
 #
 
 # %% slideshow={"slide_type": "skip"}
-contest.trials([ZERO, TWO, ALONE, PARALLEL, "MLP", "DCN-v2", "DeepFM"])
+contest.trials([ZERO, TWO, ALONE, NO_PRODUCT, PARALLEL, "MLP", "DCN-v2", "DeepFM"])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where we are on the ladder
