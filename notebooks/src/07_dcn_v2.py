@@ -912,7 +912,7 @@ print("Worse than the MLP alone, beyond listeners and seeds:", ", ".join(worse) 
 #
 # So far forty thousand rows, and rivals with fewer parameters. Now all rows: DCN-v2 in its parallel form against an MLP
 # on the same inputs, and against DeepFM. The rivals are widened until they have at least as many parameters. DCN-v2 and
-# the MLP had seven trials each; the wider DeepFM takes over those of the ladder's.
+# the MLP had seven trials each; the MLP with a linear way takes over the MLP's, the wider DeepFM the ladder's.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
