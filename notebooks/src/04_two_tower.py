@@ -1316,9 +1316,10 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** Without the effect `popularity` the correction is worth nothing (ΔNDCG@10 .0005 [−.0005,
 # .0016]), and neither does it matter then whether log Q is taken away at serving: its story rests on popular tracks.
-# The length of an id's vector says less of its plays there (.42 instead of .65), and *content* finds more of the known tracks than ids do,
-# by .011 [.004, .018]. On the real ratings of MovieLens nearly all lines come out alike. The pointwise loss loses less
-# there (.133 against .255), and the 300 most popular films hold more of the ranker's favourites than the towers' 300.
+# The length of an id's vector says less of its plays there (.42 instead of .65), and *content* finds more of the known
+# tracks than ids do, by .011 [.004, .018]. On the real ratings of MovieLens nearly all lines come out alike. The
+# pointwise loss loses less there (.133 against .255), and the 300 most popular films hold more of the ranker's
+# favourites than the towers' 300.
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 

@@ -1087,12 +1087,12 @@ check_rows_needed(rows_needed)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** Without the effect `familiarity` every settled line comes out alike: these are sentences
-# about sparse ids and doses, and any log with a long tail will do. On the real ratings of MovieLens, with the doses
-# chosen on `sim`, deep beats wide with counters, too, and all three cures hold the rise; there even hashing lowers the
-# loss, 0.692 against 0.695. What does not come out again: DeepFM is level with its FM, 0.000 [−0.010, 0.010]; and that
-# two decays beat one, that the MLP adds to the FM, or that DeepFM keeps up with Wide & Deep cannot be told from
-# chance. (On the ladder, with doses of their own, these two are level.)
+# **Run again elsewhere.** Without the effect `familiarity` every settled line comes out alike: none of them rests on
+# that effect. On the real ratings of MovieLens, with the doses chosen on `sim`, deep beats wide with counters, too,
+# and all three cures hold the rise; there even hashing lowers the loss, 0.692 against 0.695. What does not come out
+# again: DeepFM is level with its FM, 0.000 [−0.010, 0.010]; and that two decays beat one, that the MLP adds to the FM,
+# or that DeepFM keeps up with Wide & Deep cannot be told from chance. (On the ladder, with doses of their own, these
+# two are level.)
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
