@@ -1721,7 +1721,8 @@ claim.recap()
 # **Run again elsewhere.** One run each, of a line that is open here. Without the effect `retention` the long-term
 # policy is ahead by 4.5 [2.2, 6.9] full plays, no less than with other seeds in the full world: it seems to need no
 # listeners who come back. Without `familiarity` it is *behind*, by 16.3 [12.3, 20.5], though it gives up three times as
-# much: giving up is no investment by itself. Exercise 4 goes on from here.
+# much: giving up is no investment by itself. One settled line falls in that world: a linear model that saw the same rows
+# does little harm to DR there (bias .013), and cross-fitting has little to mend. Exercise 4 goes on from here.
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
