@@ -716,21 +716,22 @@ def ring(codes: Tensor, depth: int) -> pl.DataFrame:
 
 # %% slideshow={"slide_type": "fragment"} alt="Two pairs of rings. Left, semantic codes: the inner ring has 64 first codes in strong colours, in twelve sectors, one a genre; the outer ring of second codes has the same colours, with a few thin stripes of others. Right, random codes: both rings are pale all round, the outer one in fine stripes of all colours."
 if "genre" in LABELS:
-    figure, axes = plt.subplots(1, 2, figsize=(12, 6), subplot_kw={"projection": "polar"})
+    figure, axes = plt.subplots(1, 2, figsize=(10, 5), subplot_kw={"projection": "polar"})
     for ax, (name, some) in zip(axes, [("semantic", codes), ("random", random_codes)], strict=True):
         for depth, bottom in ((1, 0.45), (2, 1.0)):
             rows = ring(some, depth)
             share = rows["share"].to_numpy()[:, None]
             color = share * COLORS[rows["genre"].to_numpy() - 1] + 1 - share
-            left, edge = rows["end"] - rows["width"], "white" if depth == 1 else color
-            ax.bar(left, 0.5, rows["width"], bottom, align="edge", color=color, edgecolor=edge)
+            left, look = rows["end"] - rows["width"], {"color": color, "antialiased": False}
+            look["edgecolor"] = "white" if depth == 1 else color
+            ax.bar(left, 0.5, rows["width"], bottom, align="edge", **look)
         ax.set_axis_off()
-        ax.set(title=f"{name} codes", ylim=(0, 1.7))
+        ax.set(title=f"{name} codes", ylim=(0, 1.75))
     groups = ring(codes, 1).with_columns(begin=pl.col("end") - pl.col("width")).group_by("genre")
     spans = groups.agg(middle=(pl.col("begin").min() + pl.col("end").max()) / 2)
     for genre, middle in spans.iter_rows():
         side = {1: "left", 0: "center", -1: "right"}[round(float(np.cos(middle)))]
-        axes[0].text(middle, 1.57, GENRES[genre], ha=side, va="center", fontsize=12)
+        axes[0].text(middle, 1.63, GENRES[genre], ha=side, va="center", fontsize=12)
     plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
