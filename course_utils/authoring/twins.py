@@ -75,13 +75,12 @@ def _settled(lesson: Lesson, code: str) -> Iterator[tuple[Lesson, dict, dict[str
     kept = KEPT.of(lesson.name, code)
     for claim in claims_of(publish.read_built(lesson.name)):
         by_log = kept.get(claim["claim"], {})
-        looks = any(other["measured"] != claim["measured"] for other in by_log.values())
-        if looks and not claim.get("open"):
+        if any(seen_by(claim, other) for other in by_log.values()) and not claim.get("open"):
             yield lesson, claim, by_log
 
 
 def seen_by(claim: dict, found: dict | None) -> dict | None:
-    """What was found on a real log; None if the claim does not look at it, but at a world."""
+    """What was found on another log; None if the claim does not look at the log."""
     return None if found is None or found["measured"] == claim["measured"] else found
 
 

@@ -991,8 +991,9 @@ pl.DataFrame(
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # Nearly everything: 0.2183 of 0.2188, in about an eighth of the time. (Not in 3 % of it: the first stage looks at
-# all tracks, and what the listener played must be gathered once, for 300 candidates as for all.) To fear for the tracks that the
-# first stage drops was sensible. But what the careful model gains, it gains among the first three hundred.
+# all tracks, and what the listener played must be gathered once, for 300 candidates as for all.) To fear for the
+# tracks that the first stage drops was sensible. But what the careful model gains, it gains among the first three
+# hundred.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

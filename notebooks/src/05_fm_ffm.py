@@ -718,10 +718,10 @@ check_fm_triples(fm_triples)
 claim.recap()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# **Run again elsewhere.** In a world without the effect `taste`, where nothing binds a listener to a kind of track, the
-# FM loses on pairs never seen: −.007 [−.009, −.004]. Without `familiarity` all lines stand. On the real ratings of
-# MovieLens neither FM nor FFM is seen to be ahead: the intervals hold zero. Nor does decay help the FM there: only the
-# largest dose matters, and harms.
+# **Run again elsewhere.** In a world without the effect `taste`, where a track's fit to the listener does not move
+# whether it is played to the end, the FM loses on pairs never seen: −.007 [−.009, −.004]. Without `familiarity` all
+# lines stand. On the real ratings of MovieLens neither FM nor FFM is seen to be ahead: the intervals hold zero. Nor does
+# decay help the FM there: only the largest dose matters, and harms.
 # (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
