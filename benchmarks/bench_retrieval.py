@@ -5,14 +5,17 @@
 The task of notebooks 03 and 04 on each log: a new track (film, product) that is chosen next, among
 all of the catalogue. `implicit`'s ALS and BPR are fitted on the plays of training and asked with
 what was played last, and so is item kNN. `torch-rechub`'s DSSM sees the examples of our towers,
-epoch by epoch until Recall@100 on validation no longer rises, as they do. Each has its own defaults
-where it has some; none is tuned here (the notebooks' trials are). One seed, one thread.
+epoch by epoch until Recall@100 on validation no longer rises, as they do: once with the loss of its
+example, once with our loss and a temperature. On each log the networks have the seven trials of the
+notebooks, the others a grid; what is best on validation is judged, and the seconds are those of its
+one fit. One seed, one thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import time
 import warnings
 from collections.abc import Callable
@@ -29,7 +32,8 @@ from torch.nn.functional import binary_cross_entropy
 from course_utils import train
 from course_utils.data.log import open_log
 from course_utils.data.tasks.retrieval import RetrievalTask, retrieval_task
-from course_utils.evaluation.retrieval import FromPlays, RetrievalContest
+from course_utils.evaluation.retrieval import ROW, FromPlays, Places, RetrievalContest, Score
+from course_utils.evaluation.tuning import Trial, best, search
 from course_utils.models.retrieval.classics import ALS, ItemKNN, Popular, binary
 from course_utils.models.retrieval.losses import InBatchSoftmax, SampledSoftmax
 from course_utils.models.retrieval.two_tower import IdTower, TwoTower
@@ -41,10 +45,12 @@ LENGTH, LAST, JUDGED, DIM, BATCH, EPOCHS = 10, 20, 3_000, 32, 512, 15
 class BPR:
     """`implicit`'s BPR: it knows listeners by id, so a listener is asked by the mean of tracks."""
 
-    def __init__(self, plays: csr_matrix) -> None:
+    def __init__(self, plays: csr_matrix, **setting: Any) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.model = BayesianPersonalizedRanking(factors=DIM, random_state=0, num_threads=1)
+            self.model = BayesianPersonalizedRanking(
+                factors=DIM, random_state=0, num_threads=1, **setting
+            )
             self.model.fit(binary(plays), show_progress=False)
 
     def __call__(self, plays: csr_matrix) -> Tensor:
@@ -55,9 +61,9 @@ class BPR:
 
 
 class RechubDSSM(nn.Module):
-    """torch-rechub's DSSM: history pooled by it, and a cosine of two MLPs."""
+    """torch-rechub's DSSM: history pooled by it, and a cosine of two MLPs, over a temperature."""
 
-    def __init__(self, n_tracks: int) -> None:
+    def __init__(self, n_tracks: int, temperature: float = 1.0) -> None:
         super().__init__()
         from torch_rechub.basic.features import SequenceFeature, SparseFeature
         from torch_rechub.models.matching import DSSM
@@ -66,9 +72,10 @@ class RechubDSSM(nn.Module):
         history = SequenceFeature("history", n_tracks, embed_dim=DIM, shared_with="item")
         tower = {"dims": [64, DIM], "activation": "prelu"}
         self.model, self.n_tracks = DSSM([history], [item], tower, dict(tower)), n_tracks
+        self.temperature = temperature  # the library's own is not used by it
 
     def forward(self, history: Tensor, mask: Tensor) -> Tensor:
-        return self.model.user_tower({"history": history})
+        return self.model.user_tower({"history": history}) / self.temperature
 
     def tracks(self, numbers: Tensor | None = None) -> Tensor:
         numbers = torch.arange(self.n_tracks) if numbers is None else numbers
@@ -85,12 +92,9 @@ def rechub_loss(model: Any, batch: train.Batch) -> Tensor:
     return binary_cross_entropy(chance, (torch.arange(len(chance)) < len(target)).float())
 
 
-def timed(seconds: dict[str, float], name: str, make: Callable[[], FromPlays]) -> FromPlays:
-    """A rival, and how long it took to fit it."""
-    start = time.perf_counter()
-    fitted = make()
-    seconds[name] = time.perf_counter() - start
-    return fitted
+def grid(**values: tuple[float, ...]) -> list[dict[str, Any]]:
+    """All settings that take one value of each."""
+    return [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
 
 
 def task_of(log_name: str) -> RetrievalTask:
@@ -99,6 +103,36 @@ def task_of(log_name: str) -> RetrievalTask:
     return retrieval_task(
         log, LENGTH, repeats=False, organic=True, history=chosen, judged=JUDGED, seed=0
     )
+
+
+def asked_of(task: RetrievalTask, part: str, fitted: FromPlays) -> Score:
+    """Scores by a model that is asked with what was played last."""
+    return lambda batch: fitted(task.profiles(part, batch[ROW], LAST))
+
+
+def tuned(
+    task: RetrievalTask,
+    inputs: dict[str, train.Batch],
+    build: Callable[[], nn.Module],
+    loss: train.Loss,
+) -> tuple[Trial, Places]:
+    """The best of a network's trials, and where it places the test's targets."""
+    places: dict[Trial, Places] = {}
+
+    def attempt(lr: float, decay: float) -> Trial:
+        one = RetrievalContest(task, 0)
+        one.enter(
+            "", build, loss, inputs, quiet=True, epochs=EPOCHS, batch_size=BATCH, patience=2,
+            lr=lr, embedding_decay=decay, progress=False,
+        )  # fmt: skip
+        history = one.histories[""]
+        lowest, epoch = min(history.valid_loss), history.best_epoch + 1
+        trial = Trial(lr, decay, lowest, epoch, history.seconds)
+        places[trial] = one.places[""]
+        return trial
+
+    chosen = best(search(attempt, has_tables=True))
+    return chosen, places[chosen]
 
 
 def compare(log_name: str) -> None:
@@ -111,33 +145,55 @@ def compare(log_name: str) -> None:
     }
     examples = torch.bincount(inputs["train"]["target"], minlength=n)
     seconds: dict[str, float] = {}
-    classics: dict[str, Callable[[], FromPlays]] = {
-        "popular": lambda: Popular(task.popularity()),
-        "item kNN": lambda: ItemKNN(plays),
-        "implicit ALS": lambda: ALS(plays, decay=30.0, weight=3.0),
-        "implicit BPR": lambda: BPR(plays),
+    notes: dict[str, str] = {}
+    in_batch = InBatchSoftmax(examples, "negatives")
+    classics: dict[str, tuple[Callable[..., FromPlays], list[dict[str, Any]]]] = {
+        "popular": (lambda: Popular(task.popularity()), [{}]),
+        "item kNN": (functools.partial(ItemKNN, plays), grid(k=(20, 50, 100, 500))),
+        "implicit ALS": (
+            functools.partial(ALS, plays, DIM),
+            grid(decay=(3.0, 30.0), weight=(3.0, 10.0)),
+        ),
+        "implicit BPR": (
+            functools.partial(BPR, plays),
+            grid(regularization=(0.01, 0.03), iterations=(100, 300)),
+        ),
     }
-    for name, make in classics.items():
-        contest.choose(name, functools.partial(timed, seconds, name, make), [{"last": LAST}])
+    for name, (make, settings) in classics.items():
+        fitted = []
+        for setting in settings:
+            start = time.perf_counter()
+            model = make(**setting)
+            took = time.perf_counter() - start
+            found = contest._rank_all("validation", asked_of(task, "validation", model))
+            note = ", ".join(f"{key} {value:g}" for key, value in setting.items())
+            fitted.append((found.recall(contest.k).mean().item(), took, note, model))
+        _, seconds[name], notes[name], best_of = max(fitted, key=lambda one: one[0])
+        contest.judge(name, asked_of(task, "test", best_of))
     networks: dict[str, tuple[Callable[[], nn.Module], train.Loss]] = {
         "YouTube DNN": (lambda: YouTubeDNN(n, DIM, ages=False), SampledSoftmax(task.popularity())),
-        "two towers": (
-            lambda: TwoTower(IdTower(n, DIM), IdTower(n, DIM), n, DIM),
-            InBatchSoftmax(examples, "negatives"),
+        "two towers": (lambda: TwoTower(IdTower(n, DIM), IdTower(n, DIM), n, DIM), in_batch),
+        "two towers, cosine": (
+            lambda: TwoTower(
+                IdTower(n, DIM), IdTower(n, DIM), n, DIM, cosine=True, temperature=0.1
+            ),
+            in_batch,
         ),
         "torch-rechub DSSM": (lambda: RechubDSSM(n), rechub_loss),
+        "its towers, our loss": (lambda: RechubDSSM(n, 0.1), in_batch),
     }
     for name, (build, loss) in networks.items():
-        options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "patience": 2}
-        options |= {"lr": 1e-3} if "rechub" in name else {"lr": 9e-3, "embedding_decay": 0.4}
-        contest.enter(name, build, loss, inputs, quiet=True, **options)
-        seconds[name] = contest.histories[name].seconds
+        chosen, contest.places[name] = tuned(task, inputs, build, loss)
+        seconds[name] = chosen.seconds
+        rate, decay = f"rate {chosen.lr:.1g}", f"decay {chosen.embedding_decay:g}"
+        notes[name] = f"{rate}, {decay}, epoch {chosen.best_epoch}"
     recall = contest.intervals(list(contest.places))
     print(f"\n{log_name}: {len(inputs['train']['target']):,} examples, {n - 1:,} tracks\n")
-    print("| model | Recall@100 | coverage@100 | seconds |\n|---|---|---|---|")
+    print("| model | Recall@100 | coverage@100 | seconds | |\n|---|---|---|---|---|")
     for name, places in contest.places.items():
         share = places.coverage(100, n - 1)
-        print(f"| {name} | {recall[name]} | {share:.1%} | {seconds[name]:.1f} |", flush=True)
+        line = f"{recall[name]} | {share:.1%} | {seconds[name]:.1f} | {notes[name]}"
+        print(f"| {name} | {line} |", flush=True)
 
 
 if __name__ == "__main__":

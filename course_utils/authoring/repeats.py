@@ -14,6 +14,7 @@ from course_utils.authoring import publish, source
 from course_utils.authoring.execute import ONE_THREAD, execute
 from course_utils.authoring.freshness import as_python, code_hash
 from course_utils.authoring.source import PublishError, code_of
+from course_utils.schema import LogError
 from course_utils.settings import NOTEBOOKS, REPORT
 
 
@@ -25,6 +26,10 @@ def claims_of(notebook: NotebookNode) -> list[dict]:
         for output in cell.get("outputs", [])
         if "claim" in output.get("metadata", {}).get("course", {})
     ]
+
+
+REFUSED = "not for this log"
+"""Why a notebook stopped that cannot use the log, such as a ranker where nothing was refused."""
 
 
 class _WithoutExpectation(ast.NodeTransformer):
@@ -47,14 +52,16 @@ def run_with(name: str, variables: dict[str, str]) -> tuple[str, list[dict], str
     """Run a notebook with other variables, claims that fail only reported, on one thread.
 
     Returns:
-        The hash of what it measures, its claims, and why it stopped (empty if it did not).
+        The hash of what it measures, its claims, and why it stopped (empty if it did not,
+        `REFUSED` if it cannot use the log).
     """
     notebook, error = source.read_source(name), ""
     code = measured_by(notebook)
     try:
         execute(notebook, NOTEBOOKS, **variables, **{REPORT: "1"}, **ONE_THREAD)
     except PublishError as failed:
-        error = str(failed)[-300:]
+        refused = getattr(failed.__cause__, "ename", "") == LogError.__name__
+        error = REFUSED if refused else str(failed)[-300:]
     return code, claims_of(notebook), error
 
 
@@ -74,6 +81,9 @@ class Repeats:
     ) -> None:
         """Run notebooks again; what is found is kept at once.
 
+        A notebook that cannot use the log of a run, such as a ranker on a log without refusals, is
+        left out.
+
         Args:
             runs: by notebook and what is changed, the variables that change it. workers:
                 processes; one a core.
@@ -89,6 +99,8 @@ class Repeats:
                 code, claims, error = done.result()
                 failed = [c["claim"] for c in claims if not c["holds"]]
                 print(f"{name}, {change}: {len(claims)} claims, ✘ {failed} {error}", flush=True)
+                if error == REFUSED:
+                    continue
                 if error:
                     errors.append(f"{name}, {change}: {error}")
                 else:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_notebook
 
 from course_utils.authoring import repeats, twins
+from course_utils.authoring.source import PublishError
 from course_utils.lesson.syllabus import Lesson, Syllabus
 
 RESTS = Lesson("91_tiny", 1, "tiny", "written", rests=("mood", "taste"))
@@ -77,3 +82,23 @@ def test_the_runs(course, monkeypatch):
     assert workers == 1 and runs == {("91_tiny", log): {"COURSE_LOG": log} for log in logs}
     twins.measure(["90_toy"])
     assert asked[1] == ({}, None)
+
+
+def test_a_notebook_that_cannot_use_a_log_is_left_out(course, monkeypatch):
+    kept, claims = course
+
+    def stops(notebook, folder, COURSE_LOG, **variables):
+        ename = {"grocery": "LogError", "movielens": "KeyError"}.get(COURSE_LOG)
+        if ename:
+            raise PublishError("it stopped") from CellExecutionError("...", ename, "...")
+
+    monkeypatch.setattr(repeats, "execute", stops)
+    monkeypatch.setattr(repeats, "ProcessPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(repeats.source, "read_source", lambda name: new_notebook())
+    monkeypatch.setattr(repeats, "claims_of", lambda notebook: claims)
+    logs = {("91_tiny", log): {"COURSE_LOG": log} for log in ("sim:without=mood", "grocery")}
+    kept.measure(logs)
+    code = repeats.measured_by(new_notebook())
+    assert list(kept.of("91_tiny", code)["order | helps"]) == ["sim:without=mood"]
+    with pytest.raises(PublishError, match="91_tiny, movielens: it stopped"):
+        kept.measure({("91_tiny", "movielens"): {"COURSE_LOG": "movielens"}})
