@@ -1,7 +1,7 @@
 """Autoencoders: Recall@20, Recall@50, NDCG@100 and seconds; ours beside Cornac's.
 
     python benchmarks/bench_autoencoders.py [--log movielens] [--epochs 60] [--dim 64]
-        [--hidden 128] [--held-out 0.1] [--all] [--known]
+        [--hidden 128] [--batch 100] [--held-out 0.1] [--all] [--known]
 
 Strong generalisation (Liang et al. 2018, section 4.1): a tenth of the listeners is validation and a
 tenth the test; models are trained on the others alone. Of each held-out listener four fifths of the
@@ -57,7 +57,7 @@ from course_utils.models.retrieval.classics import EASE, ItemKNN, Popular
 from course_utils.schema import FINISHED_PCT
 
 LEAST, GIVEN = 5, 0.8
-BATCH, RATE, BETA, WARM, GAMMA = 100, 1e-3, 0.2, 20, 0.005
+RATE, BETA, WARM, GAMMA = 1e-3, 0.2, 20, 0.005
 ZEROS = (0.03, 0.1, 0.3, 1.0)
 """What CFGAN's zero reconstruction may count."""
 DECAYS, NEIGHBOURS = (50.0, 100.0, 200.0, 500.0, 1_000.0), (20, 50, 100, 200, 500)
@@ -201,8 +201,8 @@ def ours(split: Split, options: argparse.Namespace) -> None:
             model = kind(n, **size)
             history = train.fit(
                 model, bags, known, loss=loss, criterion=missed, lr=RATE, epochs=options.epochs,
-                batch_size=BATCH, patience=options.epochs, weight_decay=0, embedding_decay=0,
-                before_epoch=hook, progress=False,
+                batch_size=options.batch, patience=options.epochs, weight_decay=0,
+                embedding_decay=0, before_epoch=hook, progress=False,
             )  # fmt: skip
             done.append((min(history.valid_loss), setting, model, history))
         _, setting, model, history = min(done, key=lambda one: one[0])
@@ -216,14 +216,14 @@ def theirs(split: Split, options: argparse.Namespace) -> None:
     """Cornac's EASE, VAECF and RecVAE at equal settings, and with their own defaults."""
     python = python_of("cornac", NEEDS)
     script = Path(__file__).parent / "peers" / "cornac_autoencoders.py"
-    equal = {"batch_size": BATCH, "n_epochs": options.epochs, "learning_rate": RATE}
+    equal = {"batch_size": options.batch, "n_epochs": options.epochs, "learning_rate": RATE}
     vaecf = {"k": options.dim, "autoencoder_structure": [options.hidden], "beta": BETA}
     recvae = {"hidden_dim": options.hidden, "latent_dim": options.dim, "gamma": GAMMA}
     rounds = {"n_epochs": options.epochs // 4}  # of three epochs for the encoder and one
     runs: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "EASE": [("EASE", {"lamb": decay, "posB": False}) for decay in DECAYS],
         "VAECF": [("VAECF", equal | vaecf)],
-        "RecVAE": [("RecVAE", recvae | rounds | {"batch_size": BATCH, "lr": RATE})],
+        "RecVAE": [("RecVAE", recvae | rounds | {"batch_size": options.batch, "lr": RATE})],
     }
     if options.known:
         runs |= {f"{name}, its defaults": [(name, {})] for name in ("EASE", "VAECF", "RecVAE")}
@@ -259,6 +259,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--held-out", type=float, default=0.1)
     parser.add_argument("--all", action="store_true", help="all plays, not only those in full")
     parser.add_argument("--known", action="store_true", help="Cornac with its own defaults, too")
