@@ -61,7 +61,7 @@ RATE, BETA, WARM, GAMMA = 1e-3, 0.2, 20, 0.005
 ZEROS = (0.03, 0.1, 0.3, 1.0)
 """What CFGAN's zero reconstruction may count."""
 DECAYS, NEIGHBOURS = (50.0, 100.0, 200.0, 500.0, 1_000.0), (20, 50, 100, 200, 500)
-NEEDS = ["torch==2.13.0", "cornac==3.0.1"]
+NEEDS = ["torch==2.13.0", "cornac==3.0.1", "transformers==5.24.0"]
 
 
 @dataclass

@@ -1,19 +1,25 @@
 """Semantic IDs: R@5, N@5, R@10, N@10 of spelling the next track, beside SASRec; leave one out.
 
     python benchmarks/bench_semantic_ids.py [--log movielens] [--vectors PATH] [--codes 64]
-        [--depth 3] [--dim 64] [--length 20] [--epochs 60] [--rates 1e-3 3e-3]
+        [--depth 3] [--dim 64] [--length 20] [--batch 128] [--epochs 60] [--rates 1e-3 3e-3]
 
 Of each listener the last play is asked, the one before it is validation, over the full catalogue
 without what was played (`bench_sequences`). Content vectors come from a Parquet file with `item_id`
 and `embed`, else from the log, else from a singular value decomposition of the plays. The speller
-reads codes of residual k-means, of an RQ-VAE, and random ones; SASRec has the full softmax. All get
-the same rates to try, epochs and batch; SASRec's width is `--dim`, the speller is as wide as its
-parameters allow. Published for Amazon Beauty (Rajput et al. 2023): TIGER R@10 .0648, N@10 .0384.
+reads codes of residual k-means, of an RQ-VAE, and random ones; SASRec has the full softmax. Beside
+them stands Cornac's TIGER, an encoder and a decoder with an RQ-VAE of its own; it needs an
+environment of its own, built once in build/. All get the same plays, rates to try, epochs and
+batch, and keep the epoch that is best on validation (Cornac looks every fifth one); SASRec's width
+is `--dim`, the spellers are as wide as its parameters allow. Published for Amazon Beauty (Rajput et
+al. 2023): TIGER R@10 .0648, N@10 .0384. One seed, one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +27,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from bench_autoencoders import NEEDS
 from bench_sequences import Asked, asked_of
+from environments import python_of
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
@@ -44,7 +52,7 @@ from course_utils.models.generative.semantic_ids import (
 from course_utils.models.retrieval.losses import full_softmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, SASRec
 
-KS, BATCH, DROPOUT, HEADS, LAYERS, BEAMS = (5, 10), 128, 0.2, 2, 2, 30
+KS, DROPOUT, HEADS, LAYERS, BEAMS = (5, 10), 0.2, 2, 2, 30
 Scores = Callable[[Any, train.Batch, int], Tensor]
 """Scores (B, N) from a model, a batch, and the part that it belongs to."""
 
@@ -126,8 +134,8 @@ class Bench:
                 return 1 - self.places(model, batch, 1, scores).ndcg(10).mean()
 
             history = train.fit(
-                model, self.batches[0], self.batches[1], loss=loss, lr=rate, batch_size=BATCH,
-                criterion=missed, epochs=self.options.epochs, patience=10,
+                model, self.batches[0], self.batches[1], loss=loss, lr=rate, criterion=missed,
+                batch_size=self.options.batch, epochs=self.options.epochs, patience=10,
                 embedding_decay=0.01, progress=False,
             )  # fmt: skip
             trials.append((min(history.valid_loss), rate, history, model))
@@ -137,24 +145,83 @@ class Bench:
                 self.places(model, batch, 2, scores)
                 for batch in train.batches(self.batches[2], 256)
             ]
-        values = []
-        for k in KS:
-            values += [
-                torch.cat([p.recall(k) for p in parts]),
-                torch.cat([p.ndcg(k) for p in parts]),
-            ]
-        told = " | ".join(f"{value.mean():.4f}" for value in values)
-        size, epoch = f"{count_parameters(model):,}", history.best_epoch + 1
-        print(
-            f"| {name} | {told} | {size} | {history.seconds:.0f} | {rate:g}, {epoch} |", flush=True
-        )
+        joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
+        places = Places(*(torch.cat(values) for values in joined))
+        note = f"{rate:g}, {history.best_epoch + 1}"
+        told(name, places, count_parameters(model), history.seconds, note)
+
+
+def told(name: str, places: Places, parameters: int, seconds: float, note: str) -> None:
+    """One line of the table."""
+    values = [value for k in KS for value in (places.recall(k), places.ndcg(k))]
+    means = " | ".join(f"{value.mean():.4f}" for value in values)
+    print(f"| {name} | {means} | {parameters:,} | {seconds:.0f} | {note} |", flush=True)
+
+
+def theirs(bench: Bench, vectors: Tensor, options: argparse.Namespace) -> None:
+    """Cornac's TIGER with each rate, the best on validation."""
+    python, asked = python_of("cornac", NEEDS), bench.asked
+    script = Path(__file__).parent / "peers" / "cornac_tiger.py"
+    setting = {
+        "rqvae_codebook_size": options.codes,
+        "rqvae_num_levels": options.depth,
+        "d_model": options.dim,
+        "d_ff": 4 * options.dim,
+        "num_heads": HEADS,
+        "d_kv": options.dim // HEADS,
+        "num_enc_layers": LAYERS,
+        "num_dec_layers": LAYERS,
+        "dropout": DROPOUT,
+        "max_len": options.length,
+        "batch_size": options.batch,
+        "n_epochs": options.epochs,
+        "k": max(KS),
+        "beams": 2 * BEAMS,  # it finds played tracks, too, which are then taken away
+    }
+
+    def pasts(part: int) -> list[list[int]]:
+        past = asked.before(max(1, part)).group_by("listener", maintain_order=True).agg("track")
+        if part:
+            past = (
+                asked.questions(part)
+                .select("listener", next="track")
+                .join(past, on="listener", how="left", maintain_order="left")
+            )
+        return past["track"].to_list()
+
+    targets = {part: asked.questions(part)["track"].to_list() for part in (1, 2)}
+    files = {
+        "train": [past[-options.length - 1 :] for past in pasts(0)],
+        "valid": [[*past, one] for past, one in zip(pasts(1), targets[1], strict=True)],
+        "known": pasts(2),
+    }
+    trials = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        np.save(root / "vectors.npy", vectors.numpy())
+        for rate in options.rates:
+            for name, content in {**files, "options": setting | {"learning_rate": rate}}.items():
+                (root / f"{name}.json").write_text(json.dumps(content))
+            command = [str(python), str(script), folder]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                print(f"| Cornac, TIGER | failed: {done.stderr.strip().splitlines()[-1]} |")
+                return
+            trials.append((json.loads((root / "told.json").read_text()), rate))
+    found, rate = max(trials, key=lambda trial: trial[0]["valid"])
+    listed, target = torch.tensor(found["lists"]), torch.tensor(targets[2])
+    at = listed == target.unsqueeze(1)
+    above = torch.where(at.any(dim=1), at.long().argmax(dim=1), asked.n_tracks)
+    places = Places(above, torch.ones_like(above), listed)
+    told("Cornac, TIGER", places, found["parameters"], found["fit"], f"{rate:g}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--log", default="movielens")
     parser.add_argument("--vectors", type=Path)
-    for name, value in (("codes", 64), ("depth", 3), ("dim", 64), ("length", 20), ("epochs", 60)):
+    defaults = {"codes": 64, "depth": 3, "dim": 64, "length": 20, "batch": 128, "epochs": 60}
+    for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 3e-3])
     options = parser.parse_args()
@@ -185,6 +252,7 @@ def main() -> None:
     allowed = count_parameters(sasrec())
     for name, codes in all_codes.items():
         bench.enter(f"spelt, {name}", *speller_of(codes, n, allowed, options, bench))
+    theirs(bench, vectors, options)
 
 
 def speller_of(
