@@ -19,9 +19,7 @@ gets an environment of its own, built once in build/. One thread each.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,7 +31,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from environments import python_of
+from environments import PeerFailed, python_of, run_peer
 from scipy.sparse import csr_matrix, save_npz
 from torch import Tensor, nn
 
@@ -215,7 +213,6 @@ def ours(split: Split, options: argparse.Namespace) -> None:
 def theirs(split: Split, options: argparse.Namespace) -> None:
     """Cornac's EASE, VAECF and RecVAE at equal settings, and with their own defaults."""
     python = python_of("cornac", NEEDS)
-    script = Path(__file__).parent / "peers" / "cornac_autoencoders.py"
     equal = {"batch_size": options.batch, "n_epochs": options.epochs, "learning_rate": RATE}
     vaecf = {"k": options.dim, "autoencoder_structure": [options.hidden], "beta": BETA}
     recvae = {"hidden_dim": options.hidden, "latent_dim": options.dim, "gamma": GAMMA}
@@ -235,17 +232,16 @@ def theirs(split: Split, options: argparse.Namespace) -> None:
         for name, settings in runs.items():
             tried = []
             for model, setting in settings:
-                (root / "options.json").write_text(json.dumps({"model": model, "setting": setting}))
-                command = [str(python), str(script), folder]
-                done = subprocess.run(command, capture_output=True, text=True)
-                if done.returncode:
-                    print(f"| Cornac, {name} | failed: {done.stderr.strip().splitlines()[-1]} |")
+                asked = {"model": model, "setting": setting}
+                try:
+                    seconds = run_peer(python, "cornac_autoencoders.py", root, asked)["fit"]
+                except PeerFailed as failed:
+                    print(f"| Cornac, {name} | failed: {failed} |")
                     continue
                 scores = {
                     p: torch.from_numpy(np.load(root / f"{p}.npy")) for p in ("valid", "test")
                 }
                 ndcg = metrics(scores["valid"], split.valid)["NDCG@100"].mean().item()
-                seconds = json.loads((root / "told.json").read_text())["fit"]
                 tried.append((ndcg, scores["test"], seconds, setting))
             if tried:
                 _, scores_of_best, seconds, setting = max(tried, key=lambda one: one[0])

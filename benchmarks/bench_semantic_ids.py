@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,7 @@ import polars as pl
 import torch
 from bench_autoencoders import NEEDS
 from bench_sequences import Asked, asked_of
-from environments import python_of
+from environments import PeerFailed, python_of, run_peer
 from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 
@@ -161,7 +160,6 @@ def told(name: str, places: Places, parameters: int, seconds: float, note: str) 
 def theirs(bench: Bench, vectors: Tensor, options: argparse.Namespace) -> None:
     """Cornac's TIGER with each rate, the best on validation."""
     python, asked = python_of("cornac", NEEDS), bench.asked
-    script = Path(__file__).parent / "peers" / "cornac_tiger.py"
     setting = {
         "rqvae_codebook_size": options.codes,
         "rqvae_num_levels": options.depth,
@@ -199,15 +197,15 @@ def theirs(bench: Bench, vectors: Tensor, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         np.save(root / "vectors.npy", vectors.numpy())
+        for name, content in files.items():
+            (root / f"{name}.json").write_text(json.dumps(content))
         for rate in options.rates:
-            for name, content in {**files, "options": setting | {"learning_rate": rate}}.items():
-                (root / f"{name}.json").write_text(json.dumps(content))
-            command = [str(python), str(script), folder]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                print(f"| Cornac, TIGER | failed: {done.stderr.strip().splitlines()[-1]} |")
+            try:
+                asked_with = setting | {"learning_rate": rate}
+                trials.append((run_peer(python, "cornac_tiger.py", root, asked_with), rate))
+            except PeerFailed as failed:
+                print(f"| Cornac, TIGER | failed: {failed} |")
                 return
-            trials.append((json.loads((root / "told.json").read_text()), rate))
     found, rate = max(trials, key=lambda trial: trial[0]["valid"])
     listed, target = torch.tensor(found["lists"]), torch.tensor(targets[2])
     at = listed == target.unsqueeze(1)

@@ -16,9 +16,7 @@ One thread each.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,7 +27,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from environments import python_of
+from environments import PeerFailed, python_of, run_peer
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
@@ -214,7 +212,6 @@ def theirs(asked: Asked, options: argparse.Namespace) -> None:
     if options.known:
         runs["its own defaults"] = {"epochs": options.epochs, "k": K}
     target, python = asked.questions(2), python_of("rectools", NEEDS)
-    script = Path(__file__).parent / "peers" / "rectools_sasrec.py"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for part, file in ((1, "train"), (2, "known")):
@@ -222,16 +219,14 @@ def theirs(asked: Asked, options: argparse.Namespace) -> None:
             order = pl.int_range(pl.len()).alias("order")
             plays.with_columns(order).write_csv(root / f"{file}.csv")
         for name, setting in runs.items():
-            (root / "options.json").write_text(json.dumps(setting))
-            command = [str(python), str(script), folder]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                print(f"| RecTools, {name} | failed: {done.stderr.strip().splitlines()[-1]} |||||")
+            try:
+                seconds = run_peer(python, "rectools_sasrec.py", root, setting)["fit"]
+            except PeerFailed as failed:
+                print(f"| RecTools, {name} | failed: {failed} |||||")
                 continue
             lists = pl.read_csv(root / "lists.csv")
             lists = lists.rename({"uid": "listener", "item_id": "track"})
             lists = lists.cast({key: target.schema[key] for key in ("listener", "track")})
-            seconds = json.loads((root / "told.json").read_text())["fit"]
             joined = target.join(lists, on=["listener", "track"], how="left")
             rank = torch.tensor(joined["rank"].fill_null(10**9).to_numpy().astype(np.float64))
             hits = (rank <= K).double()
