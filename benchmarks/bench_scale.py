@@ -56,6 +56,8 @@ def measure(way: str, folder: Path) -> str:
         import ray
 
         ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
     log, target = opened(folder), folder / way
     start, computed = time.perf_counter(), time.process_time()
     if way == "at once":
