@@ -1558,8 +1558,9 @@ claim(
 # What the third column assumes:
 #
 # - **A listen costs the same in a larger log.** `benchmarks/bench_scale.py` took 3.7 to 5.3 processor seconds a million
-#   between one and 17 million listens; two runs of one size differed by up to 1.4 times. Sixteen cores were not tried:
-#   one process numbers and writes all rows before the others begin.
+#   between one and 17 million listens; two runs of one size differed by up to 1.4 times. On a slower day, with two
+#   threads, it took 6.7 at one million and 8.4 at 48 million, 1.3 times as much. Sixteen cores were not tried: one
+#   process numbers and writes all rows before the others begin.
 # - **Every wire is full all the time**, 10 Gbit/s from each machine. A real shuffle is several times slower. (Polars on
 #   one machine deals out 28 and then 45 bytes an event; Ray's tables hold the same in 45 and 61.)
 # - **A partition has half a million events**, so there are 9,600, and a partition of artists is cut into as many pieces
