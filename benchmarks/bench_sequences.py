@@ -29,6 +29,7 @@ import polars as pl
 import torch
 from environments import PeerFailed, python_of, run_peer
 from scipy.sparse import csr_matrix
+from timing import Timed
 from torch import Tensor, nn
 
 from course_utils import train
@@ -153,14 +154,9 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
     before = asked.profiles(1)
     batches[1]["row"] = torch.arange(len(batches[1]["target"]))
 
-    validating: list[float] = []
-
     def missed(model: Any, batch: train.Batch) -> Tensor:
-        start = time.perf_counter()
         scores = model(batch["track"], batch["mask"]) @ model.tracks().T
-        found = places_of(scores, before[batch["row"].numpy()], batch["target"]).ndcg(K)
-        validating.append(time.perf_counter() - start)
-        return 1 - found.mean()
+        return 1 - places_of(scores, before[batch["row"].numpy()], batch["target"]).ndcg(K).mean()
 
     losses: dict[str, Callable[[Any, train.Batch], Tensor]] = {
         "BCE": UniformBCE(n, 1),
@@ -172,16 +168,16 @@ def ours(asked: Asked, options: argparse.Namespace) -> None:
     }
     for name, loss in losses.items():
         torch.manual_seed(0)
-        validating.clear()
+        criterion = Timed(missed)
         model = SASRec(n, options.dim, options.length, LAYERS, HEADS, DROPOUT)
         history = train.fit(
-            model, batches[0], batches[1], loss=AtEveryPlace(loss), criterion=missed, lr=RATE,
+            model, batches[0], batches[1], loss=AtEveryPlace(loss), criterion=criterion, lr=RATE,
             epochs=options.epochs, batch_size=options.batch, patience=options.epochs,
             embedding_decay=0.01, progress=False,
         )  # fmt: skip
         with torch.no_grad():
             scores = model(batches[2]["track"], batches[2]["mask"]) @ model.tracks().T
-        spent = history.seconds - sum(validating)
+        spent = history.seconds - criterion.seconds
         epoch = spent / len(history.valid_loss)
         report(
             f"SASRec, {name}",
