@@ -122,13 +122,13 @@ def tuned(
     def attempt(lr: float, decay: float) -> Trial:
         one = RetrievalContest(task, 0)
         one.enter(
-            "", build, loss, inputs, quiet=True, epochs=EPOCHS, batch_size=BATCH, patience=2,
+            "network", build, loss, inputs, quiet=True, epochs=EPOCHS, batch_size=BATCH, patience=2,
             lr=lr, embedding_decay=decay, progress=False,
         )  # fmt: skip
-        history = one.histories[""]
+        history = one.histories["network"]
         lowest, epoch = min(history.valid_loss), history.best_epoch + 1
         trial = Trial(lr, decay, lowest, epoch, history.seconds)
-        places[trial] = one.places[""]
+        places[trial] = one.places["network"]
         return trial
 
     chosen = best(search(attempt, has_tables=True))
