@@ -48,6 +48,11 @@ def measured_by(notebook: NotebookNode) -> str:
     return code_hash([ast.unparse(_WithoutExpectation().visit(cell)) for cell in cells])
 
 
+def shorten(complaint: str) -> str:
+    """The beginning of a complaint, which may be that time was up, and its end."""
+    return complaint if len(complaint) <= 400 else f"{complaint[:100]} … {complaint[-300:]}"
+
+
 def run_with(name: str, variables: dict[str, str]) -> tuple[str, list[dict], str]:
     """Run a notebook with other variables, claims that fail only reported, on one thread.
 
@@ -61,7 +66,7 @@ def run_with(name: str, variables: dict[str, str]) -> tuple[str, list[dict], str
         execute(notebook, NOTEBOOKS, **variables, **{REPORT: "1"}, **ONE_THREAD)
     except PublishError as failed:
         refused = getattr(failed.__cause__, "ename", "") == LogError.__name__
-        error = REFUSED if refused else str(failed)[-300:]
+        error = REFUSED if refused else shorten(str(failed))
     return code, claims_of(notebook), error
 
 

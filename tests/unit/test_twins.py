@@ -102,3 +102,9 @@ def test_a_notebook_that_cannot_use_a_log_is_left_out(course, monkeypatch):
     assert list(kept.of("91_tiny", code)["order | helps"]) == ["sim:without=mood"]
     with pytest.raises(PublishError, match="91_tiny, movielens: it stopped"):
         kept.measure({("91_tiny", "movielens"): {"COURSE_LOG": "movielens"}})
+
+
+def test_a_long_complaint_keeps_its_beginning_and_its_end():
+    told = repeats.shorten("time is up " + "x" * 900 + " in this cell")
+    assert told.startswith("time is up") and told.endswith("in this cell") and len(told) < 420
+    assert repeats.shorten("it stopped") == "it stopped"
