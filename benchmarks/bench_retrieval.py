@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import itertools
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +25,7 @@ import polars as pl
 import torch
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
+from sklearn.model_selection import ParameterGrid
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy
 
@@ -92,11 +92,6 @@ def rechub_loss(model: Any, batch: train.Batch) -> Tensor:
     return binary_cross_entropy(chance, (torch.arange(len(chance)) < len(target)).float())
 
 
-def grid(**values: tuple[float, ...]) -> list[dict[str, Any]]:
-    """All settings that take one value of each."""
-    return [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
-
-
 def task_of(log_name: str) -> RetrievalTask:
     log = open_log(log_name)
     chosen = pl.col("is_organic") == 1
@@ -105,7 +100,7 @@ def task_of(log_name: str) -> RetrievalTask:
     )
 
 
-def asked_of(task: RetrievalTask, part: str, fitted: FromPlays) -> Score:
+def by_plays(task: RetrievalTask, part: str, fitted: FromPlays) -> Score:
     """Scores by a model that is asked with what was played last."""
     return lambda batch: fitted(task.profiles(part, batch[ROW], LAST))
 
@@ -147,16 +142,16 @@ def compare(log_name: str) -> None:
     seconds: dict[str, float] = {}
     notes: dict[str, str] = {}
     in_batch = InBatchSoftmax(examples, "negatives")
-    classics: dict[str, tuple[Callable[..., FromPlays], list[dict[str, Any]]]] = {
-        "popular": (lambda: Popular(task.popularity()), [{}]),
-        "item kNN": (functools.partial(ItemKNN, plays), grid(k=(20, 50, 100, 500))),
+    classics: dict[str, tuple[Callable[..., FromPlays], ParameterGrid]] = {
+        "popular": (lambda: Popular(task.popularity()), ParameterGrid({})),
+        "item kNN": (functools.partial(ItemKNN, plays), ParameterGrid({"k": [20, 50, 100, 500]})),
         "implicit ALS": (
             functools.partial(ALS, plays, DIM),
-            grid(decay=(3.0, 30.0), weight=(3.0, 10.0)),
+            ParameterGrid({"decay": [3.0, 30.0], "weight": [3.0, 10.0]}),
         ),
         "implicit BPR": (
             functools.partial(BPR, plays),
-            grid(regularization=(0.01, 0.03), iterations=(100, 300)),
+            ParameterGrid({"regularization": [0.01, 0.03], "iterations": [100, 300]}),
         ),
     }
     for name, (make, settings) in classics.items():
@@ -165,11 +160,11 @@ def compare(log_name: str) -> None:
             start = time.perf_counter()
             model = make(**setting)
             took = time.perf_counter() - start
-            found = contest._rank_all("validation", asked_of(task, "validation", model))
+            found = contest._rank_all("validation", by_plays(task, "validation", model))
             note = ", ".join(f"{key} {value:g}" for key, value in setting.items())
             fitted.append((found.recall(contest.k).mean().item(), took, note, model))
         _, seconds[name], notes[name], best_of = max(fitted, key=lambda one: one[0])
-        contest.judge(name, asked_of(task, "test", best_of))
+        contest.judge(name, by_plays(task, "test", best_of))
     networks: dict[str, tuple[Callable[[], nn.Module], train.Loss]] = {
         "YouTube DNN": (lambda: YouTubeDNN(n, DIM, ages=False), SampledSoftmax(task.popularity())),
         "two towers": (lambda: TwoTower(IdTower(n, DIM), IdTower(n, DIM), n, DIM), in_batch),

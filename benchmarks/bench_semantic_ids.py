@@ -144,16 +144,14 @@ class Bench:
                 self.places(model, batch, 2, scores)
                 for batch in train.batches(self.batches[2], 256)
             ]
-        joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
-        places = Places(*(torch.cat(values) for values in joined))
         note = f"{rate:g}, {history.best_epoch + 1}"
-        told(name, places, count_parameters(model), history.seconds, note)
+        told(name, parts, count_parameters(model), history.seconds, note)
 
 
-def told(name: str, places: Places, parameters: int, seconds: float, note: str) -> None:
-    """One line of the table."""
-    values = [value for k in KS for value in (places.recall(k), places.ndcg(k))]
-    means = " | ".join(f"{value.mean():.4f}" for value in values)
+def told(name: str, parts: list[Places], parameters: int, seconds: float, note: str) -> None:
+    """One line of the table, from the places of all parts of the test."""
+    values = [[metric(p, k) for p in parts] for k in KS for metric in (Places.recall, Places.ndcg)]
+    means = " | ".join(f"{torch.cat(value).mean():.4f}" for value in values)
     print(f"| {name} | {means} | {parameters:,} | {seconds:.0f} | {note} |", flush=True)
 
 
@@ -177,21 +175,11 @@ def theirs(bench: Bench, vectors: Tensor, options: argparse.Namespace) -> None:
         "beams": 2 * BEAMS,  # it finds played tracks, too, which are then taken away
     }
 
-    def pasts(part: int) -> list[list[int]]:
-        past = asked.before(max(1, part)).group_by("listener", maintain_order=True).agg("track")
-        if part:
-            past = (
-                asked.questions(part)
-                .select("listener", next="track")
-                .join(past, on="listener", how="left", maintain_order="left")
-            )
-        return past["track"].to_list()
-
     targets = {part: asked.questions(part)["track"].to_list() for part in (1, 2)}
     files = {
-        "train": [past[-options.length - 1 :] for past in pasts(0)],
-        "valid": [[*past, one] for past, one in zip(pasts(1), targets[1], strict=True)],
-        "known": pasts(2),
+        "train": [past[-options.length - 1 :] for past in asked.pasts(0)],
+        "valid": [[*past, one] for past, one in zip(asked.pasts(1), targets[1], strict=True)],
+        "known": asked.pasts(2),
     }
     trials = []
     with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +199,7 @@ def theirs(bench: Bench, vectors: Tensor, options: argparse.Namespace) -> None:
     at = listed == target.unsqueeze(1)
     above = torch.where(at.any(dim=1), at.long().argmax(dim=1), asked.n_tracks)
     places = Places(above, torch.ones_like(above), listed)
-    told("Cornac, TIGER", places, found["parameters"], found["fit"], f"{rate:g}")
+    told("Cornac, TIGER", [places], found["parameters"], found["fit"], f"{rate:g}")
 
 
 def main() -> None:

@@ -71,18 +71,24 @@ class Asked:
     def questions(self, part: int) -> pl.DataFrame:
         return self.plays.filter(pl.col("part") == part)
 
+    def pasts(self, part: int) -> list[list[int]]:
+        """Tracks played before each question of a part; of training, each listener's own."""
+        past = self.before(max(1, part)).group_by("listener", maintain_order=True).agg("track")
+        if part:
+            asked = self.questions(part).select("listener")
+            past = asked.join(past, on="listener", how="left", maintain_order="left")
+        return past["track"].to_list()
+
     def batch(self, part: int, length: int) -> train.Batch:
         """Sequences, filled up on the left: of training all places count, else the question."""
-        past = self.before(max(1, part)).group_by("listener", maintain_order=True).agg("track")
+        pasts = self.pasts(part)
         if part == 0:
-            cut = past.filter(pl.col("track").list.len() > 1)["track"].to_list()
-            track = filled([plays[:-1] for plays in cut], length)
-            target = filled([plays[1:] for plays in cut], length)
+            pasts = [plays for plays in pasts if len(plays) > 1]
+            track = filled([plays[:-1] for plays in pasts], length)
+            target = filled([plays[1:] for plays in pasts], length)
             return {"track": track, "mask": track > 0, "target": target, "counts": target > 0}
-        asked = self.questions(part).select("listener", target="track")
-        asked = asked.join(past, on="listener", how="left", maintain_order="left")
-        track = filled(asked["track"].to_list(), length)
-        target = torch.tensor(asked["target"].to_list())
+        track = filled(pasts, length)
+        target = torch.tensor(self.questions(part)["track"].to_list())
         return {"track": track, "mask": track > 0, "target": target}
 
 
