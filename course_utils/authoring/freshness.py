@@ -74,6 +74,7 @@ def path_of(module: str, root: Path = ROOT) -> Path | None:
     return None
 
 
+@lru_cache(maxsize=1_024)
 def parse(name: str, text: str) -> Module:
     """The names that a module's text defines and imports; imports inside functions count too."""
     tree, module = ast.parse(text), Module(name)
@@ -218,7 +219,7 @@ class Reach:
         for alias, targets in module.imported.items():
             if any(name and not self._path(f"{source}.{name}") for source, name in targets):
                 self._reference(module, [alias], None)
-        self._follow(module, ast.parse(code))
+        self._follow(module, _parsed(code))
         self._settle()
 
     def module(self, name: str) -> Module | None:
@@ -326,7 +327,7 @@ def _entries(nodes: list[ast.stmt]) -> dict[str, ast.expr] | None:
     return dict(zip(keys, value.values, strict=True))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=16_384)
 def _facts(node: ast.AST) -> tuple[list[tuple[list[str], ast.expr | None]], set[str]]:
     """Names and strings of a piece of code; the pieces are those of modules that are read once."""
     visitor = _References()
@@ -334,7 +335,7 @@ def _facts(node: ast.AST) -> tuple[list[tuple[list[str], ast.expr | None]], set[
     return visitor.found, _strings(node)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=16_384)
 def _text(node: ast.AST) -> str:
     return dump(node)
 
@@ -353,14 +354,20 @@ def _strings(node: ast.AST) -> set[str]:
     return {n.value for n in constants if isinstance(n.value, str)} | named
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1_024)
 def _read(name: str, path: Path, changed: int) -> Module:
     return parse(name, path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=256)
+def _parsed(code: str) -> ast.Module:
+    return ast.parse(code)
 
 
 # The hash
 
 
+@lru_cache(maxsize=4_096)
 def as_python(cell: str) -> str:
     """The code of a cell as IPython runs it: magics and shell commands as calls.
 
@@ -377,6 +384,7 @@ def as_python(cell: str) -> str:
     return python
 
 
+@lru_cache(maxsize=4_096)
 def normal(cell: str) -> str:
     """The code of a cell as far as it counts: without comments, docstrings and layout.
 

@@ -440,7 +440,7 @@ class GRUAndPlay(GRU):
         return self.out(torch.cat([self.cell(x)[0], x], dim=2))
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 RATES = (1e-2, 3e-2, 1e-1)
 rivals = {
     "memory 8 × 8": (lambda: UserMemory(N_TOY, slots=8, width=8, dropout=0), 64),
@@ -473,7 +473,7 @@ pl.DataFrame(table, schema=columns, orient="row").with_columns(pl.col(columns[-1
 # play again, three times as long.
 #
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["no-log"]
 fair = "GRU 16 + play"
 longer = [trained(rivals[fair][0], chosen[fair], SEED + s, steps=900) for s in (0, 1, 2)]
 recall["… 3 × the steps"] = torch.tensor([kept(model) for model in longer])
@@ -881,7 +881,7 @@ def dense(hidden: int) -> nn.Module:
     return nn.Sequential(nn.Linear(WIDTH, hidden), nn.ReLU(), nn.Linear(hidden, LABELS))
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 TRIALS = (3e-3, 1e-2, 3e-2, 1e-1)
 layers = {
     "dense, equal multiplications": (lambda: dense(52), 1),

@@ -339,7 +339,7 @@ def touch(optimizer: torch.optim.Optimizer) -> None:
                 value.add_(0)
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["no-log"]
 def one_step(way: str, n: int) -> dict[str, float]:
     """Seconds of the gradient and of the update in a step on n tracks, and bytes held."""
     drawn, sparse, make = WAYS[way]
@@ -920,7 +920,7 @@ claim(
 # and which tenth of the answer may be missing?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 right = exact(vectors).search(queries, K)
 SAMPLE = 100_000  # of the vectors are enough to learn cells and centres from
 built, timed = {}, {}
@@ -960,7 +960,7 @@ ivf_pq = build("IVF-PQ", lambda some: IVFPQ(some, 1_024, 16))
 # catalogue that it looks at, among ten thousand tracks and among a million.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 start, walks = time.process_time(), []
 graph = HNSW(vectors[: SIZES[0]], links=8, construction=12)
 for n, more in zip(SIZES, [*SIZES[1:], None], strict=True):
@@ -1034,7 +1034,7 @@ def measure(name: str, search: Callable[[Tensor], Tensor], bytes_: float, settin
     timed[name, setting] = row | {"ms": min(before["ms"], 1e3 * seconds / len(ask))}
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 sizes = {name: index.megabytes * 2**20 / MILLION for name, (index, _) in built.items()}
 sizes["IVF-PQ, then int8"] = sizes["IVF-PQ"] + DIM + 4
 waited = {name: seconds for name, (_, seconds) in built.items()}
@@ -1231,7 +1231,7 @@ kinds = {
     skewed: normalize(lengths, dim=1) * popular[:, None],
 }
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["no-log"]
 RAW, MORE = "inner product", "one more number"
 GRAPHS = ((RAW, HNSW, 16), (MORE, AugmentedHNSW, 16), (RAW, HNSW, 32), (MORE, AugmentedHNSW, 32))
 bent: dict[tuple[str, str, int], list[tuple[float, float]]] = {}  # share looked at, found

@@ -198,7 +198,7 @@ hand.index().round(2).tolist(), hand.choose().tolist()
 # after sixteen thousand. Is it the same order?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 order = p_pool.mean(dim=0).sort()
 arms = order.indices[np.linspace(0, len(pool) - 1, 5).round()]
 mean = p_pool.mean(dim=0)[arms].numpy()
@@ -297,7 +297,7 @@ claim(
 # are found in four thousand plays? And how many without any exploration?
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 EPSILONS = np.linspace(0, 0.5, 11).round(2)
 SHELVES, OLD, OUT, END, BIN = 40, 10, 2_000, 6_000, 200  # runs each with a shelf of its own
 everything = p_pool.mean(dim=0).numpy()
@@ -470,7 +470,7 @@ class NoContext(Thompson):
         np.add.at(self.wins[0], arm.numpy(), reward.numpy())
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["no-log"]
 makers = {
     "LinUCB": lambda alpha, seed: LinUCB(K, x.shape[1], alpha),
     "neural-linear": lambda alpha, seed: NeuralLinear(K, x.shape[1], alpha, seed=seed),
@@ -644,7 +644,7 @@ def reward_models(part: LoggedRewards, who: Tensor) -> dict[str, Tensor]:
     }
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["no-log"]
 errors: dict[tuple[float, str, str], list[float]] = {}
 share = dict.fromkeys(KAPPAS, 0.0)
 for kappa in KAPPAS:
@@ -1413,7 +1413,7 @@ def earned(theta: np.ndarray) -> float:
 # scores.
 #
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 policies, rows = {"random": np.zeros(len(COUNTS) + 4)}, []
 for name, discount in {"myopic": 0.0, "long-term": GAMMA}.items():
     theta = policies["random"]
@@ -1456,7 +1456,7 @@ def live(name: str, theta: np.ndarray, **how: Any) -> None:
     }  # fmt: skip
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["no-log"]
 FIRST = 1_000  # times the scores: chance has no say any more
 live("random", policies["random"])
 for end, times in {"": 1, ", first choice": FIRST}.items():
@@ -1471,7 +1471,7 @@ rows = [
 ]
 pl.DataFrame(rows)
 
-# %% slideshow={"slide_type": "subslide"} alt="Left, line chart: share finished over 400 plays of a listener. The myopic policy is slightly ahead for 60 plays, then the long-term one, up to 0.59 at play 160; they end at 0.50 and 0.53. Dotted, by first choice: the same order. Right, points: the long-term policy weighs the profile more, 0.83 to 0.74, and what was finished less, 0.36 to 0.50."
+# %% slideshow={"slide_type": "subslide"} alt="Left, line chart: share finished over 400 plays of a listener. The myopic policy is slightly ahead for 60 plays, then the long-term one, up to 0.59 at play 160; they end at 0.50 and 0.53. Dotted, by first choice: the same order. Right, points: the long-term policy weighs the profile more, 0.83 to 0.74, and what was finished less, 0.36 to 0.50." tags=["no-log"]
 SIDES = {"myopic": "linear", "long-term": "neural"}
 SEEN = [*(f"heard {count}" for count in COUNTS), "fits the profile", "just played", "finished", "famous"]  # fmt: skip
 figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.8), width_ratios=(3, 2))
@@ -1495,7 +1495,7 @@ plt.show()
 # more by the profile, less by what was finished before, and holds less against what is new.
 #
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["no-log", "nbval-check-output"]
 long, short = lives["long-term"], lives["myopic"]
 sure, rash = lives["long-term, first choice"], lives["myopic, first choice"]
 gap = mean_difference(long["return"], short["return"])
@@ -1537,7 +1537,7 @@ claim(
     expected=None,
 )
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["no-log", "nbval-check-output"]
 gap = mean_difference(short["days for 200 plays"], long["days for 200 plays"])
 claim(
     "Its listeners come back sooner: the first two hundred plays take fewer days",

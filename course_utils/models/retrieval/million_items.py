@@ -255,7 +255,7 @@ def train_share(
     return table.detach()
 
 
-SECONDS_TO_MEET = 60
+SECONDS_TO_MEET = 300
 
 
 def train_in_processes(
