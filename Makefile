@@ -45,7 +45,7 @@ test: $(VENV)/.equipped ## lint, unit tests, reference checks, and every noteboo
 	$(RUN) test
 
 test-browser: $(VENV)/.equipped ## move every widget in a live JupyterLab; needs Chromium
-	$(BIN)/python -m pytest -q -s tests/browser
+	$(BIN)/python -m pytest -q -s $(if $(WORKERS),-n $(WORKERS)) tests/browser
 
 notebooks: $(VENV)/.equipped ## build the notebooks whose sources changed, and the README's tables
 	$(RUN) publish $(NB)

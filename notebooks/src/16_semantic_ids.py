@@ -1156,10 +1156,10 @@ with torch.no_grad():
         freely.append(torch.multinomial(speller.logits(x)[:, 0].softmax(dim=1), 1))
         x = speller.word(freely[-1], depth) if depth <= DEPTH else x
 free = trie.find(torch.cat(freely, dim=1).cpu())
-asked = torch.arange(300)
+asked = torch.arange(min(300, len(state)))
 seen = [pair.to(where) for pair in task.played("test", asked)]
 with torch.no_grad():
-    listed, log_p = speller.generate(state[:300], trie.to(where), K, seen)
+    listed, log_p = speller.generate(state[: len(asked)], trie.to(where), K, seen)
 real = torch.equal(listed > 0, log_p > -torch.inf) and bool((listed < N).all())
 twice = any(len(set(row)) < len(row) for row in [[t for t in r if t > 0] for r in listed.tolist()])
 
