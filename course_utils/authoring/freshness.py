@@ -77,7 +77,7 @@ def path_of(module: str, root: Path = ROOT) -> Path | None:
 @lru_cache(maxsize=1_024)
 def parse(name: str, text: str) -> Module:
     """The names that a module's text defines and imports; imports inside functions count too."""
-    tree, module = ast.parse(text), Module(name)
+    tree, module = _parsed(text), Module(name)
     for node in tree.body:
         names = _defined_by(node)
         for one in names:
@@ -359,7 +359,7 @@ def _read(name: str, path: Path, changed: int) -> Module:
     return parse(name, path.read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1_024)
 def _parsed(code: str) -> ast.Module:
     return ast.parse(code)
 

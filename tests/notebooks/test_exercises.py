@@ -199,8 +199,6 @@ NO_LOG = "no-log"
 
 It does on any log what nbval sees it do.
 """
-
-
 WANTS = re.compile("NameError: name '(\\w+)' is not defined")
 
 
