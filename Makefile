@@ -42,7 +42,7 @@ typecheck: $(VENV)/.equipped ## the type checker alone
 	$(RUN) typecheck
 
 test: $(VENV)/.equipped ## lint, unit tests, reference checks, and every notebook from top to bottom
-	$(RUN) test
+	$(RUN) test $(if $(MINUTES),--minutes $(MINUTES))
 
 test-browser: $(VENV)/.equipped ## move every widget in a live JupyterLab; needs Chromium
 	$(BIN)/python -m pytest -q -s $(if $(WORKERS),-n $(WORKERS)) tests/browser

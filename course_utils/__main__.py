@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     command("typecheck", _typecheck, "the type checker alone")
     test = command("test", _test, "lint, unit tests, reference checks and every notebook")
     test.add_argument("--workers", type=int, help="processes; default: one a core")
+    test.add_argument("--minutes", type=float, help="leave out notebooks that would end later")
     return parser
 
 
@@ -388,7 +389,7 @@ def _typecheck(args: argparse.Namespace) -> None:
 def _test(args: argparse.Namespace) -> None:
     from course_utils.authoring import suite
 
-    suite.test(args.workers)
+    suite.test(args.workers, args.minutes)
 
 
 # The console

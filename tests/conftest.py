@@ -98,18 +98,42 @@ OUTPUT_SECONDS, POKES = 60, 4
 in a notebook the kernel is asked for a sign of life then."""
 
 
-def pytest_collection_modifyitems(items):
-    """Make nbval patient, for which it has no options.
+SLOWER = 2
+"""How many times longer a notebook takes in a test, with one thread, than when it was built."""
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--notebooks-until",
+        type=float,
+        help="seconds since 1970: leave out a notebook that would hardly end before",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Make nbval patient, for which it has no options, and punctual.
 
     It waits five seconds for an output, and machines stall. And the message that a cell has ended
     was seen to stay away for two minutes on a busy machine: another question brings it.
     """
+    until = config.getoption("--notebooks-until")
     for item in items:
         if hasattr(item, "output_timeout"):
             item.output_timeout = OUTPUT_SECONDS
             if not hasattr(item.parent, "pokes"):
                 item.parent.pokes = 0
                 item.parent.get_kernel_message = partial(patiently, item.parent)
+                if until is not None:
+                    item.parent.setup = partial(punctually, item.parent, item.parent.setup, until)
+
+
+def punctually(notebook, setup, until):
+    """Start a notebook's kernel, if the notebook can be expected to end in time."""
+    seconds = SLOWER * notebook.nb.metadata["course"]["seconds"]
+    if (left := until - time.time()) < seconds:
+        name = Path(notebook.path).stem
+        pytest.skip(f"{name} left out: it takes about {seconds:.0f} s, {max(left, 0):.0f} are left")
+    setup()
 
 
 def patiently(notebook, timeout=None, stream="iopub"):

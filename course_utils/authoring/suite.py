@@ -38,15 +38,18 @@ def typecheck() -> None:
     _step("types", ["mypy"])
 
 
-def test(workers: int | None = None) -> None:
+def test(workers: int | None = None, minutes: float | None = None) -> None:
     """Lint, then unit tests, reference checks and every notebook, on all cores.
 
     Args:
         workers: processes; default: one a core, each with one thread.
+        minutes: a notebook that would hardly end before so many minutes have passed is left out,
+            and named at the end. Default: every notebook is run.
 
     Raises:
         PublishError: something fails.
     """
+    until = None if minutes is None else time.time() + 60 * minutes
     lint()
     _step("log", [sys.executable, "-m", "course_utils", "log", DEFAULT_LOG])
     workers = workers or os.cpu_count() or 1
@@ -54,8 +57,12 @@ def test(workers: int | None = None) -> None:
     nbval = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}"]
     nbval += ["--nbval-sanitize-with", str(SANITIZE)]
     variables = {HEADLESS: "1", "TQDM_DISABLE": "1", **(ONE_THREAD if workers > 1 else {})}
-    first, *others = map(str, longest_first())
-    targets = [first, "tests/notebooks", *others, "tests/unit", "tests/reference"]  # longest first
+    if until is None:
+        first, *others = map(str, longest_first())
+        targets = [first, "tests/notebooks", *others, "tests/unit", "tests/reference"]
+    else:
+        targets = ["tests/notebooks", "tests/unit", "tests/reference", *map(str, newest_first())]
+        nbval += ["-rs", f"--notebooks-until={until:.0f}"]
     _step("tests", [sys.executable, "-m", "pytest", *spread, *nbval, *targets], variables)
 
 
@@ -64,6 +71,22 @@ def longest_first() -> list[Path]:
     seconds = {lesson.name: lesson.seconds for lesson in read_syllabus().lessons}
     found = sorted(readme.written(), key=lambda name: -seconds[name])
     return [(NOTEBOOKS / f"{name}.ipynb").relative_to(ROOT) for name in found]
+
+
+def newest_first() -> list[Path]:
+    """The same notebooks by the day of their last commit: where time is short, what is new counts.
+
+    Without git, or on the same day, the longest first.
+    """
+    command = ["git", "log", "-1", "--format=%cs", "--"]
+
+    def day(path: Path) -> str:
+        try:
+            return subprocess.run([*command, path], cwd=ROOT, capture_output=True, text=True).stdout
+        except OSError:
+            return ""
+
+    return sorted(longest_first(), key=day, reverse=True)
 
 
 def _step(title: str, command: list[str], variables: dict[str, str] | None = None) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from course_utils import __main__ as command_line
@@ -33,7 +37,7 @@ def test_ci_runs_the_readmes_command():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     commands = [line for line in script.splitlines() if "make test" in line]
     on_all_cores = 'WIDGET_SECONDS=3 make test-browser WORKERS="$(nproc)"'
-    assert commands == ["make test", on_all_cores]
+    assert commands == ["make test MINUTES=55", on_all_cores]
     assert script.rstrip().endswith(commands[-1])
     assert "make test" in readme.README.read_text(encoding="utf-8")
 
@@ -42,6 +46,40 @@ def test_the_longest_notebook_is_tested_first():
     first, *_, last = suite.longest_first()
     assert first.name == "18_seminar_ranking.ipynb" and last != first
     assert all((ROOT / path).exists() for path in suite.longest_first())
+
+
+def test_where_time_is_short_the_newest_notebooks_come_first(monkeypatch, tmp_path):
+    files = [Path(f"{letter}.ipynb") for letter in "abc"]
+    monkeypatch.setattr(suite, "longest_first", lambda: files)
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    assert suite.newest_first() == files  # no repository: the longest first
+    days = {"a.ipynb": "2026-01-01", "b.ipynb": "2026-03-01", "c.ipynb": "2026-03-01"}
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
+    for name, day in days.items():
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+        subprocess.run([*git, "add", name], cwd=tmp_path, check=True)
+        dated = os.environ | {"GIT_COMMITTER_DATE": f"{day}T12:00:00"}
+        subprocess.run([*git, "commit", "-qm", name], cwd=tmp_path, check=True, env=dated)
+    assert [path.name for path in suite.newest_first()] == ["b.ipynb", "c.ipynb", "a.ipynb"]
+
+
+@pytest.mark.parametrize(("left", "runs"), [(600, True), (-1, False)])
+def test_a_notebook_that_would_end_too_late_is_left_out_and_named(tmp_path, left, runs):
+    path = tmp_path / "07_x.ipynb"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1 + 1"), nbformat.v4.new_code_cell("2 + 2")],
+        metadata={"course": {"seconds": 100}},
+    )
+    nbformat.write(notebook, path)
+    command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"]
+    command += ["--nbval-lax", "--nbval-current-env", f"--confcutdir={ROOT}"]
+    command += [f"--notebooks-until={time.time() + left:.0f}", "-c", str(ROOT / "pyproject.toml")]
+    command += [str(path), "tests/unit/test_project.py::test_the_longest_notebook_is_tested_first"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.split()[0] == ("..." if runs else "ss."), done.stdout
+    assert ("07_x left out: it takes about 200 s, 0 are left" in done.stdout) is not runs
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -98,6 +100,7 @@ def test_fit_is_the_loop_that_the_first_notebook_writes_out(schedule):
             {"params": [plain.table.weight], "weight_decay": 10.0},
         ],
         lr=0.01,
+        fused=True,  # as `fit` has it: the same formula, rounded in another order
     )
     if schedule == "cycle":
         rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=24, pct_start=0.15)
@@ -425,3 +428,24 @@ def test_course_seed_shifts_every_seed(monkeypatch):
     first = torch.rand(1)
     train.seed_everything(10)
     assert torch.equal(first, torch.rand(1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+@pytest.mark.parametrize("kept", [False, True])
+def test_freed_memory_is_kept_and_no_page_is_filled_twice(kept):
+    code = f"""
+import resource
+import torch
+from course_utils import train
+
+if {kept}:
+    train.keep_freed_memory()
+for part in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        [torch.ones(2_000_000) for _ in range(4)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    run = [sys.executable, "-c", code]
+    faults = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    assert faults < 100 if kept else faults > 20 * 1_000
