@@ -65,12 +65,13 @@ def keep_freed_memory() -> None:
 
     A step frees the gradient of an embedding table, and the next step asks for as much again. If
     glibc hands such memory back to the system in between, each page is mapped and filled with
-    zeros anew: a quarter of the time of a step. It changes no number. See mallopt(3).
+    zeros anew: a quarter of the time of a step. It changes no number. Blocks of more than 128 MiB
+    go back all the same. See mallopt(3).
     """
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
         return
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    libc.mallopt(mmap_threshold, 2**30)
+    libc.mallopt(mmap_threshold, 2**27)
     libc.mallopt(trim_threshold, 2**31 - 1)
 
 
