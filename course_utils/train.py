@@ -59,6 +59,11 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def _glibc() -> ctypes.CDLL | None:
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return libc if hasattr(libc, "mallopt") else None
+
+
 @cache
 def keep_freed_memory() -> None:
     """Let this process keep memory that was freed, where glibc can be told so.
@@ -68,11 +73,16 @@ def keep_freed_memory() -> None:
     zeros anew: a quarter of the time of a step. It changes no number. Blocks of more than 128 MiB
     go back all the same. See mallopt(3).
     """
-    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        return
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    libc.mallopt(mmap_threshold, 2**27)
-    libc.mallopt(trim_threshold, 2**31 - 1)
+    if libc := _glibc():
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        libc.mallopt(mmap_threshold, 2**27)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def hand_back_freed_memory() -> None:
+    """Give memory that was freed and kept back to the system, before memory is measured."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
 
 
 def n_rows(data: Batch) -> int:

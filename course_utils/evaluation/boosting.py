@@ -248,6 +248,7 @@ def peak_memory(every: float = 0.02) -> Iterator[dict[str, float]]:
     Yields:
         A dictionary whose `megabytes` is set when the block ends.
     """
+    train.hand_back_freed_memory()
     process, done, seen = psutil.Process(), Event(), {"megabytes": 0.0}
     before = process.memory_info().rss
 

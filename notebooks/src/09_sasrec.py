@@ -543,8 +543,8 @@ claim(
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **11 minutes.** Do not run the full softmax in the lecture: it took 729 seconds, the sampled one 81. Let everybody
-# write down the best and the worst before the figure. Ask: *what do the five good losses have in common, and which of
+# **11 minutes.** Do not run the full softmax in the lecture: it takes many times as long as the sampled one. Let
+# everybody write down the best and the worst before the figure. Ask: *what do the five good losses have in common, and which of
 # it does each of the two poor ones lack?* Rooms go wrong by taking home "gBCE does nothing": it was tried with 32
 # negatives and for six passes. What was measured is that the number of negatives mattered, and its exponent did not.
 #
