@@ -37,7 +37,7 @@ def test_ci_runs_the_readmes_command():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     commands = [line for line in script.splitlines() if "make test" in line]
     on_all_cores = 'WIDGET_SECONDS=3 make test-browser WORKERS="$(nproc)"'
-    assert commands == ["make test MINUTES=60", on_all_cores]
+    assert commands == ["make test MINUTES=55", on_all_cores]
     assert script.rstrip().endswith(commands[-1])
     assert "make test" in readme.README.read_text(encoding="utf-8")
 
