@@ -23,6 +23,7 @@ import pytest
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+from course_utils.authoring.execute import ONE_THREAD
 from course_utils.data.log import open_log
 from course_utils.data.sources.sim import parse_world
 from course_utils.schema import EVENT_SCHEMA
@@ -78,6 +79,8 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     command += [f"--LabApp.user_settings_dir={folder / 'settings'}"]
     env = {k: v for k, v in os.environ.items() if k != HEADLESS} | {"COURSE_LOG": TINY}
     env |= {"JUPYTER_CONFIG_DIR": str(folder / "config")}
+    if "PYTEST_XDIST_WORKER" in env:  # other kernels compute beside this one
+        env |= ONE_THREAD
     lab = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     for _ in range(120):

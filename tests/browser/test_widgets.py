@@ -23,6 +23,8 @@ SECONDS = float(os.environ.get("WIDGET_SECONDS", "0.5"))
 """From a key pressed to a new picture, at most; more on a machine of unknown speed."""
 LEAST_HEIGHT = 0.6
 """Of the height that the output had before, at any moment in between."""
+SETUP_SECONDS = 600
+"""For all cells before a widget, at most: their time is not what is tested."""
 WATCH = """
 () => {
     const output = document.querySelector('.jp-Cell:last-of-type .jp-OutputArea');
@@ -67,7 +69,11 @@ def short(name: str, number: int, folder: Path) -> str:
 
 
 def run_all(page: Page) -> None:
-    """Run all cells, by the menu, as soon as the kernel takes them."""
+    """Run all cells, by the menu, as soon as the kernel takes them.
+
+    Not before the status bar has heard of the kernel: JupyterLab would ask which one to start.
+    """
+    page.locator(".jp-StatusBar-Widget", has_text="| Idle").first.wait_for(timeout=120_000)
     for _ in range(20):
         page.click('.lm-MenuBar-item:has-text("Run")')
         page.click('.lm-Menu-item:has-text("Run All Cells")')
@@ -84,12 +90,11 @@ def test_a_control_is_moved(server, browser, name, number):
     complaints: list[str] = []
     page.goto(f"{address}/lab/tree/{short(name, number, folder)}?reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     last = page.locator(".jp-Cell").last
     control = last.locator(".noUi-handle, input[type=text], select").first
     run_all(page)
-    control.wait_for(timeout=180_000)
+    control.wait_for(timeout=1_000 * SETUP_SECONDS)
     last.locator(".jp-OutputArea-output").last.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)
     control.scroll_into_view_if_needed()
