@@ -76,15 +76,16 @@ def longest_first() -> list[Path]:
 def newest_first() -> list[Path]:
     """The same notebooks by the day of their last commit: where time is short, what is new counts.
 
-    Without git, or on the same day, the longest first.
+    What has never been committed is newest. Without git, or on the same day, the longest first.
     """
     command = ["git", "log", "-1", "--format=%cs", "--"]
 
     def day(path: Path) -> str:
         try:
-            return subprocess.run([*command, path], cwd=ROOT, capture_output=True, text=True).stdout
+            found = subprocess.run([*command, path], cwd=ROOT, capture_output=True, text=True)
         except OSError:
             return ""
+        return found.stdout or "never"
 
     return sorted(longest_first(), key=day, reverse=True)
 
