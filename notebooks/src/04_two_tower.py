@@ -349,7 +349,7 @@ if log.world is not None and OWN:
 contest.table()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# With the correction .325 is found and 19 % covered, without it .167 and 5 %. One would expect the reverse for the
+# With the correction .321 is found and 20 % covered, without it .167 and 5 %. One would expect the reverse for the
 # coverage: the correction gives popularity back, and in the literature coverage falls. Serving with log Q taken away
 # again leaves .026, far below the popular list. It looks consistent with training. But it turns the score back into
 # what uncorrected towers learn: how much likelier a track is than its popularity says.
@@ -411,7 +411,7 @@ claim(
 # listeners' vectors point on average. Tracks with five examples or more:
 #
 
-# %% slideshow={"slide_type": "fragment"} alt="Scatter plot, a dot for each track with five training examples or more: number of examples, on a log scale, against the length of its vector. At five examples lengths go from about 0.35 to 0.97. With more examples the short ones disappear: from a hundred on, lengths lie between about 0.78 and 1.0."
+# %% slideshow={"slide_type": "fragment"} alt="Scatter plot, a dot for each track with five training examples or more: number of examples, on a log scale, against the length of its vector. At five examples lengths go from about 0.33 to 0.98. With more examples the short ones disappear: from a hundred on, lengths lie between about 0.78 and 1.0."
 with torch.no_grad():
     norms = towers.tracks().norm(dim=1)
 seen = counts >= 5
@@ -487,7 +487,7 @@ claim(
 )
 
 
-# %% slideshow={"slide_type": "subslide"} alt="Three bar charts, each with its own scale: chances of one listener's forty best tracks, in the same order. At τ = 1 all are nearly equal, the largest 0.01 %. At τ = 0.1 the largest is 2.13 %, three times the fortieth. At τ = 0.03 it is 13.17 %, and from place 12 on all are below 2 %."
+# %% slideshow={"slide_type": "subslide"} alt="Three bar charts, each with its own scale: chances of one listener's forty best tracks, in the same order. At τ = 1 all are nearly equal, the largest 0.01 %. At τ = 0.1 the largest is 1.97 %, nearly three times the fortieth. At τ = 0.03 it is 10.31 %, and from place 14 on all are below 2 %."
 def draw_temperature(temperature: float, ax: plt.Axes) -> None:
     """Chances of one listener's forty best tracks at a temperature."""
     one = {name: values[:1] for name, values in inputs["test"].items() if name != "target"}
@@ -507,7 +507,7 @@ axes[0].set_ylabel("chance")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Three times the same order, on three scales. The best track gets .01 % at τ = 1, some 2 % at τ = .1 and 13 % at τ =
+# Three times the same order, on three scales. The best track gets .01 % at τ = 1, some 2 % at τ = .1 and 10 % at τ =
 # .03.
 #
 
@@ -542,7 +542,7 @@ interactive(turn, temperature=(0.02, 1.0, 0.02))
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 minutes.** Sell the idea before you test it: no sampling, no correction, and listeners who really skipped. Ask:
 # *which two tracks does this loss never compare?* (A played one and one that nobody played.) Rooms call the whole
-# loss, .080 against .325, folding. It may be, but the label changed as well, and the two were not told apart.
+# loss, .080 against .321, folding. It may be, but the label changed as well, and the two were not told apart.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -965,7 +965,7 @@ shown = {
 covered = [f"{contest.places[name].coverage(10, N - 1):.0%}" for name in told]
 pl.DataFrame({"list": told, **shown, "coverage@10": covered})
 
-# %% slideshow={"slide_type": "subslide"} alt="Line chart: share of the choices that a list holds against its length, 1 to 300 on a log scale, for four orders of the same 300 tracks. At 20 places the towers hold 0.137, popularity 0.081, the ranker 0.073, chance 0.032. The ranker stays at or below popularity; all four meet at 0.48 at 300."
+# %% slideshow={"slide_type": "subslide"} alt="Line chart: share of the choices that a list holds against its length, 1 to 300 on a log scale, for four orders of the same 300 tracks. At 20 places the towers hold 0.140, popularity 0.081, the ranker 0.078, chance 0.032. The ranker stays at or below popularity; all four meet at 0.48 at 300."
 lengths = sorted({min(k, CANDIDATES) for k in (1, 2, 5, 10, 20, 50, 100, 200, 300)})
 roles = {"towers": "neural", "popularity": "popular", "ranker": "catboost", "chance": "random"}
 figure, ax = plt.subplots(figsize=(8, 4.6))
@@ -980,7 +980,7 @@ ax.legend(title="ordered by")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# At twenty places the towers hold .137 of the choices, popularity .081, the ranker .073, chance .032. The ranker
+# At twenty places the towers hold .140 of the choices, popularity .081, the ranker .078, chance .032. The ranker
 # reads more than any other of the four, so it was natural to put it first. It answers another question.
 #
 
@@ -1007,7 +1007,7 @@ if seminar is not None:
     )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A second stage with more signals, and its list holds half as many of the choices. But mind what each stage was asked.
+# A second stage with more signals, and its list holds little more than half as many of the choices. But mind what each stage was asked.
 # The towers learned *which* track is chosen next, out of all. The ranker learned *whether* a track that is played is
 # played to the end. The test asks the first question, so all that it can say is: to find what will be chosen, this
 # ranker does not help, and popularity alone orders the 300 as well. In notebook 01 the ranker learned from choices, with the first stage's candidates as their
@@ -1156,7 +1156,7 @@ if world_tells:
     )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# For the same requests .774 against .776: no more often. A wider choice cannot hurt, one would say, and that is true
+# For the same requests .773 against .774: no more often. A wider choice cannot hurt, one would say, and that is true
 # of a chooser who knows the truth. The ranker's *promise* rose, from .837 to .870; what the world keeps did not.
 #
 
