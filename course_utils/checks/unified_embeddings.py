@@ -28,7 +28,9 @@ def check_alone(alone: Callable[[int, int], float]) -> None:
         mistakes=[
             (lambda n, m: (1 - 1 / m) ** n, others),
             (lambda n, m: 1 - (n - 1) / m, f"chances do not add up so: {multiply}"),
+            (lambda n, m: max(0.0, 1 - (n - 1) / m), f"chances do not add up so: {multiply}"),
             (lambda n, m: 1 - n / m, f"{others}, and chances do not add up so: {multiply}"),
+            (lambda n, m: max(0.0, 1 - n / m), f"{others}, chances do not add up: {multiply}"),
             (
                 lambda n, m: (1 / m) ** (n - 1),
                 "this is the chance that all others *hit* your row; they must miss it",

@@ -96,3 +96,11 @@ def describe(
     pace = "slow" if energy < -0.8 else "fast" if energy > 0.8 else "mid-tempo"
     mood = "melancholic" if valence < -0.7 else "joyful" if valence > 0.7 else "calm"
     return f"{title} by {artist}: a {pace}, {mood} {style} {genre} track at {bpm} bpm."
+
+
+TEXT_PATTERNS = {
+    "artist": r"by (.+?): a ",
+    "style": r", [\w-]+ (.+?) track at",
+    "genre": r"([\w-]+) track at",
+}
+"""Regular expressions that read such a sentence; the style is read with its genre."""

@@ -76,6 +76,7 @@ from course_utils.lesson.widgets import interactive
 from course_utils.models.mlp import MLP
 from course_utils.models.retrieval.classics import ALS, EASE, ItemKNN, Popular
 from course_utils.models.retrieval.losses import log_popularity, sampled_softmax
+from course_utils.world.names import TEXT_PATTERNS
 
 plots.use_style()
 SEED = train.seed_everything(3)
@@ -319,7 +320,7 @@ untrained = YouTubeDNN(N, ages=False)
 with torch.no_grad():
     logits = (untrained(some["history"], some["mask"]) @ untrained.tracks().T)[:, counts > 0]
     number = (counts > 0).cumsum(dim=0) - 1
-    exact = torch.nn.functional.cross_entropy(logits, number[some["target"]]).item()
+    exact = nn.functional.cross_entropy(logits, number[some["target"]]).item()
     rows = []
     for n in (16, 128, 1_024):
         for name, corrected in (("weighted", True), ("not weighted", False)):
@@ -362,7 +363,7 @@ for size in sizes:
                 loss = sampled(model, batch)
             else:
                 logits = model(batch["history"], batch["mask"]) @ model.tracks().T
-                loss = torch.nn.functional.cross_entropy(logits, batch["target"])
+                loss = nn.functional.cross_entropy(logits, batch["target"])
             loss.backward()
             seconds.append(time.perf_counter() - begin)
         spent[name].append(1_000 * min(seconds))
@@ -858,7 +859,7 @@ optimizer = torch.optim.LBFGS([logit], max_iter=200, line_search_fn="strong_wolf
 
 def weighted_loss() -> Tensor:
     optimizer.zero_grad()
-    one_by_one = torch.nn.functional.binary_cross_entropy_with_logits(
+    one_by_one = nn.functional.binary_cross_entropy_with_logits(
         logit[group], watched.double(), weights, reduction="sum"
     )
     (one_by_one / len(group)).backward()
@@ -1035,7 +1036,7 @@ interactive(answers, typed=Text(first, description="you like", continuous_update
 #
 
 # %% slideshow={"slide_type": "fragment"}
-GENRE = pl.col("text").str.extract(r"([\w-]+) track at").alias("genre")
+GENRE = pl.col("text").str.extract(TEXT_PATTERNS["genre"]).alias("genre")
 artists = pl.DataFrame()
 if log.artists is not None and log.texts is not None:
     known = pl.LazyFrame({"item_id": public, "number": range(N)}).with_columns(
@@ -1055,7 +1056,7 @@ if len(artists) > 1:
     tracks = network.tracks().detach()
     tracks = tracks - tracks[1:].mean(dim=0)
     vectors = torch.stack([tracks[own].mean(dim=0) for own in artists["number"].to_list()])
-    vectors = torch.nn.functional.normalize(vectors)
+    vectors = nn.functional.normalize(vectors)
     alike = (vectors @ vectors.T).fill_diagonal_(-1)
     genre = artists["genre"].to_numpy()
     same = genre == genre[alike.argmax(dim=1).numpy()]

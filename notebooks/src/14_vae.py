@@ -84,6 +84,7 @@ from course_utils.lesson.widgets import interactive
 from course_utils.models.generative.vae import Batch, Likelihood, bags
 from course_utils.models.retrieval.classics import EASE, Popular
 from course_utils.models.retrieval.losses import log_popularity
+from course_utils.world.names import TEXT_PATTERNS
 
 plots.use_style()
 SEED = train.seed_everything(14)
@@ -1096,7 +1097,7 @@ STEPS, LIST = 21, min(20, N - 1)
 number, genres = torch.zeros(N, dtype=torch.int64), ["unknown"]
 if log.texts is not None:
     named = log.texts.select(
-        "item_id", genre=pl.col("text").str.extract(r"([\w-]+) track at")
+        "item_id", genre=pl.col("text").str.extract(TEXT_PATTERNS["genre"])
     ).collect()
     if named["genre"].null_count() < len(named) / 2:
         named = named.drop_nulls()

@@ -89,6 +89,7 @@ from course_utils.models.ranking.dcn_v2 import DCNv2
 from course_utils.models.ranking.ple import Standardized
 from course_utils.models.retrieval.losses import SampledSoftmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, Block, SASRec, causal
+from course_utils.world.names import TEXT_PATTERNS
 
 # %% slideshow={"slide_type": "skip"}
 plots.use_style()
@@ -99,7 +100,7 @@ CODES, DEPTH = 64, 3  # K codes at each of D depths
 LENGTH, EPOCHS, BATCH = 30, 6, 24  # plays of a sequence, passes, sequences of a batch
 COLLAPSED, WELL_USED = 0.25, 0.75  # perplexity ÷ codes, below and above which we say so
 FAR_MORE = 2.0  # times the collisions of random codes, that we call far more
-MARGIN = 0.002  # of AUC, that we call no worse, as in notebook 11
+MARGIN = 0.002  # of AUC, that we call no worse
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # These margins stood there before any result, all but `MARGIN`, which came with its claim. Of differences between models the
@@ -615,7 +616,8 @@ LABELS: dict[str, Tensor] = {}  # of each track a number, 0 where nothing is kno
 GENRES = [""]
 if log.texts is not None:
     texts = dict(log.texts.select("item_id", "text").collect().iter_rows())
-    matches = [re.search(r"([\w-]+) track at", texts.get(item) or "") for item in tracks.tolist()]
+    told = [texts.get(item) or "" for item in tracks.tolist()]
+    matches = [re.search(TEXT_PATTERNS["genre"], text) for text in told]
     words = [match.group(1) if match else "" for match in matches]
     GENRES += sorted(set(words) - {""})
     if len(GENRES) > 1:

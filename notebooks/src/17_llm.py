@@ -114,6 +114,7 @@ from course_utils.models.generative.semantic_ids import (
 from course_utils.models.retrieval.losses import SampledSoftmax
 from course_utils.models.sequence.sasrec import AtEveryPlace, SASRec
 from course_utils.settings import tunes
+from course_utils.world.names import TEXT_PATTERNS
 
 # %% slideshow={"slide_type": "skip"}
 plots.use_style()
@@ -1041,17 +1042,11 @@ claim(
 # Before you run the next cells, write down two guesses: of a hundred such tracks, of how many does the model name
 # the right genre? And of how many does a count over known tracks with the same first code?
 
+
 # %% slideshow={"slide_type": "fragment"}
-READS = {
-    "genre": r"([\w-]+) track at",
-    "artist": r"by (.+?): a ",
-    "style": r", [\w-]+ (.+?) track at",
-}
-
-
 def read(said: str, label: str) -> str:
     """The genre, the artist or the style that a sentence names."""
-    match = re.search(READS[label], said)
+    match = re.search(TEXT_PATTERNS[label], said)
     return match.group(1) if match else ""
 
 

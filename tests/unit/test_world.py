@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ from course_utils.data.sources.files import read_table
 from course_utils.evaluation import pointwise
 from course_utils.schema import EVENT_SCHEMA, SECONDS_PER_DAY
 from course_utils.settings import ROOT
-from course_utils.world import simulate
+from course_utils.world import names, simulate
 from course_utils.world.catalogue import build_catalogue, content_table
 from course_utils.world.config import EFFECTS, WORLD_VERSION, WorldConfig, WorldError
 from course_utils.world.dynamics import TIME_BIN, Dynamics
@@ -537,6 +538,13 @@ def test_the_tables_of_tracks(tiny_log, tiny_config):
     )
     first = events.group_by("item_id").agg(pl.col("timestamp").min())
     assert all(time >= release[item] for item, time in first.iter_rows())
+
+
+def test_what_a_sentence_says_of_a_track_can_be_read_from_it():
+    told = {"artist": "Nova & the Kites", "style": "dub techno", "genre": "hip-hop"}
+    text = names.describe(title="By Now: a Song", energy=1.0, valence=-1.0, bpm=98, **told)
+    read = {what: re.search(how, text)[1] for what, how in names.TEXT_PATTERNS.items()}
+    assert read == told | {"style": "dub techno hip-hop"}
 
 
 def test_propensities_are_those_of_the_policy(tiny_config):

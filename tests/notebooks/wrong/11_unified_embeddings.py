@@ -15,6 +15,11 @@ def alone(n_values, n_rows):
     return 1 - (n_values - 1) / n_rows
 
 
+# %% hint="chances do not add up so"
+def alone(n_values, n_rows):
+    return max(0.0, 1 - (n_values - 1) / n_rows)
+
+
 # %% hint="they must miss it"
 def alone(n_values, n_rows):
     return 1 / n_rows ** (n_values - 1)
