@@ -1,6 +1,6 @@
 """Retrieval: Recall@100, coverage@100 and seconds, our towers beside what a user would pick.
 
-    python benchmarks/bench_retrieval.py [--log sim movielens grocery]
+    python benchmarks/bench_retrieval.py [--log sim movielens grocery] [--models popular ...]
 
 The task of notebooks 03 and 04 on each log: a new track (film, product) that is chosen next, among
 all of the catalogue. `implicit`'s ALS and BPR are fitted on the plays of training and asked with
@@ -130,8 +130,8 @@ def tuned(
     return chosen, places[chosen]
 
 
-def compare(log_name: str) -> None:
-    """All models on one log."""
+def compare(log_name: str, models: list[str] | None) -> None:
+    """Models, by default all, on one log."""
     task = task_of(log_name)
     contest, plays, n = RetrievalContest(task, 0), task.plays(), task.n_values["track"]
     inputs = {
@@ -154,17 +154,6 @@ def compare(log_name: str) -> None:
             ParameterGrid({"regularization": [0.01, 0.03], "iterations": [100, 300]}),
         ),
     }
-    for name, (make, settings) in classics.items():
-        fitted = []
-        for setting in settings:
-            start = time.perf_counter()
-            model = make(**setting)
-            took = time.perf_counter() - start
-            found = contest._rank_all("validation", by_plays(task, "validation", model))
-            note = ", ".join(f"{key} {value:g}" for key, value in setting.items())
-            fitted.append((found.recall(contest.k).mean().item(), took, note, model))
-        _, seconds[name], notes[name], best_of = max(fitted, key=lambda one: one[0])
-        contest.judge(name, by_plays(task, "test", best_of))
     networks: dict[str, tuple[Callable[[], nn.Module], train.Loss]] = {
         "YouTube DNN": (lambda: YouTubeDNN(n, DIM, ages=False), SampledSoftmax(task.popularity())),
         "two towers": (lambda: TwoTower(IdTower(n, DIM), IdTower(n, DIM), n, DIM), in_batch),
@@ -177,7 +166,25 @@ def compare(log_name: str) -> None:
         "torch-rechub DSSM": (lambda: RechubDSSM(n), rechub_loss),
         "its towers, our loss": (lambda: RechubDSSM(n, 0.1), in_batch),
     }
+    models = models or [*classics, *networks]
+    if unknown := set(models) - classics.keys() - networks.keys():
+        raise SystemExit(f"no model {sorted(unknown)}; known: {[*classics, *networks]}")
+    for name, (make, settings) in classics.items():
+        if name not in models:
+            continue
+        fitted = []
+        for setting in settings:
+            start = time.perf_counter()
+            model = make(**setting)
+            took = time.perf_counter() - start
+            found = contest._rank_all("validation", by_plays(task, "validation", model))
+            note = ", ".join(f"{key} {value:g}" for key, value in setting.items())
+            fitted.append((found.recall(contest.k).mean().item(), took, note, model))
+        _, seconds[name], notes[name], best_of = max(fitted, key=lambda one: one[0])
+        contest.judge(name, by_plays(task, "test", best_of))
     for name, (build, loss) in networks.items():
+        if name not in models:
+            continue
         chosen, contest.places[name] = tuned(task, inputs, build, loss)
         seconds[name] = chosen.seconds
         rate, decay = f"rate {chosen.lr:.1g}", f"decay {chosen.embedding_decay:g}"
@@ -194,6 +201,8 @@ def compare(log_name: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--log", nargs="+", default=["sim", "movielens", "grocery"])
+    parser.add_argument("--models", nargs="+", help="by their names in the table; default: all")
     torch.set_num_threads(1)
-    for one in parser.parse_args().log:
-        compare(one)
+    arguments = parser.parse_args()
+    for one in arguments.log:
+        compare(one, arguments.models)
