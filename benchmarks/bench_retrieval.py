@@ -177,7 +177,7 @@ def compare(log_name: str, models: list[str] | None) -> None:
             start = time.perf_counter()
             model = make(**setting)
             took = time.perf_counter() - start
-            found = contest._rank_all("validation", by_plays(task, "validation", model))
+            found = contest.rank_all("validation", by_plays(task, "validation", model))
             note = ", ".join(f"{key} {value:g}" for key, value in setting.items())
             fitted.append((found.recall(contest.k).mean().item(), took, note, model))
         _, seconds[name], notes[name], best_of = max(fitted, key=lambda one: one[0])

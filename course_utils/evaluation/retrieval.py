@@ -160,7 +160,21 @@ class RetrievalContest(Rivals):
         Args:
             name: of the model. score: of all tracks. batch: of the test, by default the task's.
         """
-        self.places[name] = self._rank_all("test", score, batch, self.k)
+        self.places[name] = self.rank_all("test", score, batch, self.k)
+
+    def rank_all(
+        self, part: str, score: Score, batch: train.Batch | None = None, k: int = 0
+    ) -> Places:
+        """Where a score places all targets of a part, and its lists of length k.
+
+        Args:
+            part: of the task. score: of all tracks. batch: by default the task's. k: of the lists.
+        """
+        data = batch or self.task.batches[part]
+        data = {**data, ROW: torch.arange(len(data["target"]))}
+        parts = [self._rank(part, score, some, k) for some in train.batches(data, 512)]
+        joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
+        return Places(*(torch.cat(values) for values in joined))
 
     def choose(
         self, name: str, make: Callable[..., FromPlays], settings: Sequence[dict[str, Any]]
@@ -178,7 +192,7 @@ class RetrievalContest(Rivals):
         def ranked(part: str, setting: dict[str, Any], k: int) -> Places:
             fitted = make(**{key: value for key, value in setting.items() if key != "last"})
             last = setting.get("last")
-            return self._rank_all(
+            return self.rank_all(
                 part, lambda batch: fitted(self.task.profiles(part, batch[ROW], last)), k=k
             )
 
@@ -208,16 +222,6 @@ class RetrievalContest(Rivals):
                 }
             )
         return pl.DataFrame(rows)
-
-    def _rank_all(
-        self, part: str, score: Score, batch: train.Batch | None = None, k: int = 0
-    ) -> Places:
-        """Places of all targets of a part, and lists of length k."""
-        data = batch or self.task.batches[part]
-        data = {**data, ROW: torch.arange(len(data["target"]))}
-        parts = [self._rank(part, score, some, k) for some in train.batches(data, 512)]
-        joined = zip(*((p.above, p.tied, p.lists) for p in parts), strict=True)
-        return Places(*(torch.cat(values) for values in joined))
 
     @torch.no_grad()
     def _rank(self, part: str, score: Score, batch: train.Batch, k: int) -> Places:
