@@ -15,6 +15,7 @@ def check_alone(alone: Callable[[int, int], float]) -> None:
     """`alone(n_values, n_rows)`: the chance to share the row with nobody."""
     multiply = "all three others must miss your row, each for itself: multiply their chances"
     others = "a value cannot collide with itself: only the *others* count"
+    added = f"chances do not add up so: {multiply}"
     judge(
         alone,
         lambda n, m: math.prod([(m - 1) / m] * (n - 1)),
@@ -27,10 +28,10 @@ def check_alone(alone: Callable[[int, int], float]) -> None:
         ],
         mistakes=[
             (lambda n, m: (1 - 1 / m) ** n, others),
-            (lambda n, m: 1 - (n - 1) / m, f"chances do not add up so: {multiply}"),
-            (lambda n, m: max(0.0, 1 - (n - 1) / m), f"chances do not add up so: {multiply}"),
-            (lambda n, m: 1 - n / m, f"{others}, and chances do not add up so: {multiply}"),
-            (lambda n, m: max(0.0, 1 - n / m), f"{others}, chances do not add up: {multiply}"),
+            (lambda n, m: 1 - (n - 1) / m, added),
+            (lambda n, m: max(0.0, 1 - (n - 1) / m), added),
+            (lambda n, m: 1 - n / m, f"{others}, and {added}"),
+            (lambda n, m: max(0.0, 1 - n / m), f"{others}, and {added}"),
             (
                 lambda n, m: (1 / m) ** (n - 1),
                 "this is the chance that all others *hit* your row; they must miss it",
