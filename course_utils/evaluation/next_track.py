@@ -28,7 +28,8 @@ class NextChoice:
     The world draws such a track in three steps: a session has one of the listener's interests (its
     mood), the interest draws a style, and the style draws a track by its popularity of the week.
     Interests, their weights and the popularity are the world's; the mood stands in no log, and its
-    chances follow by Bayes' rule from the styles chosen in the session so far.
+    chances follow by Bayes' rule from the styles chosen in the session so far. In a world without
+    moods each choice has an interest of its own, and what was chosen before tells nothing of it.
 
     Called with a batch of the test, it gives scores (B, tracks + 1), as `RetrievalContest.judge`
     wants them. A choice by memory, of a track played before, is left out, as in a task without
@@ -71,6 +72,8 @@ class NextChoice:
         who = self.person[frame["uid"].to_numpy()]
         done = frame["timestamp"].to_numpy() / (self.world.days * SECONDS_PER_DAY)
         logits = self.people.interest_logits(who, done * self.world.has("drift"))
+        if not self.world.has("mood"):
+            return softmax(logits)
         at = self.chosen.end[rows].unsqueeze(1) - 1 - torch.arange(EVIDENCE)
         earlier = at >= self.chosen.start[rows].unsqueeze(1)
         at = at.clamp(min=0)

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 
 from course_utils.schema import LARGEST, SECONDS_PER_DAY
 
-WORLD_VERSION = 2
+WORLD_VERSION = 3
 """Raised whenever the same configuration would write another log."""
 
 
 EFFECTS: dict[str, str] = {
     "popularity": "Zipf–Mandelbrot popularity; off: every track of a style is equally likely",
     "taste": "how well a track fits the listener moves the chance of a full play",
-    "mood": "a session has one interest and one energy level that its tracks should match",
+    "mood": "a session has one interest and one energy level; off: an interest for each choice",
     "familiarity": "earlier plays of a track first help, then bore (an inverted U)",
     "individuality": "listeners differ in how they take to the new, tire, sulk and keep hours",
     "satiation": "a track heard a short while ago is less welcome",

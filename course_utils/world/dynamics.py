@@ -177,6 +177,12 @@ class Dynamics:
         chances += EXPLORATION / n_styles
         return chances
 
+    def _interest(self, who: np.ndarray) -> np.ndarray:
+        """(B,) the interest that a choice follows: the session's or, without moods, a new one."""
+        if self.on["mood"]:
+            return self.mood[who]
+        return draw(softmax(self._interest_logits(who)), self.rng.random(len(who)))
+
     def choose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Next track of every listener.
 
@@ -188,7 +194,7 @@ class Dynamics:
         organic = self.in_own_library.copy()
         own, radio = np.flatnonzero(organic), np.flatnonzero(~organic)
         uniform, style = rng.random(b), np.empty(b, np.int64)
-        style[own] = pick(self.style_taste[own, self.mood[own]], uniform[own])
+        style[own] = pick(self.style_taste[own, self._interest(own)], uniform[own])
         chances = self.policy_styles(radio)
         style[radio] = draw(chances, uniform[radio])
         track, inside = self.catalogue.tracks_in_style(style, self.now, rng.random(b))

@@ -304,6 +304,13 @@ def steady_choice():
     return choice_of(open_log(f"sim:{size},without=drift"))
 
 
+@pytest.fixture(scope="module")
+def moodless_choice():
+    """Of a world whose sessions have no interest of their own."""
+    size = "n_listeners=40,listens_per_listener=60,n_tracks=400,days=28"
+    return choice_of(open_log(f"sim:{size},without=mood"))
+
+
 def mood_by_hand(choice, rows, at):
     """Bayes' rule for one listen: the interests' weights times the styles chosen before it."""
     people, now = choice.people, rows.row(at, named=True)
@@ -325,12 +332,12 @@ def mood_by_hand(choice, rows, at):
         if listen["is_organic"] and not listen["repeat"] and latest < now["timestamp"]:
             track = choice.catalogue.item_id.tolist().index(listen["item_id"])
             chosen.append(int(choice.catalogue.style[track]))
-    for style in chosen[:EVIDENCE]:
+    for style in chosen[:EVIDENCE] if choice.world.has("mood") else []:
         weights = [w * choice.style[who, k, style] for k, w in enumerate(weights)]
     return np.array(weights) / sum(weights), len(chosen)
 
 
-@pytest.mark.parametrize("name", ["choice", "steady_choice"])
+@pytest.mark.parametrize("name", ["choice", "steady_choice", "moodless_choice"])
 def test_the_mood_follows_by_bayes_rule(name, request):
     choice, task = request.getfixturevalue(name)
     rows = task.rows.with_row_index("row")

@@ -47,7 +47,7 @@ def on(tmp_path_factory) -> tuple[pl.DataFrame, pl.DataFrame]:
     return written(SMALL, tmp_path_factory.mktemp("world") / "on")
 
 
-GOLDEN = {2: "cec0c2fce5b75fe5"}
+GOLDEN = {3: "cec0c2fce5b75fe5"}
 """Digest of the log of `SMALL` by `WORLD_VERSION`: another digest needs another version."""
 
 
@@ -227,6 +227,18 @@ def the_interest_of_the_session(world: World) -> float:
     return float((world.logit(near, mood=0) - world.logit(near, mood=1))[two].mean())
 
 
+def choices_of_the_session(world: World) -> float:
+    """How much better what is chosen fits the present interest than another of the same people."""
+    two = np.isfinite(world.listeners.weight_start[:, 1])
+    fit = []
+    for mood in (0, 1):
+        state = world.start()
+        state.mood[:], state.in_own_library[:] = mood, True
+        chosen = [world.catalogue.vector[state.choose()[0]] for _ in range(20)]
+        fit.append((np.mean(chosen, axis=0) * world.listeners.interests[:, 0]).sum(axis=1))
+    return float((fit[0] - fit[1])[two].mean())
+
+
 def the_energy_of_the_session(world: World) -> float:
     """What a track loses whose energy is two away from the session's."""
     energy = world.catalogue.energy[7]
@@ -366,7 +378,11 @@ def differences_at_night(world: World) -> float:
 DIRECTIONS = {
     "popularity": {concentration: (0.2, 0.12)},
     "taste": {liking_what_fits: (1.0, 0.05)},
-    "mood": {the_interest_of_the_session: (0.3, 1e-6), the_energy_of_the_session: (0.9, 1e-6)},
+    "mood": {
+        the_interest_of_the_session: (0.3, 1e-6),
+        choices_of_the_session: (0.3, 0.05),
+        the_energy_of_the_session: (0.9, 1e-6),
+    },
     "familiarity": {rise_with_first_plays: (0.5, 1e-6), fall_with_many_plays: (1.0, 1e-6)},
     "satiation": {an_early_replay: (1.0, 1e-6)},
     "skip_momentum": {after_a_skip: (0.5, 1e-6)},
