@@ -102,7 +102,7 @@ def _decayed(vectors: Tensor, mask: Tensor, decay: float) -> Tensor:
 def check_track_gradient(gradient: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     """`track_gradient(u, v, p)`: gradient of −log P(p | u) with respect to v (N, d)."""
     own = "the track that was played has 1 − P left to learn: its row is (P − 1) u"
-    sign = "the sign is turned: the loss is −log P, and its gradient points away from it"
+    sign = "the sign is turned: this is the step; the gradient has (P − 1) u for the track played"
     shape = "one row for each track, (N, d)"
     judge(
         gradient,

@@ -40,7 +40,7 @@ class Record:
 
     @property
     def mark(self) -> str:
-        """✔ or ✘; ◦ where the training seed decides which."""
+        """✔ or ✘; ◦ for a line that is left open."""
         return mark(self.holds, self.open)
 
     @property
@@ -80,8 +80,8 @@ class Claims:
                 matters first: its range over seeds is shown there.
             expected: False for a claim of the literature that this course measured to be false
                 here; the notebook then says why, and the line is ✘ wherever it runs. None for a
-                claim that training seeds do not agree on: it is open, its line is ◦, and no
-                outcome raises.
+                claim that training seeds do not agree on, or that the comparison does not settle:
+                it is open, its line is ◦, and no outcome raises.
 
         Raises:
             ClaimFailed: the claim does not hold, or one expected to fail does, on the default log.
@@ -107,7 +107,7 @@ class Claims:
 
 
 def mark(holds: bool, open_: bool) -> str:
-    """✔ for a claim that holds, ✘ for one that does not, ◦ for one that seeds do not agree on."""
+    """✔ for a claim that holds, ✘ for one that does not, ◦ for one that is left open."""
     return "◦" if open_ else "✔" if holds else "✘"
 
 

@@ -115,6 +115,7 @@ def draw_map() -> None:
             ink = "white" if here else "#444444"
             ax.text(column, row, words, ha="center", va="center", color=ink, fontsize=11, bbox=box)
     ax.set(xlim=(-0.6, len(syllabus.parts) - 0.4), ylim=(rows + 0.6, -0.6))
-    ax.set(title="filled: written · outlined: planned")
+    if any(lesson.state != "written" for lesson in syllabus.lessons):
+        ax.set(title="filled: written · outlined: planned")
     ax.axis("off")
     plt.show()

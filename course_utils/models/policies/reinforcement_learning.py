@@ -45,7 +45,7 @@ class OffPolicyReinforce:
     Raises:
         ValueError: a logged action has no positive propensity.
 
-    Source: Chen et al. (2019), sections 4.2 and 4.3, equation 6.
+    Source: Chen et al. (2019), sections 4 and 4.3; the largest weight: section 4.4.
     """
 
     def __init__(self, corrected: bool = True, k: int = 1, clip: float = float("inf")) -> None:

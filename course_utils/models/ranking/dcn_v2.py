@@ -167,7 +167,7 @@ class DenseNet(nn.Module):
 class DCNv2(nn.Module):
     """DCN-v2 over embedded ids and encoded numbers.
 
-    x₀ = [embedding(ids), W · numerical(numbers)]. In the parallel form a cross network and, beside
+    x₀ = [W · numerical(numbers), embedding(ids)]. In the parallel form a cross network and, beside
     it, a deep network read x₀, and one linear layer turns both into a logit; in the stacked form
     the deep network reads what the cross network makes of x₀.
 

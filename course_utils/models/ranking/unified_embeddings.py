@@ -10,7 +10,7 @@ class UnifiedEmbedding(nn.Module):
     """One table of `n_rows` vectors for all features; each value looks up several rows.
 
     Value v of feature f reads the rows h_{f,1}(v), …, h_{f,k}(v), which are concatenated. Each hash
-    is a random cubic polynomial modulo the prime p, and then modulo n_rows (Carter & Wegman 1979):
+    is a random cubic polynomial modulo the prime p, and then modulo n_rows (Wegman & Carter 1981):
     any four values are spread as by chance, and the hashes are drawn independently, so that two
     values that collide under one are separated by the next. (A random line a·v + b would not do:
     it sends ids that are numbered without gaps to a pattern, not to random rows.)
