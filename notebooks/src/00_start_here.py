@@ -57,6 +57,8 @@ plots.use_style()
 #   looks odd: half of all riddles are cells that were run out of order.
 # - The same notebook is a **lecture**: press the presentation button (or `Alt + R`) and move with the
 #   space bar. Cells stay live.
+# - Some cells open a **widget**: run them in JupyterLab and move its controls. On a web page one line stands in its
+#   place.
 # - **Exercises** stand at the end of each notebook, with a check that tells you where to look. The folder
 #   `exercises/` holds the same notebooks without the solutions.
 #
@@ -154,15 +156,14 @@ log.events.head(3).collect()
 # For the speaker, 1 minute.
 #
 # - Say: in a real log one sees that a track was finished. Here one knows also how likely that was.
-# - Ask: a model is right in eight plays of ten. Is that good? (Nobody can say who does not know what could be
-#   reached.)
+# - Ask: a model is right in eight plays of ten. Is that good? (Nobody can say without knowing what could be reached.)
 # - Trap: people hear "simulated" and think "made to fit". The effects can be switched off, and the same notebooks run
 #   on real logs.
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Chance is left. Who knows that a play is finished with probability 0.7 knows all there is, and is still wrong three
-# times in ten. So the best possible model is not perfect, and on the simulated log that ceiling can be drawn.
+# Chance is left. Whoever knows that a play is finished with probability 0.7 knows all there is, and is still wrong
+# three times in ten. So the best possible model is not perfect, and on the simulated log that ceiling can be drawn.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -182,15 +183,14 @@ log.events.head(3).collect()
 syllabus.draw_map()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Five columns; the first three go the way of a service. The longest is the frontier; that says what is young, not what
-# matters most. Who would have guessed that finding candidates takes so few?
+# Five columns; the second and the third go the way of a request: find candidates, then rank them. The longest is the
+# frontier; that says what is young, not what matters most. Much of it finds candidates, too.
 #
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where to go now
 #
-# In the order of the numbers, or to what you came for; the parts rest on each other, the notebooks of a part
-# hardly. What is outlined above is not written yet.
+# In the order of the numbers, or to what you came for; the parts rest on each other, the notebooks of a part hardly.
 #
 
 # %% slideshow={"slide_type": "fragment"}

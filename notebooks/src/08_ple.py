@@ -48,7 +48,7 @@
 # **For the speaker.** Begin with the picture of raw counters and let the room say what a linear layer does to the largest
 # value. Keep the widget for the discussion of "how many bins?".
 #
-# The minutes in the notes below add up to sixty-eight.
+# The minutes in the notes add up to sixty-eight.
 #
 
 # %% slideshow={"slide_type": "skip"}
@@ -223,14 +223,15 @@ assert (steps["PLE"] >= 0).all() and not (steps["one-hot"] >= 0).all()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A curve, from one bin to thirty-seven
 #
-# A *linear* model on the code: one weight a bin. The weight of bin $t$ is how much the logit rises or
-# falls across it, so the fit is a broken line with its corners at the edges.
+# A *linear* model on the code: one weight a bin. The weight of bin $t$ is how much the logit rises or falls across
+# it, so the fitted logit is a broken line with its corners at the edges. (The figures show the chance, where the
+# pieces bend a little.)
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **8 minutes.** The model is linear; all bending comes from the code. Ask: *what does the weight of bin 3 mean?* (How
 # much the logit rises or falls across it.) Take the widget here and let the room call out numbers of bins. Rooms
-# believe that more bins cost nothing: they follow the dots ever more closely, and the log loss no longer moves.
+# believe that more bins always help: they follow the dots ever more closely, and yet the log loss no longer falls.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -315,7 +316,7 @@ interactive(explore, asked=slider)
 # | raw | itself | yes | deadly | none |
 # | standardised | $(x-\mu)/\sigma$ | yes | cut off at ±10 | none |
 # | log1p | $\pm\ln(1+\lvert x\rvert)$, standardised | yes | tamed | none |
-# | sigmoid | $\sigma((x-\mu)/\sigma)$ | yes | tamed | none |
+# | sigmoid | $\mathrm{sigmoid}((x-\mu)/\sigma)$ | yes | tamed | none |
 # | quantile | the share of its bins that it has passed | yes | harmless | fixed |
 # | one-hot bins | 1 in its bin | **no** | harmless | jumps |
 # | periodic | sines and cosines of learned frequencies | no | cut off at ±10 | smooth |
@@ -403,7 +404,8 @@ draw_codes(values, codes)
 # ### One network, nine inputs
 #
 # The same MLP on all counters, without ids, so that nothing differs but the encoding and the width of the first
-# layer: it is linear and brings each encoding to 96 numbers, and the MLP follows.
+# layer: it is linear and brings each encoding to 96 numbers, and the MLP follows. (All but *raw* have one more number
+# for "unknown".)
 #
 # **One thing at a time.** Quantiles, bins and PLE forget by themselves what lies outside the training range; the
 # other encodings go on beyond it. That is a second difference, so here all numbers are cut off to the training
@@ -468,7 +470,7 @@ for name, make in ENCODINGS.items():
 for name, (relative, make) in RELATIVES.items():
     contest.enter(name, lambda make=make: mlp_on(make()), batches, like=relative)
 
-# %% slideshow={"slide_type": "fragment"} alt="Interval plot: difference in AUC to PLE of seven encodings, with 95 % intervals over listeners. Behind PLE are sigmoid −0.0054, periodic −0.0053, one-hot bins −0.0051, standardised −0.0044 and quantile −0.0018. Ahead are PLE of log1p with 0.0005 and log1p with 0.0013. No interval contains zero."
+# %% slideshow={"slide_type": "fragment"} alt="Interval plot: difference in AUC to PLE of seven encodings, with 95 % intervals over listeners. Behind PLE are sigmoid −0.0057, one-hot bins −0.0050, periodic −0.0049, standardised −0.0044 and quantile −0.0018. Ahead are PLE of log1p with 0.0005 and log1p with 0.0014. No interval contains zero."
 names = [*RELATIVES, *ENCODINGS]
 found = contest.intervals(names, [(name, "PLE") for name in names if name != "PLE"])
 others = sorted((name for name in names if name != "PLE"), key=lambda name: found[name].value)
@@ -486,9 +488,11 @@ Markdown(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The plain logarithm is .0013 *ahead* of PLE. To expect PLE in front was sensible: it can draw any curve, it won in
-# its paper, and we expected it, too. But these numbers are counts and waiting times. Last come sigmoid (still
-# improving when its thirty passes were over), periodic and one-hot bins, some .005 behind, without trials of their own.
+# The plain logarithm is .0014 *ahead* of PLE. To expect PLE in front was sensible: it can draw any curve, it often
+# helped in its paper, and we expected it, too. But these numbers are counts and waiting times. Last but *raw* come
+# sigmoid (still improving when its thirty passes were over), periodic and one-hot bins, some .005 behind, without
+# trials of their own. (In the paper periodic codes were the best on average: with tuned frequencies, and with a
+# linear layer and a ReLU for each feature on top, which ours do not have.)
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"] headlines=["An MLP on PLE beats the same MLP on standardised inputs", "An MLP on PLE beats the same MLP on log1p inputs"]
@@ -509,16 +513,16 @@ gap = contest.gap("PLE", rival)
 Markdown(f"The strongest rival here is **{rival}**. PLE is {told(gap)} it: ΔAUC {gap}.")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# We expected PLE to be ahead of all three, as in the paper. On the default log it is ahead of two, and **the plain
-# logarithm is as good or a little better.** The paper's data sets are of many kinds. Ours is of one: nearly all its
-# numbers are counts and waiting times, and there the logarithm is the natural scale. It makes one input of a number;
-# PLE makes up to sixteen, each with weights that must be learned from the same listens. Being able to draw any curve
-# is no gain where the curve is nearly straight already.
+# We expected PLE to be ahead of all three. The paper has standardised numbers and quantiles for rivals, not the
+# logarithm. On the default log PLE is ahead of these two, and **the plain logarithm is a little better.** The paper's
+# data sets are of many kinds. Ours is of one: nearly all its numbers are counts and waiting times, and there the
+# logarithm is the natural scale. It makes one input of a number; PLE makes up to sixteen, each with weights that must
+# be learned from the same listens. Being able to draw any curve is no gain where the curve is nearly straight
+# already.
 #
 # These are suspicions. Outside this notebook one part was measured: four of the 33 numbers are clocks, and PLE gives
-# each of them up to sixteen bins of days that do not come back. On half of the listens and without the clocks PLE is
-# .0013 [.0008, .0020] behind instead of .0032. There, with the clocks and with trials of their own, even the
-# quantiles were ahead of PLE, by .0026 [.0017, .0035] and, with another training seed, by .0020 [.0011, .0029].
+# each of them up to sixteen bins of days that do not come back. Without the clocks PLE is .0008 [.0003, .0015] behind
+# instead of .0014.
 #
 
 # %% slideshow={"slide_type": "subslide"}
@@ -528,27 +532,27 @@ contest.trials()
 # ### More listens
 #
 # If PLE has more to learn, it must profit more from listens. The same two networks, with the same edges, scales and
-# rates, trained on the last part of the listens only (fewer listens, and fewer days):
+# rates, trained on every fourth or every second of the listens only (fewer listens, the same days):
 #
 
 # %% slideshow={"slide_type": "fragment"}
 n_all = len(target)
-half = {**batches, "train": {key: x[-n_all // 2 :] for key, x in batches["train"].items()}}
-for part in (4, 2):
+fewer = {
+    part: {**batches, "train": {key: x[::part] for key, x in batches["train"].items()}}
+    for part in (4, 2)
+}
+half = fewer[2]
+for part, some in fewer.items():
     for name in ("log1p", "PLE"):
-        fewer = {
-            **batches,
-            "train": {key: x[-n_all // part :] for key, x in batches["train"].items()},
-        }
         make = lambda name=name: mlp_on(ENCODINGS[name]())  # noqa: E731
-        contest.enter(f"{name}, 1/{part}", make, fewer, like=name, quiet=True)
+        contest.enter(f"{name}, 1/{part}", make, some, like=name, quiet=True)
 by_rows = {
     n_all // 4: contest.gap("PLE, 1/4", "log1p, 1/4"),
     n_all // 2: contest.gap("PLE, 1/2", "log1p, 1/2"),
     n_all: contest.gap("PLE", "log1p"),
 }
 
-# %% slideshow={"slide_type": "fragment"} alt="Line with intervals: AUC of PLE minus that of log1p against training listens, on a log scale. It rises from −0.0048 at 30,000 listens to −0.0032 at 60,000 and −0.0013 at 120,000. All three intervals lie below zero."
+# %% slideshow={"slide_type": "fragment"} alt="Line with intervals: AUC of PLE minus that of log1p against training listens, on a log scale. It rises from −0.0056 at 30,000 listens to −0.0028 at 60,000 and −0.0014 at 120,000. All three intervals lie below zero."
 figure, ax = plt.subplots(figsize=(7.5, 3.6))
 ax.axhline(0, color=plots.COLORS["mlp"], linewidth=2)
 ax.annotate("log1p", (n_all, 0), xytext=(0, 5), textcoords="offset points", ha="right",
@@ -562,8 +566,9 @@ ax.minorticks_off()
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# PLE closes in as listens are added: .0048 behind on 30,000, .0013 on 120,000. Whether it gets ahead on more was not
-# measured.
+# PLE closes in as listens are added: .0056 behind on 30,000, .0028 on 60,000, .0014 on 120,000. It is the clocks that
+# it learns to read: without these four it is .0011 behind on 30,000, .0008 on 60,000 and .0008 on 120,000 (measured
+# outside this notebook). Whether it gets ahead on more was not measured here; notebook 18 has one case.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -605,10 +610,11 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# This was the trap of our own first comparison. There PLE, which cuts, met a logarithm that did not, and the
-# whole lead went to the credit of the bins. On the default log the test lies days after training, so that every
-# clock has left the range. With open ends the last component of PLE is a straight line as steep as its bin is
-# narrow, and it runs on. **Ask of every comparison what else has changed.**
+# This was the trap of our own first comparison. There PLE, which cuts, met a logarithm that did not, and the whole
+# lead went to the credit of the bins. On the default log the test lies days after training, so that three of the four
+# clocks have left the range in all rows, and the fourth in nearly half of them. With open ends the last component of
+# PLE is a straight line as steep as its bin is narrow, and it runs on. **Ask of every comparison what else has
+# changed.**
 #
 #
 
@@ -617,7 +623,7 @@ claim(
 #
 # Bins say *between which* two edges a number lies. Inside of a bin PLE is a straight line. Would it help to take the
 # logarithm first, so that the scale inside of each bin is the logarithm's? Hardly: in the race it is .0005 ahead,
-# with four other seeds −.0001 to .0002. (An interval there is over listeners; another training seed moves more.)
+# with four other seeds .0001 to .0005. (An interval there is over listeners; another training seed moves more.)
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -628,10 +634,10 @@ claim(text, gap.low > -MARGIN and gap.high < MARGIN, f"ΔAUC {gap}, margin {MARG
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Counted from the other end
 #
-# Suppose that somebody stored each number the other way round: not "seconds since", but "seconds left until
-# the largest value". The information is the same. (This experiment and those below train on half of the
-# listens, all models of a comparison alike.) But a logarithm has a favourite end: it spreads what is near
-# zero. Quantiles go where the data are, whichever end that is: **nobody has to know the shape.**
+# Suppose that somebody stored each number the other way round: not "seconds since", but "seconds left until the
+# largest value". The information is the same. (This experiment and those below train on every second listen; edges
+# and scales are those of all, all models of a comparison alike.) But a logarithm has a favourite end: it spreads what
+# is near zero. Quantiles go where the data are, whichever end that is: **nobody has to know the shape.**
 #
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
@@ -641,7 +647,7 @@ claim(text, gap.low > -MARGIN and gap.high < MARGIN, f"ΔAUC {gap}, margin {MARG
 
 # %% slideshow={"slide_type": "fragment"}
 turned = {part: {**batch, "numbers": high - batch["numbers"]} for part, batch in half.items()}
-back = turned["train"]["numbers"]
+back = high - numbers  # edges and scales are those of all listens, here as there
 back_edges = quantile_bins(back, 16)
 OTHER_END = {
     "log1p": lambda: Standardized(back, before=signed_log1p),
@@ -659,17 +665,18 @@ pl.DataFrame(
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# The logarithm loses .0545, PLE nothing (it gains .0014). "The same information" makes one guess that neither loses
-# much. But a logarithm spreads what is near zero, and what was near zero is now far from it. Most of the .0545 comes
-# with the clocks, though: where they have left the training range they are cut off, and turned they stand at 0, where
-# the logarithm is steepest and training hardly ever was.
+# The logarithm loses .0557, PLE nothing. (It gains .0016, which is another training: turned with its edges, the code
+# is one minus the code in reverse order, so the network can be the very same.) "The same information" makes one guess
+# that neither loses much. But a logarithm spreads what is near zero, and what was near zero is now far from it. Most
+# of the .0557 comes with the clocks, though: where they have left the training range they are cut off, and turned
+# they stand at 0, where the logarithm is steepest and training hardly ever was.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With the four clocks left as they were the logarithm loses .0140 [.0125, .0156] instead of .0545. One of the four
+# With the four clocks left as they were the logarithm loses .0121 [.0111, .0136] instead of .0557. One of the four
 # does most: `user_item_hist_last_ts_before`, the time when the listener last heard the track, with 46 % of the test
-# beyond the training range. With this number alone left as it was the loss is .0209 [.0195, .0224], with only the
-# other three .0580 [.0545, .0620]. The parts do not add up: turned by itself it costs .0066. (One run each, outside
+# beyond the training range. With this number alone left as it was the loss is .0211 [.0197, .0227], with only the
+# other three .0391 [.0366, .0420]. The parts do not add up: turned by itself it costs .0072. (One run each, outside
 # this notebook.)
 #
 
@@ -700,7 +707,7 @@ def spoiled(values):
 
 
 broken = {part: {**batch, "numbers": spoiled(batch["numbers"])} for part, batch in half.items()}
-sick = broken["train"]["numbers"]
+sick = spoiled(numbers)  # edges and scales are those of all listens, here as there
 SPOILED = {
     "standardised": lambda: Standardized(sick),
     "PLE": lambda: ple(quantile_bins(sick, 16)),
@@ -713,9 +720,10 @@ cost = {name: contest.gap(f"{name}, broken", f"{name}, 1/2") for name in SPOILED
 pl.DataFrame({"encoding": list(cost), "ΔAUC, broken − whole": [str(gap) for gap in cost.values()]})
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# It costs .2101. PLE loses .0003 and its interval reaches zero; the logarithm would bear it as well (−.0005 [−.0008,
-# −.0002], measured outside this notebook). So rare a fault should drown among the rest, one would say. But mean and
-# standard deviation of the bare numbers are taken over all, and a few huge ones set the scale.
+# It costs .1994. PLE loses nothing (it has .0013 more, which is another training); the logarithm would bear it as
+# well (−.0008 [−.0011, −.0005], measured outside this notebook). So rare a fault should drown among the rest, one
+# would say. But mean and standard deviation of the bare numbers are taken over all, and a few huge ones set the
+# scale.
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -743,10 +751,10 @@ claim(text, gap.high < -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **7 minutes.** Explain the tree's bins so well that the room believes in them; they sound better, and the paper says
-# so. Ask: *what does a tree look for, and what does PLE do inside a bin?* (A step; a line.) Rooms take that for the
-# explanation of the result. It is a suspicion that was not tested. The clocks were: they make more than half of it in
-# the network, and all of it for one feature at a time. Say so, and offer the rest as a project.
+# **7 minutes.** Explain the tree's bins so well that the room believes in them; they sound better, and on many of the
+# paper's data sets they were. Ask: *what does a tree look for, and what does PLE do inside a bin?* (A step; a line.)
+# Rooms take that for the explanation of the result. It is a suspicion that was not tested. The clocks were: they make
+# a third of it in the network, and all of it for one feature at a time. Say so, and offer the rest as a project.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -813,7 +821,7 @@ for way, n in cuts:
         code = cuts[way, n]
         contest.enter(name, lambda code=code: mlp_on(ple(code)), half, like="PLE", quiet=True)
 
-# %% slideshow={"slide_type": "fragment"} alt="Line chart: ROC AUC with 2, 4 and 16 bins per feature. Quantile bins have 0.834, 0.837 and 0.837, tree bins 0.828, 0.828 and 0.836. Two horizontal lines to compare: standardised numbers at 0.833, log1p at 0.840, above all of the points."
+# %% slideshow={"slide_type": "fragment"} alt="Line chart: ROC AUC with 2, 4 and 16 bins per feature. Quantile bins have 0.835, 0.838 and 0.838, tree bins 0.819, 0.832 and 0.837. Two horizontal lines to compare: standardised numbers at 0.833, log1p at 0.840, above all of the points."
 by_bins = contest.intervals(
     [f"{way}, {n}" for way in ways for n in asked],
     [(f"tree bins, {n}", f"quantile bins, {n}") for n in asked],
@@ -834,8 +842,8 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# Quantiles are ahead with two, with four (by .0084, more than half of it the clocks') and with sixteen. Who knows the
-# target should cut better, and we expected that as well. Two or four bins of the tree are even below the standardised
+# Quantiles are ahead with two bins and with four; with sixteen the two cannot be told apart. Who knows the target
+# should cut better, and we expected that as well. Two or four bins of the tree are even below the standardised
 # numbers.
 #
 
@@ -850,15 +858,16 @@ Markdown("In the network: " + "; ".join(
     "those of quantiles" for n in asked) + ".")  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The paper's promise for target-aware bins is the same quality with fewer of them. We expected it to hold at least
-# for one feature at a time; on the default log it holds neither there nor in the network.
+# Who knows the target should need fewer bins for the same quality. (In the paper the tree's bins were often ahead; it
+# makes no general claim of it, since its data sets suit trees.) We expected it at least for one feature at a time; on
+# the default log it holds neither there nor in the network.
 #
 # What else differs? The clocks once more (measured outside this notebook). One feature at a time, two of them,
 # `timestamp` and `user_hist_last_ts_before`, lose about .05 each with the tree, and that is the whole result: on the
-# 29 numbers that are no clocks its two bins are ahead in 21, on average over listeners by .0003, below the margin.
-# (The table's columns are means over listens, its gain is one over listeners, where who has few listens counts as
-# much as who has many.) In the network and without clocks four bins of the tree are .0033 [.0025, .0040] behind, not
-# .0084.
+# 29 numbers that are no clocks the tree's two bins are ahead 21 times, on average over listeners by .0003, below the
+# margin. (The table's columns are means over listens, its gain is one over listeners, where who has few listens
+# counts as much as who has many.) In the network and without clocks four bins of the tree are .0036 [.0027, .0043]
+# behind, not .0057.
 #
 # For this rest one thing to suspect, not tested: a tree looks for a *step* and pays nothing for the length of a bin,
 # while PLE draws a *line* through it. A bin that is good for a step can be a bad one for a line.
@@ -867,14 +876,14 @@ Markdown("In the network: " + "; ".join(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The other PLE: learning two things at once
 #
-# Shown once, so that nobody is confused: *Progressive Layered Extraction* (Tang et al. 2020) shares
-# layers between several targets. Its ancestor MMoE (Ma et al. 2018) has experts that all tasks share, and
-# a gate for each task. The paper adds experts that belong to one task alone, so that tasks which disagree
-# need not fight. **One** such level it calls CGC. **Several** of them, one on the other, are PLE: from level to
-# level the tasks part further.
+# Shown once, so that nobody is confused: *Progressive Layered Extraction* (Tang et al. 2020) shares layers between
+# several targets. Its ancestor MMoE (Ma et al. 2018) has experts that all tasks share, and a gate for each task. Tang
+# et al. add experts that belong to one task alone, so that tasks which disagree need not fight. **One** such level
+# they call CGC. **Several** of them, one on the other, are PLE: from level to level the tasks part further.
 #
 # Targets here: full play, and "the listener likes this track within ten minutes", a rare one. All models of this
-# section train with the rate that was chosen for the MLP on PLE; none has trials of its own.
+# section train with the rate that was chosen for the MLP on PLE; none has trials of its own. The models for one
+# target have one expert, those for both three on each level: a difference in the table is one of sharing and of size.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -970,13 +979,15 @@ pl.DataFrame(
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 gap = gap_between(EXTRACTION, ALONE, 0)
 text = "One extraction network for both targets ranks full plays no worse than one for them alone"
-claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}")
+claim(text, gap.low > -MARGIN, f"ΔAUC {gap}, margin {MARGIN}", expected=None)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# In this run PLE (extraction) is .0010 behind on full plays, which is inside the margin and "no worse" in this sense
-# alone, and .0031 behind on likes; MMoE is .0053 ahead on likes. With four other seeds the gap of PLE on full plays
-# lies between −.0008 and .0006; for likes one seed is all there is. Do not expect the order of the paper, which had
-# other targets and far more data.
+# In this run PLE (extraction) is .0013 behind on full plays, which is inside the margin and "no worse" in this sense
+# alone. The column of likes says nothing of the models: when the same trainings were rounded in another order, MMoE,
+# CGC and PLE had .005, .002 and −.003 there, and here they have −.015, .018 and −.041. Two rows in a hundred are
+# likes, and an interval over listeners does not know how far one training lies from the next. On full plays, too,
+# seeds do not agree: with four others PLE lies between .0016 behind and .0030 ahead, and the line is open (◦). Do not
+# expect the order of the paper, which had other targets and far more data.
 #
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1103,7 +1114,8 @@ check_broken_line(broken_line)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
-# ✔ holds here. ✘ was expected, and does not hold here. ◦: training seeds do not agree.
+# ✔ holds here. ✘ was expected, and does not hold here. ◦: left open: training seeds do not agree, or the comparison does
+# not settle it.
 #
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1119,10 +1131,11 @@ claim.recap()
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # **Run again elsewhere.** Without the effect `familiarity`, whose inverted U began this notebook, all lines keep
 # their marks: it is not the U that PLE lives on. (Two bins of a tree turn from .0028 behind to .0008 ahead, still
-# below the margin.) On the real ratings of MovieLens PLE is not ahead of standardised inputs (−.002 [−.009, .002])
-# and is behind quantiles and the logarithm. Two bins of a tree do say more there than two of quantiles (.0022), and
-# the cut is worth nothing. That PLE bears broken numbers holds there as well.
-# (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
+# below the margin.) On the real ratings of MovieLens PLE is not ahead of standardised inputs (−.0045 [−.0116, .0001])
+# and is behind quantiles and the logarithm, whatever the number of ratings. Two bins of a tree do say more there than
+# two of quantiles (.0022), the cut is worth nothing, and to take the logarithm before PLE helps by .0024 [.0013,
+# .0037]. Broken numbers may cost PLE more than the margin there, .0025 [.0001, .0051], and cost standardised inputs
+# .34. (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
