@@ -297,18 +297,19 @@ def choice(tiny_log):
     return choice_of(tiny_log)
 
 
+SMALL = "n_listeners=40,listens_per_listener=60,n_tracks=400,days=28"
+
+
 @pytest.fixture(scope="module")
 def steady_choice():
     """Of a world whose interests and popularity stay as they are."""
-    size = "n_listeners=40,listens_per_listener=60,n_tracks=400,days=28"
-    return choice_of(open_log(f"sim:{size},without=drift"))
+    return choice_of(open_log(f"sim:{SMALL},without=drift"))
 
 
 @pytest.fixture(scope="module")
 def moodless_choice():
     """Of a world whose sessions have no interest of their own."""
-    size = "n_listeners=40,listens_per_listener=60,n_tracks=400,days=28"
-    return choice_of(open_log(f"sim:{size},without=mood"))
+    return choice_of(open_log(f"sim:{SMALL},without=mood"))
 
 
 def mood_by_hand(choice, rows, at):
