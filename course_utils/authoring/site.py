@@ -59,7 +59,7 @@ def build(target: Path) -> Path:
         shutil.copytree(ASSETS, pages / "assets", ignore=shutil.ignore_patterns("*.json"))
         for name in readme.written():
             nbformat.write(as_page(publish.read_built(name)), pages / f"{name}.ipynb")
-        for name, text in {"index": first_page(), "results": results_page()}.items():
+        for name, text in {"index": first_page(), readme.RESULTS.stem: results_page()}.items():
             (pages / f"{name}.md").write_text(text, encoding="utf-8")
         with told.open("w", encoding="utf-8") as warnings:
             app = Sphinx(
@@ -96,7 +96,8 @@ def first_page() -> str:
         names = [lesson.name for lesson in syllabus.part(number) if lesson.name in written]
         if names:
             lines += ["```{toctree}", f":caption: {part}", ":maxdepth: 1", "", *names, "```", ""]
-    return "\n".join([*lines, "```{toctree}", ":caption: All notebooks", "", "results", "```"])
+    last = ["```{toctree}", ":caption: All notebooks", "", readme.RESULTS.stem, "```"]
+    return "\n".join([*lines, *last])
 
 
 def results_page() -> str:

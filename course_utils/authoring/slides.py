@@ -171,11 +171,11 @@ def joined(outputs: list[Output]) -> list[Output]:
 
 
 def as_html(text: str, pasted: dict[str, dict[str, str]] | None = None) -> str:
-    """Markdown as HTML, with pasted and stored pictures; links to notebooks become words."""
+    """Markdown as HTML, with pasted and stored pictures; links to pages become words."""
     renderer = IPythonRenderer(
         escape=False, exclude_anchor_links=True, embed_images=True, path=str(NOTEBOOKS),
         attachments=pasted,
     )  # fmt: skip
     return MarkdownWithMath(renderer).render(
-        re.sub(r"\[([^]]*)\]\(\w+\.ipynb\)", r"\1", without_files(text))
+        re.sub(r"\[([^]]*)\]\(\w+\.(?:ipynb|md)\)", r"\1", without_files(text))
     )

@@ -41,7 +41,7 @@ def opened(browser, folder: Path, name: str, width: int) -> Page:
 
 
 @pytest.mark.parametrize("width", [1_280, 390])
-@pytest.mark.parametrize("name", ["index", "results", *readme.written()])
+@pytest.mark.parametrize("name", ["index", readme.RESULTS.stem, *readme.written()])
 def test_a_page_is_whole_and_no_wider_than_the_window(browser, folder, name, width):
     asked: list[str] = []
     page = opened(browser, folder, name, width)

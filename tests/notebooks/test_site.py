@@ -49,7 +49,7 @@ def pages(folder) -> dict[Path, Page]:
 def test_every_notebook_has_a_page_that_the_first_one_names(folder, pages):
     assert {f"{name}.html" for name in readme.written()} <= {path.name for path in pages}
     linked = {urlsplit(link).path for link in pages[folder / "index.html"].links}
-    assert {f"{name}.html" for name in [*readme.written(), "results"]} <= linked
+    assert {f"{name}.html" for name in [*readme.written(), readme.RESULTS.stem]} <= linked
 
 
 def test_no_link_is_broken(folder, pages):

@@ -120,6 +120,7 @@ def test_lines_printed_one_by_one_stand_together():
 
 def test_a_link_to_another_notebook_is_words_only():
     assert slides.as_html("see [FM](05_fm_ffm.ipynb)") == "<p>see FM</p>\n"
+    assert slides.as_html("see [RESULTS.md](RESULTS.md)") == "<p>see RESULTS.md</p>\n"
 
 
 def test_a_fault_is_told_and_leaves_what_was_there(tmp_path, monkeypatch, capsys):
