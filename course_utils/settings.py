@@ -18,7 +18,7 @@ ASSETS = NOTEBOOKS / "assets"
 """What notebooks and README show but did not compute themselves."""
 
 SOURCES = ("sim", "movielens", "grocery", "yambda-50m", "yambda-500m", "yambda-5b")
-"""The logs that have a name; `sim` takes options after a colon. All else is a path."""
+"""The logs that have a name; they take options after a colon. All else is a path."""
 DEFAULT_LOG = "sim"
 HEADLESS = "COURSE_HEADLESS"
 """Set where notebooks are executed without a reader: publishing, tests."""
@@ -42,8 +42,9 @@ class SettingsError(ValueError):
 
 
 def names_source(text: str) -> bool:
-    """Whether `text` is the name of a source, with options if it is `sim`; else it is a path."""
-    return text in SOURCES or text.startswith(f"{DEFAULT_LOG}:")
+    """Whether `text` is the name of a source, with or without options; else it is a path."""
+    kind, _, options = text.partition(":")
+    return text in SOURCES or kind == DEFAULT_LOG or (kind in SOURCES and "=" in options)
 
 
 def _expanded(path: str | Path, what: str) -> Path:

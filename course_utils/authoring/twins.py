@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from course_utils.authoring import publish
 from course_utils.authoring.repeats import Repeats, claims_of
+from course_utils.data.sources.sample import OPTION
 from course_utils.lesson.claims import cell_of_table, mark
 from course_utils.lesson.syllabus import Lesson, read_syllabus
 from course_utils.settings import ASSETS, ROOT
@@ -18,9 +19,17 @@ REAL = ("movielens", "grocery")
 WITHOUT = "sim:without="
 
 
+def real_logs(lesson: Lesson) -> dict[str, str]:
+    """The real logs that a notebook is run on again, whole or some of their listeners."""
+    sample = f":{OPTION}={lesson.grocery}" if lesson.grocery else ""
+    return {log: f"{log}{sample}" if log == "grocery" else log for log in REAL}
+
+
 def logs_of(lesson: Lesson) -> list[str]:
     """The logs that a notebook is run on again: worlds without what it rests on, and real ones."""
-    return [*(f"{WITHOUT}{effect}" for effect in lesson.rests), *REAL] if lesson.rests else []
+    if not lesson.rests:
+        return []
+    return [*(f"{WITHOUT}{effect}" for effect in lesson.rests), *real_logs(lesson).values()]
 
 
 def measure(names: list[str], workers: int | None = None) -> None:
@@ -43,6 +52,7 @@ def table(codes: dict[str, str]) -> str:
     """Markdown table: the settled claims that come out otherwise on another log, and how.
 
     What comes out as published is a mark alone; of what does not, the table tells the measure.
+    A mark with a ¹ comes from some of the listeners.
     Below it stands how many claims look at the log and come out alike wherever they were tried.
 
     Args:
@@ -52,19 +62,27 @@ def table(codes: dict[str, str]) -> str:
         lesson for lesson in read_syllabus().lessons if lesson.rests and lesson.name in codes
     ]
     found = [claim for lesson in lessons for claim in _settled(lesson, codes[lesson.name])]
-    real = [log for log in REAL if any(log in by_log for *_, by_log in found)]
+    real = [
+        log for log in REAL if any(real_logs(lesson)[log] in by_log for lesson, _, by_log in found)
+    ]
     head = ["notebook", "claim", "`sim`", "without", *(f"`{log}`" for log in real)]
     rows, alike = [head, ["---"] * len(head)], 0
     for lesson, claim, by_log in found:
         if all(other["holds"] == claim["holds"] for other in by_log.values()):
             alike += 1
             continue
-        worlds = {log: by_log[log] for log in logs_of(lesson) if log in by_log and log not in REAL}
-        without = (f"`{log.removeprefix(WITHOUT)}` {_told(claim, worlds[log])}" for log in worlds)
+        worlds = [f"{WITHOUT}{effect}" for effect in lesson.rests]
+        without = (
+            f"`{log.removeprefix(WITHOUT)}` {_told(claim, by_log[log])}"
+            for log in worlds
+            if log in by_log
+        )
         link = f"[{lesson.number}](../notebooks/{lesson.name}.ipynb)"
         cells = [link, cell_of_table(claim["claim"]), mark(claim["holds"], False)]
-        others = (by_log.get(log) for log in real)
-        cells += ["; ".join(without) or "–", *(_told(claim, seen_by(claim, one)) for one in others)]
+        cells.append("; ".join(without) or "–")
+        for read in (real_logs(lesson)[log] for log in real):
+            told = _told(claim, seen_by(claim, by_log.get(read)))
+            cells.append(told if read in REAL or told == "–" else f"{told[0]}¹{told[1:]}")
         rows.append(cells)
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", f"Alike wherever they were tried: {alike} further claims."])

@@ -16,6 +16,7 @@ import polars as pl
 
 from course_utils.schema import LogError
 from course_utils.settings import (
+    DEFAULT_LOG,
     SOURCES,
     absolute_log,
     chosen_log,
@@ -70,7 +71,8 @@ def open_log(source: str | Path | None = None) -> Log:
     Args:
         source: `sim` (generated on first use), `sim:name=value,…` (another world: any field of
             `WorldConfig`, effects joined by `+`, e.g. `sim:seed=1,without=mood+drift`),
-            `yambda-50m`, `yambda-500m`, `yambda-5b`, `movielens`, `grocery`, or the path of a
+            `yambda-50m`, `yambda-500m`, `yambda-5b`, `movielens`, `grocery`, each of them with all
+            its listeners or with some (`yambda-50m:n_listeners=1000`), or the path of a
             Parquet file or folder: relative to the working directory, `~` is the home folder.
             A folder of your own that is called like a source is named as a path: `./sim`, or
             `Path("sim")`. Default: the variable `COURSE_LOG`, else `sim`.
@@ -79,17 +81,18 @@ def open_log(source: str | Path | None = None) -> Log:
         LogError: the source is not known, cannot be had, or is not a valid log.
         SettingsError: a variable names a path that is ambiguous or cannot be.
     """
-    from course_utils.data.sources import files, hub, packaged, sim  # they make a `Log`
+    from course_utils.data.sources import files, hub, packaged, sample, sim  # they make a `Log`
 
     name = absolute_log(source) if source else chosen_log()
     if not names_source(name):
         _need_path(name, source)
         return files.open_path(Path(name))
-    if name in packaged.PACKAGED:
-        return packaged.PACKAGED[name]()
-    if name in hub.YAMBDA:
-        return hub.open_yambda(name)
-    return sim.open_sim(name, name.partition(":")[2])
+    kind, _, options = name.partition(":")
+    if kind == DEFAULT_LOG:
+        return sim.open_sim(name, options)
+    asked = sample.parse_sample(kind, options) if options else None
+    log = packaged.PACKAGED[kind]() if kind in packaged.PACKAGED else hub.open_yambda(kind)
+    return sample.some_listeners(log, asked, name) if asked else log
 
 
 def _need_path(name: str, source: str | Path | None) -> None:

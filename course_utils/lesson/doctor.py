@@ -131,14 +131,13 @@ def _data() -> str:
 def _log() -> str:
     """The chosen log: opened if it is here, without generating or downloading anything."""
     log = chosen_log()
-    if log in YAMBDA and (missing := missing_files(log)):
+    kind, _, options = log.partition(":") if names_source(log) else (log, "", "")
+    if kind in YAMBDA and (missing := missing_files(kind)):
         return f"{log} ({len(missing)} of its files will be downloaded on first use)"
-    kind, _, options = log.partition(":")
-    simulated = names_source(log) and kind == DEFAULT_LOG
-    if simulated and not exists(sim_folder(parse_world(options))):
+    if kind == DEFAULT_LOG and not exists(sim_folder(parse_world(options))):
         return f"{log} (will be generated on first use, in seconds)"
     opened = open_log(log)
-    if log not in YAMBDA:
+    if kind not in YAMBDA:
         _check_parts(opened)
     only = f" (cannot be ranked: {opened.positive_only})" if opened.positive_only else ""
     return f"{log}{only}"

@@ -28,6 +28,7 @@ class Lesson:
         name: as its files are called, `NN_topic`. part: from 1. title: for people.
         state: one of `STATES`. seconds: budget of the whole notebook on two CPU cores.
         rests: effects of the simulated world without which its story should fall.
+        grocery: how many listeners of that log its twin reads; all of them, if 0.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Lesson:
     state: str
     seconds: int = 90
     rests: tuple[str, ...] = ()
+    grocery: int = 0
 
     @property
     def number(self) -> str:

@@ -109,6 +109,7 @@ print("ready to go" if all(f.ok for f in critical) else "please mend the lines m
 # | `movielens` | 100,004 real film ratings | the extra `real` |
 # | `grocery` | 1.47 million real purchases, positives only | the extra `real` |
 # | `yambda-50m`, `-500m`, `-5b` | the real music log, up to 4.79 billion events | the Hugging Face Hub |
+# | `yambda-50m:n_listeners=1000` | a thousand listeners of it; so with every real log | as the whole log |
 # | a path | a Parquet file or folder of your own | the schema in `data/README.md` |
 #
 

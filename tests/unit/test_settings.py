@@ -114,7 +114,7 @@ def test_home(monkeypatch, tmp_path):
         ("sim", True), ("sim:", True), ("sim:seed=1", True), ("movielens", True),
         ("./sim", False), ("sim/", False), ("Sim", False), ("simulated", False),
         ("yambda-50m:x", False), ("movielens.parquet", False), (r"C:\logs\my.parquet", False),
-        ("s:imple.parquet", False),
+        ("s:imple.parquet", False), ("grocery:n_listeners=2", True), ("grocery:x", False),
     ],
 )  # fmt: skip
 def test_what_is_a_source_and_what_a_path(text, source):

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from conftest import SMALL, legal
+from polars.testing import assert_frame_equal
 
 from course_utils.data.log import open_log
 from course_utils.data.sources import hub, packaged, sim
@@ -244,6 +245,37 @@ def test_grocery_is_positive_only():
     assert events["timestamp"].is_sorted()
     with pytest.raises(LogError, match="cannot be used for ranking"):
         log.need_negatives()
+
+
+def test_some_listeners_of_a_log_with_all_they_did():
+    whole = open_log("movielens")
+    many, few = (open_log(f"movielens:n_listeners={n}") for n in (40, 30))
+    assert many.name == "movielens:n_listeners=40"
+    events = {log.name: log.events.collect() for log in (whole, many, few)}
+    uids = {name: set(rows["uid"]) for name, rows in events.items()}
+    assert len(uids[many.name]) == 40 and uids[few.name] < uids[many.name] < uids["movielens"]
+    assert_frame_equal(
+        events[many.name], events["movielens"].filter(pl.col("uid").is_in(uids[many.name]))
+    )
+    assert many.texts is not None and whole.texts is not None
+    assert_frame_equal(many.texts, whole.texts)
+    assert open_log("grocery:n_listeners=2").positive_only
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("n_listeners=1", "must be a whole number, 2 or more"),
+        ("n_listeners=-5", "must be a whole number, 2 or more"),
+        ("n_listeners=", "must be a whole number, 2 or more"),
+        ("n_listeners=3,n_listeners=4", "must be a whole number, 2 or more"),
+        ("n_listeners=5000", "has 671 listeners; ask for fewer, or for all of them: movielens"),
+        ("listeners=5", "unknown option 'listeners' of movielens; it has 'n_listeners' only"),
+    ],
+)
+def test_a_sample_that_cannot_be(options, message):
+    with pytest.raises(LogError, match=message):
+        open_log(f"movielens:{options}")
 
 
 def test_a_missing_package_is_named(monkeypatch):

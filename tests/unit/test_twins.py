@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from nbclient.exceptions import CellExecutionError
@@ -51,6 +52,17 @@ def test_the_table(course):
         "",
         "Alike wherever they were tried: 0 further claims.",
     ]
+
+
+def test_a_sample_stands_in_the_column_of_its_log(course, monkeypatch):
+    kept, claims = course
+    some = replace(RESTS, grocery=500)
+    monkeypatch.setattr(twins, "read_syllabus", lambda: Syllabus(["a"], [some]))
+    assert twins.logs_of(some)[-1] == "grocery:n_listeners=500"
+    kept.keep("91_tiny", "movielens", "code", found(claims, "0.02"))
+    kept.keep("91_tiny", "grocery", "code", found(claims, "0.03"))
+    kept.keep("91_tiny", "grocery:n_listeners=500", "code", found(claims, "0.00"))
+    assert twins.table(CODES).splitlines()[2].endswith("| ✔ | – | – | ✘¹ 0.00 |")
 
 
 def test_a_claim_that_does_not_look_at_a_log_has_no_mark_there(course):
