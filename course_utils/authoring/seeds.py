@@ -39,8 +39,8 @@ def told(claim: dict, by_seed: dict[str, dict]) -> str:
     wanted = claim.get("open") or claim["holds"]
     alike = sum(found["holds"] == wanted for found in by_seed.values())
     numbers = [_NUMBER.search(found["measured"]) for found in by_seed.values()]
-    texts = sorted({number[0] for number in numbers if number}, key=_value)
-    spread = f" · {texts[0]} … {texts[-1]}" if len(texts) > 1 else ""
+    texts = {_value(number[0]): number[0] for number in numbers if number}  # -0.00 is 0.00
+    spread = f" · {texts[min(texts)]} … {texts[max(texts)]}" if len(texts) > 1 else ""
     return f"{'held in ' if claim.get('open') else ''}{alike} of {len(by_seed)}{spread}"
 
 

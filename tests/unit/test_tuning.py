@@ -149,6 +149,8 @@ def test_claims_of_other_code_are_left_out_and_seeds_are_told(tmp_path):
     opened = seeds.told(claim | {"holds": False, "open": True}, kept.of("90_tiny", "x")["a"])
     assert opened.startswith("held in 1 of 2")
     assert kept.of("90_tiny", "y") == {} and seeds.told(claim, {}) == "–"
+    zeros = {s: {"holds": True, "measured": m} for s, m in {"1": "-0.000", "2": "0.000"}.items()}
+    assert seeds.told(claim, zeros) == "2 of 2"  # one value, told in no order of a set
     kept.keep("90_tiny", "1", "x", [])
     assert list(kept.of("90_tiny", "x")["a"]) == ["0"]
     kept.keep("90_tiny", "2", "y", [claim])
