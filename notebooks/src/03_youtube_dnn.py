@@ -885,7 +885,9 @@ k = torch.bincount(group, watched.double(), minlength=10)
 expected = (
     torch.bincount(group, minutes * watched, minlength=10) / n
 )  # of impressions, watched or not
-P, there = k / n, n > 0
+P, there = k / n, (k > 0) & (k < n)
+if not there.any():
+    print("In no group is one track played to the end and another one not, so there are no odds.")
 figure, ax = plt.subplots(figsize=(7.5, 4.2))
 line = np.linspace(0.01, 0.96, 200)
 ax.plot(line, 1 / (1 - line), color=plots.COLORS["muted"], linestyle=":")
@@ -913,16 +915,19 @@ plt.show()
 #
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
-error = (odds * (1 - P) / expected - 1)[there].abs().max().item()
-factor = (odds / expected)[there]
-claim(
-    "The learned odds are E[T] / (1 − P)", error < 0.01, f"largest relative difference {error:.1e}"
-)
-claim(
-    "On music they are not close to E[T]: more than half as much again in most groups",
-    (factor > HALF_AGAIN).double().mean() > 0.5,
-    f"{factor.min():.1f} to {factor.max():.1f} times as much",
-)
+if there.any():
+    error = (odds * (1 - P) / expected - 1)[there].abs().max().item()
+    factor = (odds / expected)[there]
+    claim(
+        "The learned odds are E[T] / (1 − P)",
+        error < 0.01,
+        f"largest relative difference {error:.1e}",
+    )
+    claim(
+        "On music they are not close to E[T]: more than half as much again in most groups",
+        (factor > HALF_AGAIN).double().mean() > 0.5,
+        f"{factor.min():.1f} to {factor.max():.1f} times as much",
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each dot is about a tenth of the listeners. Plays that were broken off count as not watched: zero minutes here.
@@ -1252,8 +1257,11 @@ claim.recap()
 # settled lines fall. The last ten find less than the last fifty (−.015 [−.028, −.002]); and plays held out at random
 # are not seen to make the network look better (.003 [−.006, .014]), for the plays around them tell nothing of their
 # interest. Both stories rest on sessions that keep to one interest. On the real ratings of MovieLens the last ten are
-# not seen to find more (.011 [−.003, .026]), and weighting the draws finds *less* there. (`make twins`; the
-# [datasheet](../data/README.md) has every settled line that came out otherwise.)
+# not seen to find more (.011 [−.003, .026]), and weighting the draws finds *less* there. On the purchases of 500
+# households of `grocery` the network is not seen to find more than what sells best (.005 [−.001, .012]), though it
+# beats neighbours there, by .033 [.027, .040]. Where so little is personal, the window makes no difference, nor do
+# plays held out at random. Whatever was bought counts as played to the end, so there are no odds to look at. (`make
+# twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}

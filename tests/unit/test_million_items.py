@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils.models.retrieval import million_items
-from course_utils.models.retrieval.index import exact
+from course_utils.models.retrieval.index import AugmentedHNSW, augmented, exact
 from course_utils.models.retrieval.losses import SampledSoftmax
 from course_utils.models.retrieval.million_items import (
     IVFPQ,
-    AugmentedHNSW,
     ProductQuantizer,
     RowwiseAdagrad,
     Sampler,
     TrackTable,
-    augmented,
     quantize_rows,
     state_bytes,
     train_in_processes,

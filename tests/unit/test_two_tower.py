@@ -12,7 +12,7 @@ from course_utils.data.tasks.retrieval import retrieval_task
 from course_utils.evaluation import tuning
 from course_utils.evaluation.retrieval import RetrievalContest
 from course_utils.models.retrieval.classics import ItemKNN, Popular
-from course_utils.models.retrieval.index import HNSW, IVF, exact
+from course_utils.models.retrieval.index import HNSW, IVF, AugmentedHNSW, exact
 from course_utils.models.retrieval.losses import InBatchSoftmax
 from course_utils.models.retrieval.two_tower import ContentTower, IdTower, SumTower, TwoTower
 from course_utils.settings import TUNE
@@ -152,7 +152,7 @@ def test_looking_at_more_finds_more_and_at_all_finds_all():
 
 @pytest.mark.parametrize("k", [0, 401])
 def test_an_index_has_no_more_neighbours_than_vectors(k):
-    for index in (exact(vectors()), IVF(vectors(), 4), HNSW(vectors())):
+    for index in (exact(vectors()), IVF(vectors(), 4), HNSW(vectors()), AugmentedHNSW(vectors())):
         with pytest.raises(ValueError, match="k must lie in 1 … 400"):
             index.search(vectors()[:2], k)
 
@@ -160,8 +160,9 @@ def test_an_index_has_no_more_neighbours_than_vectors(k):
 def test_an_index_refuses_what_it_cannot_hold_or_answer():
     with pytest.raises(ValueError, match="finite vectors"):
         exact(torch.tensor([[1.0, float("nan")]]))
-    with pytest.raises(ValueError, match=r"queries must be \(B, 8\)"):
-        exact(vectors()).search(torch.zeros(2, 3), 1)
+    for index in (exact(vectors()), AugmentedHNSW(vectors())):
+        with pytest.raises(ValueError, match=r"queries must be \(B, 8\)"):
+            index.search(torch.zeros(2, 3), 1)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import start_processes
 
-from course_utils.models.retrieval.index import HNSW, Index
+from course_utils.models.retrieval.index import Index
 from course_utils.models.retrieval.losses import log_popularity, sampled_softmax
 from course_utils.models.retrieval.youtube_dnn import pooled
 
@@ -199,32 +199,6 @@ class IVFPQ(Index):
     def probe(self, cells: int) -> None:
         """Look at so many cells from now on."""
         self.ivf.nprobe = cells
-
-
-def augmented(vectors: Tensor) -> Tensor:
-    """(N, d) → (N, d + 1), all of one length: the nearest of them has the largest product.
-
-    With the largest length R, x becomes x′ = (x, √(R² − ‖x‖²)); then
-    ‖(q, 0) − x′‖² = ‖q‖² + R² − 2⟨q, x⟩.
-
-    Source: Bachrach et al. (2014), "Speeding up the Xbox recommender system using a Euclidean
-    transformation for inner-product spaces", RecSys, section 3.
-    """
-    squares = vectors.square().sum(dim=1, keepdim=True)
-    return torch.cat([vectors, (squares.max() - squares).clamp(min=0).sqrt()], dim=1)
-
-
-class AugmentedHNSW(HNSW):
-    """A graph of `augmented` vectors under the Euclidean distance; options of `HNSW`."""
-
-    def __init__(self, vectors: Tensor, links: int = 32, construction: int = 200) -> None:
-        self.graph = faiss.IndexHNSWFlat(vectors.shape[1] + 1, links, faiss.METRIC_L2)
-        self.graph.hnsw.efConstruction = construction
-        Index.__init__(self, self.graph, augmented(vectors))
-
-    def search(self, queries: Tensor, k: int) -> Tensor:
-        """Numbers of the k best vectors, best first: (B, d) → (B, k)."""
-        return super().search(torch.cat([queries, queries.new_zeros(len(queries), 1)], dim=1), k)
 
 
 # Several processes
