@@ -1452,8 +1452,11 @@ claim.recap()
 # tracks than ids do, by .011 [.004, .018]. There, and on MovieLens, the cosine is not surely ahead of the dot product
 # either (.001 [−.007, .007] and .008 [−.002, .020]). On the real ratings of MovieLens nearly all other lines come out
 # alike. The pointwise loss loses less there (.133 against .255), and the 300 most popular films hold more of the
-# ranker's favourites than the towers' 300. (`make twins`; the [datasheet](../data/README.md) has every settled line
-# that came out otherwise.)
+# ranker's favourites than the towers' 300. On the purchases of 500 households of `grocery` the correction is not seen
+# to raise NDCG@10 (.0011 [−.0005, .0028]), and a pointwise loss finds as much as the softmax; log Q twice does harm
+# as here. And there the walk by the products does not arrive: it finds 65 % of the exact hundred when it looks at 6 %
+# of the products, and 72 % at 9 %. The lengths of the vectors are the reason, for with one more number it finds 99.9
+# % at 1.1 %. (`make twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"}
