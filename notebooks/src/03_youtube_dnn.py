@@ -1259,8 +1259,8 @@ claim.recap()
 # interest. Both stories rest on sessions that keep to one interest. On the real ratings of MovieLens the last ten are
 # not seen to find more (.011 [−.003, .026]), and weighting the draws finds *less* there. On the purchases of 500
 # households of `grocery` the network is not seen to find more than what sells best (.005 [−.001, .012]), though it
-# beats neighbours there, by .033 [.027, .040]. Where so little is personal, the window makes no difference, nor do
-# plays held out at random. Whatever was bought counts as played to the end, so there are no odds to look at. (`make
+# beats neighbours there, by .033 [.027, .040]. Where so little is personal, neither the window nor plays held out at
+# random are seen to matter. Whatever was bought counts as played to the end, so there are no odds to look at. (`make
 # twins`; the [datasheet](../data/README.md) has every settled line that came out otherwise.)
 #
 

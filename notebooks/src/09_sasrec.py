@@ -1006,9 +1006,9 @@ claim.recap()
 # 17 %): all these lines rest on the sitting's one interest. EASE is far ahead there, by .073 [.058, .090]. On the
 # real ratings of MovieLens the order is worth .037 [.024, .053], and SASRec is ahead of EASE there, by .018 [.002,
 # .035]. On the purchases of 500 households of `grocery` hardly anything shows: the order is worth .001 [−.003, .005],
-# one negative does as well as 1,024, BERT4Rec as well as SASRec, and EASE is ahead of it, by .009 [.003, .015].
-# (There the network of notebook 03 is not seen to beat what sells best.) The correction of in-batch negatives is
-# worth .055 [.047, .065]. (`make twins`; the [datasheet](../data/README.md) has every settled line that came out
+# one negative is not seen to do worse than 1,024, nor BERT4Rec than SASRec, and EASE is ahead of it, by .009 [.003,
+# .015]. (There the network of notebook 03 is not seen to beat what sells best.) The correction of in-batch negatives
+# is worth .055 [.047, .065]. (`make twins`; the [datasheet](../data/README.md) has every settled line that came out
 # otherwise.)
 #
 
