@@ -689,7 +689,8 @@ claim(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **6 minutes.** Two tests on one slide: known tracks, then new ones. Ask: *where would a new track's vector come from
 # in each of the three towers?* Rooms think that a sum of id and content has the best of both. Of known tracks it
-# finds no less than ids. Of 265 new targets it finds none. Let the room look for the reason; ours is a guess, too.
+# finds no less than ids here (with one of five training seeds that is open). Of 265 new targets it finds none. Let
+# the room look for the reason; ours is a guess, too.
 #
 
 # %% slideshow={"slide_type": "subslide"} tags=["inline"]
@@ -714,6 +715,7 @@ if log.vectors is not None:
         "Ids and content together find no less than ids",
         gap.low > -MARGIN,
         f"ΔRecall@100 {gap}, margin {MARGIN}",
+        expected=None,
     )
     gap = contest.gap("log nQ from negatives", "content")
     claim(
