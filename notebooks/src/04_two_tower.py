@@ -815,9 +815,9 @@ contest.trials()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **6 minutes.** Draw IVF as a map with districts and HNSW as a walk from friend to friend. Ask: *which share of the
-# catalogue must be looked at to find 95 % of the exact hundred?* Collect numbers before the figure. Rooms go wrong by
-# reading the curve as milliseconds. With twenty thousand tracks exact search is quick anyway; notebook 12 has a
-# million.
+# catalogue must be looked at to find 95 % of the exact hundred?* Collect numbers before the figure. Then: *who is
+# everybody's neighbour, if near means a large product?* (The popular tracks.) Rooms go wrong by reading the curve as
+# milliseconds. With twenty thousand tracks exact search is quick anyway; notebook 12 has a million.
 #
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1478,4 +1478,6 @@ claim.recap()
 # - Y. Malkov, D. Yashunin (2020). *Efficient and robust approximate nearest neighbor search using Hierarchical
 #   Navigable Small World graphs.* IEEE TPAMI.
 # - H. Jégou, M. Douze, C. Schmid (2011). *Product quantization for nearest neighbor search.* IEEE TPAMI.
+# - Y. Bachrach et al. (2014). *Speeding up the Xbox Recommender System Using a Euclidean Transformation for
+#   Inner-Product Spaces.* RecSys.
 #
