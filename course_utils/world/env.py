@@ -13,6 +13,9 @@ from course_utils.world.config import WorldConfig, WorldError
 from course_utils.world.dynamics import HOUR, Dynamics
 from course_utils.world.listeners import Listeners, build_listeners
 
+LONGEST = 1.5
+"""No number of an observation is larger."""
+
 
 class _Radio:
     """What the radio of one listener and that of many share: the world, its state, what is seen."""
@@ -24,7 +27,7 @@ class _Radio:
         self.everyone: Listeners = build_listeners(self.config, self.catalogue)
         self._dynamics: Dynamics | None = None
         width = self.config.latent_dim + 5
-        seen = gym.spaces.Box(-1.5, 1.5, (width,), np.float32)
+        seen = gym.spaces.Box(-LONGEST, LONGEST, (width,), np.float32)
         return gym.spaces.Discrete(self.catalogue.n_tracks), seen
 
     @property
@@ -38,9 +41,10 @@ class _Radio:
             raise WorldError("call reset() before step()")
         return self._dynamics
 
-    def _seen(self, began: np.ndarray | bool, done: np.ndarray) -> np.ndarray:
-        """(B, d + 5) observations; whether the session has just begun, share that is over (B,)."""
+    def _seen(self, began: np.ndarray | bool) -> np.ndarray:
+        """(B, d + 5) observations; whether the session has just begun, for all or each (B,)."""
         state = self.dynamics
+        done = np.minimum(state.now / state.horizon, LONGEST)
         angle = 2 * np.pi * (state.now % SECONDS_PER_DAY) / (24 * HOUR)
         begun = np.broadcast_to(began, len(state))
         rest = [np.sin(angle), np.cos(angle), state.skipping, begun, done]
@@ -55,7 +59,7 @@ class RadioEnv(_Radio, gym.Env):
     * observation, (d + 5,) float32: the service's profile of the listener (d numbers: a running
       mean of the latent vectors of finished tracks, minus skipped ones), sine and cosine of the
       hour, the recent skips of the session (0 … 1), whether the session has just begun, the share
-      of the horizon that is over.
+      of the horizon that is over (0 … 1.5: a first visit may come after it).
     * reward: 1 for a track played to the end, else 0.
     * info: `probability` of a full play (the truth), `time` in seconds, `ended` (the session).
     * an episode ends (`terminated`) when the listener's next session lies beyond the horizon.
@@ -107,7 +111,7 @@ class RadioEnv(_Radio, gym.Env):
         return self._observation(), float(response["full"][0]), over, False, info
 
     def _observation(self) -> np.ndarray:
-        return self._seen(self._began, self.dynamics.now / self.dynamics.horizon)[0]
+        return self._seen(self._began)[0]
 
 
 class RadioVectorEnv(_Radio, gym.vector.VectorEnv):
@@ -188,8 +192,7 @@ class RadioVectorEnv(_Radio, gym.vector.VectorEnv):
         return self._observation(), reward, ended, np.zeros(self.num_envs, bool), info
 
     def _observation(self) -> np.ndarray:
-        state = self.dynamics
-        return self._seen(self._began, np.minimum(state.now / state.horizon, 1.5))
+        return self._seen(self._began)
 
 
 def chances(dynamics: Dynamics, tracks: np.ndarray) -> np.ndarray:

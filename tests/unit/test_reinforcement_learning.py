@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -388,7 +389,13 @@ def test_the_radio_runs_vectorised_in_gymnasiums_own_way():
     for _ in range(5):
         seen, reward, *_ = envs.step(track)
     assert envs.observation_space.contains(seen) and reward.shape == (3,)
-    check_env(RadioEnv(SMALL), skip_render_check=True)
+    radio, late = RadioEnv(replace(SMALL, listens_per_listener=20)), 0
+    for seed in range(30):  # some listeners come after the horizon for the first time
+        seen, _ = radio.reset(seed=seed)
+        late += radio.dynamics.now[0] > 1.5 * radio.dynamics.horizon
+        assert seen in radio.observation_space
+    assert late
+    check_env(radio, skip_render_check=True)
 
 
 def test_spaces_and_true_chances_of_many():
