@@ -71,18 +71,17 @@ def table(codes: dict[str, str]) -> str:
         if all(other["holds"] == claim["holds"] for other in by_log.values()):
             alike += 1
             continue
-        worlds = [f"{WITHOUT}{effect}" for effect in lesson.rests]
         without = (
-            f"`{log.removeprefix(WITHOUT)}` {_told(claim, by_log[log])}"
-            for log in worlds
-            if log in by_log
+            f"`{effect}` {_told(claim, by_log[f'{WITHOUT}{effect}'])}"
+            for effect in lesson.rests
+            if f"{WITHOUT}{effect}" in by_log
         )
         link = f"[{lesson.number}](../notebooks/{lesson.name}.ipynb)"
         cells = [link, cell_of_table(claim["claim"]), mark(claim["holds"], False)]
         cells.append("; ".join(without) or "–")
         for read in (real_logs(lesson)[log] for log in real):
-            told = _told(claim, seen_by(claim, by_log.get(read)))
-            cells.append(told if read in REAL or told == "–" else f"{told[0]}¹{told[1:]}")
+            footnote = "" if read in REAL else "¹"
+            cells.append(_told(claim, seen_by(claim, by_log.get(read)), footnote))
         rows.append(cells)
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", f"Alike wherever they were tried: {alike} further claims."])
@@ -102,9 +101,10 @@ def seen_by(claim: dict, found: dict | None) -> dict | None:
     return None if found is None or found["measured"] == claim["measured"] else found
 
 
-def _told(claim: dict, found: dict | None) -> str:
+def _told(claim: dict, found: dict | None, footnote: str = "") -> str:
     """The mark of a claim on another log; with its measure, if it comes out otherwise there."""
     if found is None:
         return "–"
-    sign, alike = mark(found["holds"], False), found["holds"] == claim["holds"]
+    sign = f"{mark(found['holds'], False)}{footnote}"
+    alike = found["holds"] == claim["holds"]
     return sign if alike else f"{sign} {cell_of_table(found['measured'])}"
